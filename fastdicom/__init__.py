@@ -1,0 +1,1 @@
+"""An embedded DICOM engine for appliances."""
