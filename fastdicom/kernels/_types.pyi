@@ -1,1 +1,1 @@
-from collections.abc import Buffer as Buffer
+from typing_extensions import Buffer as Buffer

@@ -1,5 +1,3 @@
-from fastdicom.kernels._types import Buffer
-
 class PduReader:
     """Takes PDU and PDV heads off a byte stream and names the spans of data between them. PS3.8 9.3.
 
