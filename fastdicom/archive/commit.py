@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from fastdicom.archive.disk import Disk
 from fastdicom.archive.incoming import IncomingFile
