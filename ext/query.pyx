@@ -86,6 +86,8 @@ cdef class Selector:
     cdef list values               # per slot: bytes given by `set`
     cdef int order[LEVELS][512]    # the slots of each level, by tag
     cdef int level_count[LEVELS]
+    cdef int checked[LEVELS][512]  # those of them that not everything matches
+    cdef int checked_count[LEVELS]
     cdef Py_buffer view[LEVELS]
     cdef bint viewed[LEVELS]
     cdef bint explicit_vr
@@ -145,6 +147,9 @@ cdef class Selector:
         if level < LEVELS:
             self.order[level][self.level_count[level]] = index
             self.level_count[level] += 1
+            if slot.kind != MATCH_ALL:
+                self.checked[level][self.checked_count[level]] = index
+                self.checked_count[level] += 1
         return 0
 
     cdef int _point_to(self, Slot* slot, tuple operand) except -1:
@@ -224,29 +229,41 @@ cdef class Selector:
         return &self.view[level]
 
     cdef bint _take(self, int level, Row* row) except -1:
-        cdef bint matched
+        """Most rows of a scan do not match: look at what decides first, at the rest when it is wanted."""
         self.visited += 1
-        self._point(level, row.own)
+        if not self._decides(level, row.own, row.folded):
+            return False
+        if level == LEVEL_STUDY and not self._decides(LEVEL_PATIENT, row.upper, row.folded):
+            return False
+        self._point(self.order[level], self.level_count[level], row.own)
         if level == LEVEL_STUDY:
-            self._point(LEVEL_PATIENT, row.upper)
-        if row.folded.length:
-            self._point_folded(level, row.folded)
-        matched = self._matches(level)
-        if matched and level == LEVEL_STUDY:
-            matched = self._matches(LEVEL_PATIENT)
-        return matched
+            self._point(self.order[LEVEL_PATIENT], self.level_count[LEVEL_PATIENT], row.upper)
+        return True
 
-    cdef void _point(self, int level, Span rest) noexcept:
-        """Point the slots of a level at their values: both are in ascending order, one walk does."""
+    cdef bint _decides(self, int level, Span own, Span folded) except -1:
+        """True when the keys of a level match."""
+        cdef int i
+        if self.checked_count[level] == 0:
+            return True
+        self._point(self.checked[level], self.checked_count[level], own)
+        if folded.length:
+            self._point_folded(level, folded)
+        for i in range(self.checked_count[level]):
+            if not self._slot_matches(self.checked[level][i]):
+                return False
+        return True
+
+    cdef void _point(self, int* order, int count, Span rest) noexcept:
+        """Point slots at their values: both are in ascending order, one walk does."""
         cdef Element element
         cdef Span value
-        cdef int* order = self.order[level]
-        cdef int next = 0, count = self.level_count[level]
+        cdef int next = 0
         cdef Slot* slot
         cdef int i
         for i in range(count):
-            self.slot[order[i]].present = False
-            self.slot[order[i]].folded.at = NULL
+            slot = &self.slot[order[i]]
+            slot.present = False
+            slot.folded.at = NULL
         while next < count and next_element(&rest, &element, &value):
             while next < count and self.slot[order[next]].tag < element.tag:
                 next += 1
@@ -262,20 +279,12 @@ cdef class Selector:
         cdef int i
         cdef Slot* slot
         while next_element(&rest, &element, &value):
-            for i in range(self.count):
-                slot = &self.slot[i]
+            for i in range(self.checked_count[level]):
+                slot = &self.slot[self.checked[level][i]]
                 if slot.tag == element.tag and slot.present:
                     slot.folded = value
 
     # Matching.
-
-    cdef bint _matches(self, int level) except -1:
-        cdef int i, index
-        for i in range(self.level_count[level]):
-            index = self.order[level][i]
-            if self.slot[index].kind != MATCH_ALL and not self._slot_matches(index):
-                return False
-        return True
 
     cdef bint _slot_matches(self, int index) except -1:
         cdef Slot* slot = &self.slot[index]
