@@ -56,6 +56,8 @@ def read(archive: Path, now: float | None = None) -> NodeStatus:
 
 
 def _lives(pid: int) -> bool:
+    if pid <= 0:
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
