@@ -1,6 +1,4 @@
-"""Who we say that we are, in File Meta Information and in associations. PS3.7 D.3.3.2, PS3.10 7.1."""
+"""Who wrote this: the identification that PS3.7 D.3.3.2 and PS3.10 7.1 ask for."""
 
-from __future__ import annotations
-
-IMPLEMENTATION_CLASS_UID = "2.25.191461655015067832089177891743629543316"  # a UUID of our own, PS3.5 B.2
+IMPLEMENTATION_CLASS_UID = "2.25.277513064119284906182375031047583206915"  # PS3.5 B.2, from a random UUID
 IMPLEMENTATION_VERSION_NAME = "FASTDICOM_0.1"
