@@ -85,7 +85,9 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             module = import_module(f"fastdicom.cli.{MODULES.get(name, name).replace('-', '_')}")
             module.add_arguments(command)
             command.epilog = f"example{'s' if module.EXAMPLE.count(chr(10)) else ''}:\n{module.EXAMPLE}"
-            command.add_argument("-v", "--verbose", action="count", default=0, help="log to stderr; -vv for more")
+            command.add_argument(
+                "-v", "--verbose", action="count", default=0, help="log to stderr; -vv for more"
+            )
             command.set_defaults(run=module.run)
     return parser
 

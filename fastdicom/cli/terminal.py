@@ -55,7 +55,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
     if not first:
         return 0
     widths = [
-        min(CELL_WIDTH_MAX, max(_width(row[place]) for row in [columns, *first])) for place in range(len(columns))
+        min(CELL_WIDTH_MAX, max(_width(row[place]) for row in [columns, *first]))
+        for place in range(len(columns))
     ]
     count = 0
     print(_line(columns, widths))
