@@ -1,4 +1,4 @@
-"""What people see: tables, sizes, one JSON object a line, questions. Text from peers is made harmless first."""
+"""What people see: tables, sizes, JSON lines, questions. Text from peers is made harmless first."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 def print_json(value: Any) -> None:
     """One JSON object on one line; dataclasses become objects, paths text."""
-    print(json.dumps(_plain(value), ensure_ascii=False, default=str))
+    print(json.dumps(_plain(value), default=str))
 
 
 def _plain(value: Any) -> Any:
