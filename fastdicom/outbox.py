@@ -7,15 +7,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from fastdicom.dataset.part10 import read_file_meta
+from fastdicom.dataset.part10 import read_file_meta, scan_file
 from fastdicom.dataset.record import FileEntry, StoredEntry
-from fastdicom.dataset.scanned import scan_file
-from fastdicom.errors import FastdicomError, UsageError
+from fastdicom.errors import MalformedDataset, Refused, UsageError
 from fastdicom.net.requestor import ClientAssociation, Proposal
 from fastdicom.reports import FailedObject, NamedPath, Progress, ProgressCallback, StoreReport
 from fastdicom.services.proposals import AssociationPlan, plan_associations
 from fastdicom.services.suboperations import Sender, Tally
-from fastdicom.standard.sop_classes import MEDIA_STORAGE_DIRECTORY
 from fastdicom.transcode.plan import Conversions
 
 Open = Callable[[Sequence[Proposal]], ClientAssociation]
@@ -62,7 +60,7 @@ def send_files(
     close_association()
     report.sent = tally.completed + tally.warning
     report.bytes = tally.bytes
-    report.failed = [
+    report.failed += [
         FailedObject(entry.file.path, code or None, reason) for entry, code, reason in tally.failures
     ]
     return report
@@ -75,7 +73,7 @@ def read_whole(path: Path) -> memoryview:
 
 
 def files_below(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
-    """The files that `paths` name, folders recursively and in order. Raises UsageError when one is missing."""
+    """The files that `paths` name, folders recursively. Raises UsageError when one is missing."""
     for path in map(Path, paths):
         if path.is_dir():
             for folder, folders, names in os.walk(path):
@@ -90,24 +88,30 @@ def files_below(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
 def _entries(paths: Iterable[str | os.PathLike[str]], report: StoreReport) -> Iterator[StoredEntry]:
     for path in files_below(paths):
         try:
-            entry = _entry(path)
-        except (FastdicomError, OSError) as error:
+            yield _entry(path)
+        except (UsageError, OSError) as error:
             report.skipped.append(NamedPath(path, str(error)))
-            continue
-        if entry.sop_class_uid == MEDIA_STORAGE_DIRECTORY:
-            report.skipped.append(NamedPath(path, "a DICOMDIR is no instance"))
-            continue
-        yield entry
+        except Refused as error:
+            report.failed.append(FailedObject(path, None, f"not sent: {error.comment}"))
 
 
 def _entry(path: Path) -> StoredEntry:
-    """What sending needs to know of one file; the Data Set is scanned only where the meta does not tell."""
-    with path.open("rb") as stream:
-        meta = read_file_meta(stream)
-        size = os.fstat(stream.fileno()).st_size
-    class_uid, instance_uid = meta.sop_class_uid, meta.sop_instance_uid
-    if not class_uid or not instance_uid:
+    """What sending needs to know of one file. Raises UsageError (no instance), Refused (a broken one).
+
+    The UIDs are those of the Data Set, which a receiver compares with the command's; File Meta
+    Information speaks only for a Data Set that has none.
+    """
+    try:
         record, meta = scan_file(path)
         class_uid, instance_uid = record.sop_class_uid, record.sop_instance_uid
+    except MalformedDataset:
+        raise
+    except Refused:
+        with path.open("rb") as stream:
+            meta = read_file_meta(stream)
+        class_uid, instance_uid = meta.sop_class_uid, meta.sop_instance_uid
+        if not class_uid or not instance_uid:
+            raise
+    size = path.stat().st_size
     file = FileEntry(str(path), size, meta.dataset_offset, 0, meta.transfer_syntax_uid, 0.0, "")
     return StoredEntry(class_uid, instance_uid, "", "", file)

@@ -32,7 +32,7 @@ class Destination(Protocol):
     transfer_syntaxes: Sequence[str]
 
     def open(self, plan: AssociationPlan, watch: ClientLink) -> StoreChannel:
-        """Associate with it; while it is waited for, `watch` is heard. Raises ConnectionLost or AssociationRejected."""
+        """Associate with it; meanwhile `watch` is heard. Raises ConnectionLost, AssociationRejected."""
 
     def close(self, channel: StoreChannel) -> None:
         """Release the association."""
