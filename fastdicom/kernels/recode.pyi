@@ -14,9 +14,9 @@ class Recoder:
     is; none is empty.
 
     Group Lengths and superfluous delimiters are left out. Sequences and items keep their kind of length.
-    UN of undefined length becomes SQ. Without a VR, the element has that of PS3.6: private ones are
-    UN, US or SS follows Pixel Representation, OB or OW the bits allocated, US or OW is OW. A value that is too
-    long for the 16-bit length of its VR becomes UN. Numbers are swapped by their VR; those inside UN are not.
+    UN of undefined length becomes SQ. Without a VR, the element has that of PS3.6: private ones are UN,
+    US or SS follows Pixel Representation, OB or OW the bits allocated, US or OW is OW. A value that is
+    too long for the 16-bit length of its VR becomes UN. Numbers are swapped by their VR, not inside UN.
 
     encapsulated: pixel data in fragments may stand at the top level (it is copied as it is); otherwise this
     is a fault, since no native transfer syntax has it.
