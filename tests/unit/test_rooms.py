@@ -58,7 +58,9 @@ def test_a_room_imports_only_what_it_may(path: Path) -> None:
             assert parts[1] in allowed, f"{room} imports {module}"
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_heavy_packages_are_imported_only_where_they_are_used(path: Path) -> None:
     at_import = {module.split(".")[0] for module, early in imported(path) if early}
     assert not at_import & HEAVY
