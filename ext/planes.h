@@ -14,36 +14,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__SSE2__) && (defined(__GNUC__) || defined(__clang__))
-#define PLANES_SSE2 1
-#include <emmintrin.h>
-#include <tmmintrin.h>
-#elif defined(__ARM_NEON) && defined(__aarch64__)
-#define PLANES_NEON 1
-#include <arm_neon.h>
-#endif
-
-enum {
-    PLANES_SCALAR = 0,
-    PLANES_BASELINE = 1, /* SSE2 or NEON: in every x86-64 and aarch64 processor */
-    PLANES_SHUFFLE = 2   /* SSSE3: a byte shuffle, which three planes need on x86-64 */
-};
-
-/* The fastest path that this processor runs. */
-static int planes_best_path(void) {
-#if defined(PLANES_SSE2)
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("ssse3") ? PLANES_SHUFFLE : PLANES_BASELINE;
-#elif defined(PLANES_NEON)
-    return PLANES_BASELINE;
-#else
-    return PLANES_SCALAR;
-#endif
-}
+#include "vector.h"
 
 /* The vector functions handle whole blocks of 16 pixels and return how many pixels they did. */
 
-#if defined(PLANES_SSE2)
+#if defined(VECTOR_SSE2)
 
 static inline __m128i planes_load(const uint8_t *from) {
     return _mm_loadu_si128((const __m128i *)from);
@@ -163,7 +138,7 @@ __attribute__((target("ssse3"))) static size_t planes_split3_vector(uint8_t *con
     return i;
 }
 
-#elif defined(PLANES_NEON)
+#elif defined(VECTOR_NEON)
 
 /* NEON loads and stores interleaved vectors with one instruction. */
 
@@ -234,13 +209,13 @@ static size_t planes_split4_vector(uint8_t *const *planes, const uint8_t *in, si
 
 static size_t planes_interleave_blocks(int path, uint8_t *out, const uint8_t *const *planes, size_t plane_count,
                                        size_t count) {
-#if defined(PLANES_SSE2) || defined(PLANES_NEON)
-    if (path >= PLANES_BASELINE && plane_count == 2) return planes_interleave2_vector(out, planes, count);
-    if (path >= PLANES_BASELINE && plane_count == 4) return planes_interleave4_vector(out, planes, count);
-#if defined(PLANES_NEON)
-    if (path >= PLANES_BASELINE && plane_count == 3) return planes_interleave3_vector(out, planes, count);
+#if defined(VECTOR_SSE2) || defined(VECTOR_NEON)
+    if (path >= VECTOR_BASELINE && plane_count == 2) return planes_interleave2_vector(out, planes, count);
+    if (path >= VECTOR_BASELINE && plane_count == 4) return planes_interleave4_vector(out, planes, count);
+#if defined(VECTOR_NEON)
+    if (path >= VECTOR_BASELINE && plane_count == 3) return planes_interleave3_vector(out, planes, count);
 #else
-    if (path >= PLANES_SHUFFLE && plane_count == 3) return planes_interleave3_vector(out, planes, count);
+    if (path >= VECTOR_SSSE3 && plane_count == 3) return planes_interleave3_vector(out, planes, count);
 #endif
 #endif
     (void)path, (void)out, (void)planes, (void)plane_count, (void)count;
@@ -249,13 +224,13 @@ static size_t planes_interleave_blocks(int path, uint8_t *out, const uint8_t *co
 
 static size_t planes_split_blocks(int path, uint8_t *const *planes, const uint8_t *in, size_t plane_count,
                                   size_t count) {
-#if defined(PLANES_SSE2) || defined(PLANES_NEON)
-    if (path >= PLANES_BASELINE && plane_count == 2) return planes_split2_vector(planes, in, count);
-    if (path >= PLANES_BASELINE && plane_count == 4) return planes_split4_vector(planes, in, count);
-#if defined(PLANES_NEON)
-    if (path >= PLANES_BASELINE && plane_count == 3) return planes_split3_vector(planes, in, count);
+#if defined(VECTOR_SSE2) || defined(VECTOR_NEON)
+    if (path >= VECTOR_BASELINE && plane_count == 2) return planes_split2_vector(planes, in, count);
+    if (path >= VECTOR_BASELINE && plane_count == 4) return planes_split4_vector(planes, in, count);
+#if defined(VECTOR_NEON)
+    if (path >= VECTOR_BASELINE && plane_count == 3) return planes_split3_vector(planes, in, count);
 #else
-    if (path >= PLANES_SHUFFLE && plane_count == 3) return planes_split3_vector(planes, in, count);
+    if (path >= VECTOR_SSSE3 && plane_count == 3) return planes_split3_vector(planes, in, count);
 #endif
 #endif
     (void)path, (void)planes, (void)in, (void)plane_count, (void)count;

@@ -3,12 +3,6 @@ from libc.stdint cimport uint8_t
 
 
 cdef extern from "planes.h" nogil:
-    enum:
-        PLANES_SCALAR
-        PLANES_BASELINE
-        PLANES_SHUFFLE
-
-    int planes_best_path() noexcept
     void planes_interleave(
         int path, uint8_t* out, const uint8_t** planes, size_t plane_count, size_t count
     ) noexcept

@@ -18,8 +18,9 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
 from bits cimport spread_byte
-from planes cimport PLANES_BASELINE, PLANES_SCALAR, planes_best_path, planes_interleave, planes_split
+from planes cimport planes_interleave, planes_split
 from runs cimport runs_equal64, runs_lowest_bit
+from vector cimport path_named, vector_best_path
 from wire cimport Outcome, DONE, MALFORMED, get_u32le, put_u32le, put_u64le
 
 from fastdicom.errors import CodecError, UsageError
@@ -58,16 +59,13 @@ cdef struct Segment:
     size_t fault_size           # bytes missing, or bytes too many
 
 # The vector path in use. Tests and benches choose another with use_path().
-cdef int path = planes_best_path()
+cdef int path = vector_best_path()
 
 
 def use_path(str name not None):
-    """Choose "scalar", "baseline" or "best". For tests and benches; the import chooses the best."""
+    """Choose a vector path; see rle.pyi."""
     global path
-    paths = {"scalar": PLANES_SCALAR, "baseline": PLANES_BASELINE, "best": planes_best_path()}
-    if name not in paths:
-        raise UsageError(f"no vector path {name!r}; there are {', '.join(paths)}")
-    path = min(paths[name], planes_best_path())
+    path = path_named(name)
 
 
 cdef Frame describe(

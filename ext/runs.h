@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "planes.h" /* the paths and the intrinsics */
+#include "vector.h"
 
 /* Bit i of the result: are bytes i of x and y equal? The eight answers of a 64-bit word are exact (no
  * borrow runs from byte to byte) and a multiplication collects them. */
@@ -19,9 +19,6 @@ static inline uint64_t runs_equal8(const uint8_t *at) {
     memcpy(&y, at + 1, 8);
     differ = x ^ y;
     equal = ~(((differ & low7) + low7) | differ | low7); /* 0x80 in every byte that is zero in `differ` */
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    equal = __builtin_bswap64(equal);
-#endif
     return ((equal >> 7) * UINT64_C(0x0102040810204080)) >> 56;
 }
 
@@ -32,19 +29,23 @@ static inline uint64_t runs_equal64_scalar(const uint8_t *at) {
     return mask;
 }
 
-#if defined(PLANES_SSE2)
+#if defined(VECTOR_SSE2)
+
+static inline __m128i runs_load(const uint8_t *at) {
+    return _mm_loadu_si128((const __m128i *)at);
+}
 
 static inline uint64_t runs_equal64_vector(const uint8_t *at) {
     uint64_t mask = 0;
     int block;
     for (block = 0; block < 4; block++) {
-        const __m128i same = _mm_cmpeq_epi8(planes_load(at + 16 * block), planes_load(at + 16 * block + 1));
+        const __m128i same = _mm_cmpeq_epi8(runs_load(at + 16 * block), runs_load(at + 16 * block + 1));
         mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(same) << (16 * block);
     }
     return mask;
 }
 
-#elif defined(PLANES_NEON)
+#elif defined(VECTOR_NEON)
 
 /* NEON has no movemask: weigh each byte with its bit and add neighbours until 64 bytes are 8. */
 static inline uint64_t runs_equal64_vector(const uint8_t *at) {
@@ -61,8 +62,8 @@ static inline uint64_t runs_equal64_vector(const uint8_t *at) {
 #endif
 
 static inline uint64_t runs_equal64(int path, const uint8_t *at) {
-#if defined(PLANES_SSE2) || defined(PLANES_NEON)
-    if (path >= PLANES_BASELINE) return runs_equal64_vector(at);
+#if defined(VECTOR_SSE2) || defined(VECTOR_NEON)
+    if (path >= VECTOR_BASELINE) return runs_equal64_vector(at);
 #endif
     (void)path;
     return runs_equal64_scalar(at);
