@@ -1,18 +1,19 @@
 """The gate: no decoder sees a codestream before its claims have been compared with the Data Set.
 
-The kernel (`fastdicom.kernels.codestream`) judges the syntax; here it is decided whether size, components, precision
-and sampling fit the Image Pixel attributes, whether the data are long enough to be whole, and what they are: which
-process, which colours, signed or not. Nothing is decoded here.
+The kernel (`fastdicom.kernels.codestream`) judges the syntax; here it is decided whether size, components,
+precision and sampling fit the Image Pixel attributes, whether the data are long enough to be whole, and what
+they are: which process, which colours, signed or not. Nothing is decoded here.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 from fastdicom.errors import CodecError
 from fastdicom.kernels import codestream
 
-Buffer = bytes | bytearray | memoryview
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 FRAME_LENGTH_MAX: Final = 512 << 20
 SCANS_MAX: Final = 100
@@ -51,16 +52,16 @@ class ImageAttributes(NamedTuple):
 
     @property
     def frame_length(self) -> int:
-        """Bytes of one native frame; PS3.5 8.1.1, 8.2. Single bits are packed."""
-        return (self.sample_count * self.bits_allocated + 7) // 8
+        """Bytes of one native frame; PS3.5 8.1.1. Pixels of a single bit have a byte each here."""
+        return self.sample_count * max(1, self.bits_allocated // 8)
 
 
 class Codestream(NamedTuple):
     """What a codestream that passed the gate is.
 
-    colour: how a decoder has to take three components ("as-described": as the Photometric Interpretation says).
-    start, end: bytes of the codestream proper; a JP2 file has boxes before it. whole: the end marker was there.
-    process: SOFn of JPEG and JPEG-LS, else 0. near: the largest error that JPEG-LS allows itself.
+    colour: how a decoder has to take three components ("as-described": as the Photometric Interpretation
+    says). start, end: bytes of the codestream proper; a JP2 file has boxes before it. whole: the end marker
+    was there. process: SOFn of JPEG and JPEG-LS, else 0. near: the largest error that JPEG-LS allows itself.
     """
 
     coding: Coding
@@ -81,10 +82,12 @@ class Codestream(NamedTuple):
 
 
 def inspect(transfer_syntax_uid: str, data: Buffer, image: ImageAttributes) -> Codestream:
-    """What `data`, one frame in an encapsulated transfer syntax, is; raises CodecError if it must not be decoded.
+    """What `data`, one frame in an encapsulated transfer syntax, is; raises CodecError if it must not be
+    decoded.
 
-    The frame has the size, components and precision that `image` says, its segments and tiles lie inside the data and
-    are all there, and no claim in it makes a decoder allocate or loop beyond what the frame itself takes.
+    The frame has the size, components and precision that `image` says, its segments and tiles lie inside the
+    data and are all there, and no claim in it makes a decoder allocate or loop beyond what the frame itself
+    takes.
     """
     check_image(image)
     if transfer_syntax_uid in JPEG_SYNTAXES or transfer_syntax_uid in JPEG_LS_SYNTAXES:
@@ -125,7 +128,8 @@ def _compare(found: Codestream, image: ImageAttributes) -> None:
         raise CodecError(f"{found.precision} bits precision for {image.bits_allocated} bits allocated")
 
 
-# ---- JPEG and JPEG-LS ---------------------------------------------------------------------------------------------
+# ---- JPEG and JPEG-LS
+# ---------------------------------------------------------------------------------------------
 
 
 class _Jpeg(NamedTuple):
@@ -152,12 +156,14 @@ class _Jpeg(NamedTuple):
 def _jpeg(data: Buffer, image: ImageAttributes, jpeg_ls: bool) -> Codestream:
     header = _Jpeg(*codestream.read_jpeg(data, SCANS_MAX))
     if (header.process == JPEG_LS) != jpeg_ls:
-        raise CodecError("JPEG-LS in a JPEG transfer syntax" if not jpeg_ls else "no JPEG-LS in a JPEG-LS transfer syntax")
+        raise CodecError(
+            f"SOF{header.process - 0xC0} in a {'JPEG-LS' if jpeg_ls else 'JPEG'} transfer syntax"
+        )
     if header.process not in (BASELINE, EXTENDED, PROGRESSIVE, LOSSLESS, JPEG_LS):
         raise CodecError(f"SOF{header.process - 0xC0}: a hierarchical or arithmetic process is kept as it is")
     _check_sampling(header)
     _check_length(header, image)
-    coding: Coding = {LOSSLESS: "jpeg-lossless", JPEG_LS: "jpeg-ls"}.get(header.process, "jpeg")  # type: ignore[assignment]
+    coding = cast(Coding, {LOSSLESS: "jpeg-lossless", JPEG_LS: "jpeg-ls"}.get(header.process, "jpeg"))
     near = header.selection if jpeg_ls else 0
     return Codestream(
         coding=coding,
@@ -166,7 +172,7 @@ def _jpeg(data: Buffer, image: ImageAttributes, jpeg_ls: bool) -> Codestream:
         samples=len(header.component_ids),
         precision=header.precision,
         signed=False,
-        lossless=header.point_transform == 0 and (header.process == LOSSLESS or jpeg_ls and near == 0),
+        lossless=header.point_transform == 0 and (header.process == LOSSLESS or (jpeg_ls and near == 0)),
         colour=_jpeg_colour(header, image) if coding == "jpeg" else "as-described",
         start=0,
         end=header.end,
@@ -206,27 +212,28 @@ def _check_length(header: _Jpeg, image: ImageAttributes) -> None:
         EXTENDED: image.rows * header.columns // 256,
     }.get(header.process, 0)
     if header.entropy_length < least:
-        raise CodecError(f"{header.entropy_length} bytes of image data where {least} are the least", header.end)
+        raise CodecError(
+            f"{header.entropy_length} bytes of image data where {least} are the least", header.end
+        )
 
 
 def _jpeg_colour(header: _Jpeg, image: ImageAttributes) -> Colour:
-    """Whether the components of a DCT process are YCbCr or RGB. T.871 7, PS3.5 8.2.1.
+    """Whether the components of a DCT process are YCbCr or RGB. PS3.5 8.2.1.
 
-    Subsampled chroma cannot be RGB. Else Adobe's marker says it, then the component identifiers R, G, B, then the
-    Photometric Interpretation.
+    Adobe's marker says it, then the component identifiers R, G, B, then the Photometric Interpretation. JFIF and
+    subsampled chroma, which would mean YCbCr elsewhere, do not overrule it: DCMTK, GDCM and pydicom agree on that.
     """
     if len(header.component_ids) != 3:
         return "as-described"
-    if header.sampling[0] != (1, 1):
-        return "ybr"
     if header.adobe_transform >= 0:
         return "ybr" if header.adobe_transform == 1 else "rgb"
     if header.component_ids == b"RGB":
         return "rgb"
-    return "rgb" if image.photometric_interpretation == "RGB" and not header.jfif else "ybr"
+    return "rgb" if image.photometric_interpretation == "RGB" else "ybr"
 
 
-# ---- JPEG 2000 and RLE --------------------------------------------------------------------------------------------
+# ---- JPEG 2000 and RLE
+# --------------------------------------------------------------------------------------------
 
 
 class _Jpeg2000(NamedTuple):
@@ -275,8 +282,10 @@ def _rle(data: Buffer, image: ImageAttributes) -> Codestream:
     planes = image.samples_per_pixel * max(1, image.bits_allocated // 8)
     if len(offsets) != planes:
         raise CodecError(f"{len(offsets)} RLE segments where {planes} are due", 0)
-    if image.frame_length > RLE_EXPANSION_MAX * len(data):
-        raise CodecError(f"{len(data)} bytes of RLE cannot hold a frame of {image.frame_length}")
+    length = len(memoryview(data).cast("B"))
+    packed = (image.sample_count * image.bits_allocated + 7) // 8
+    if packed > RLE_EXPANSION_MAX * length:
+        raise CodecError(f"{length} bytes of RLE cannot hold a frame of {packed}")
     return Codestream(
         coding="rle",
         rows=image.rows,
@@ -287,6 +296,6 @@ def _rle(data: Buffer, image: ImageAttributes) -> Codestream:
         lossless=True,
         colour="as-described",
         start=0,
-        end=len(data),
+        end=length,
         whole=True,
     )
