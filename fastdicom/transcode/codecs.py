@@ -196,8 +196,9 @@ def encode_frame(
         raise CodecError(f"{len(memoryview(frame).cast('B'))} bytes, a frame has {image.frame_length}")
     if transfer_syntax_uid == RLE_LOSSLESS:
         return rle.encode_frame(frame, *_size(image))
-    _check_encodable(transfer_syntax_uid, image)
-    precision = _precision(transfer_syntax_uid, frame, image)
+    lossy = is_lossy(transfer_syntax_uid, quality)
+    _check_encodable(transfer_syntax_uid, image, lossy)
+    precision = _precision(transfer_syntax_uid, frame, image, lossy)
     if transfer_syntax_uid in (JPEG_LOSSLESS, JPEG_LOSSLESS_SV1):
         return jpeg_lossless.encode_frame(frame, *_size(image), precision)
     if quality is None and transfer_syntax_uid in LOSSY_ONLY:
@@ -212,21 +213,31 @@ def encoded_image(
     """The Image Pixel attributes of what `encode_frame` makes of a native frame. PS3.5 8.2."""
     colours = image.photometric_interpretation
     if image.samples_per_pixel == 3:
-        if transfer_syntax_uid == JPEG_BASELINE:
+        if transfer_syntax_uid in (JPEG_BASELINE, JPEG_EXTENDED):
             colours = "YBR_FULL_422"
         elif colours == "RGB" and transfer_syntax_uid in gate.JPEG_2000_SYNTAXES:
-            lossy = quality is not None and transfer_syntax_uid in (JPEG_2000, HTJ2K)
-            colours = "YBR_ICT" if lossy else "YBR_RCT"
+            colours = "YBR_ICT" if is_lossy(transfer_syntax_uid, quality) else "YBR_RCT"
     return image._replace(photometric_interpretation=colours, planar_configuration=0)
 
 
-def _check_encodable(transfer_syntax_uid: str, image: ImageAttributes) -> None:
+def is_lossy(transfer_syntax_uid: str, quality: Quality | None) -> bool:
+    """Whether `encode_frame` with this quality may change pixels."""
+    return transfer_syntax_uid in LOSSY_ONLY or (
+        quality is not None and transfer_syntax_uid in (JPEG_2000, HTJ2K)
+    )
+
+
+def _check_encodable(transfer_syntax_uid: str, image: ImageAttributes, lossy: bool) -> None:
     if transfer_syntax_uid not in ENCODERS and transfer_syntax_uid not in (JPEG_LOSSLESS, JPEG_LOSSLESS_SV1):
         raise CodecError(f"no encoder for transfer syntax {transfer_syntax_uid}")
     if image.bits_allocated not in (8, 16):
         raise CodecError(f"{image.bits_allocated} bits allocated: only RLE can carry them")
     if image.samples_per_pixel not in (1, 3):
         raise CodecError(f"{image.samples_per_pixel} samples per pixel")
+    if lossy and image.photometric_interpretation == "PALETTE COLOR":
+        raise CodecError(
+            "lossy compression of palette colours: neighbouring numbers are no neighbouring colours"
+        )
     if transfer_syntax_uid in (JPEG_BASELINE, JPEG_EXTENDED):
         most = 8 if transfer_syntax_uid == JPEG_BASELINE or image.samples_per_pixel == 3 else 12
         if image.pixel_representation or image.bits_stored > most:
@@ -239,7 +250,7 @@ def _check_encodable(transfer_syntax_uid: str, image: ImageAttributes) -> None:
         raise CodecError("near-lossless JPEG-LS of signed samples could turn the largest into the smallest")
 
 
-def _precision(transfer_syntax_uid: str, frame: Buffer, image: ImageAttributes) -> int:
+def _precision(transfer_syntax_uid: str, frame: Buffer, image: ImageAttributes, lossy: bool) -> int:
     """Bits of a sample in the codestream: Bits Stored if that keeps every bit.
 
     JPEG and JPEG-LS have no signed samples, and decoders differ in whether they extend the sign: such samples
@@ -249,8 +260,10 @@ def _precision(transfer_syntax_uid: str, frame: Buffer, image: ImageAttributes) 
     if signed and transfer_syntax_uid not in gate.JPEG_2000_SYNTAXES:
         return image.bits_allocated
     stray = pixels.stray_bits(frame, image.bits_allocated, image.bits_stored, image.bits_stored - 1, signed)
-    if stray and transfer_syntax_uid in (JPEG_BASELINE, JPEG_EXTENDED):
-        raise CodecError(f"a sample has more than {image.bits_stored} bits, and lossy JPEG would spoil them")
+    if stray and lossy:
+        raise CodecError(
+            f"a sample uses bits above its {image.bits_stored}, which lossy compression would spoil"
+        )
     return image.bits_allocated if stray else max(2, image.bits_stored)
 
 

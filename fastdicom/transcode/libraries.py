@@ -21,6 +21,9 @@ from fastdicom.transcode.workers import Job
 
 Pixels = NDArray[numpy.integer[Any]]
 
+JPEG_LS_TINY: Final = 1024
+"""Bytes of a frame below which pyjpegls may not have room for the result."""
+
 
 def run(job: Job, data: memoryview) -> memoryview:
     """Do it. Raises CodecError, or whatever the library raises."""
@@ -125,18 +128,16 @@ def _encode_jpeg(pixels: Pixels, job: Job) -> bytes:
 
 
 def _encode_jpeg_ls(pixels: Pixels, job: Job) -> bytes:
-    """CharLS through pyjpegls, which writes the true precision; imagecodecs writes 16 bits for 12."""
+    """CharLS through pyjpegls, which writes the true precision; imagecodecs writes 16 bits for 12.
+
+    pyjpegls makes no room for the header of images of a few pixels, so those go through imagecodecs.
+    """
+    if pixels.nbytes < JPEG_LS_TINY:
+        return bytes(_library("imagecodecs").jpegls_encode(pixels, level=int(job.loss)))
     options = {"interleave_mode": 2} if job.samples > 1 else {}
+    size = (job.rows, job.columns, job.samples, job.precision)
     return bytes(
-        _library("jpeg_ls").encode_buffer(
-            pixels.tobytes(),
-            job.rows,
-            job.columns,
-            job.samples,
-            job.precision,
-            lossy_error=int(job.loss),
-            **options,
-        )
+        _library("jpeg_ls").encode_buffer(pixels.tobytes(), *size, lossy_error=int(job.loss), **options)
     )
 
 
