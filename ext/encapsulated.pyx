@@ -60,7 +60,7 @@ cdef Codestream codestream_of(const uint8_t* head, size_t size) noexcept nogil:
     segments = get_u32le(head)
     if not 1 <= segments <= SEGMENT_COUNT_MAX or get_u32le(head + 4) != RLE_HEADER_SIZE:
         return UNKNOWN
-    for i in range(2, RLE_HEADER_SIZE // 4):    # ascending while segments last, then zero
+    for i in range(2, <size_t>SEGMENT_COUNT_MAX + 1):    # ascending while segments last, then zero
         offset = get_u32le(head + 4 * i)
         if offset <= previous if i <= segments else offset != 0:
             return UNKNOWN

@@ -81,7 +81,7 @@ class Frames:
         table_end = fragments.table_offset + fragments.table_length
         if fragments.assign_offsets(data, data[fragments.table_offset : table_end], 4, count):
             return "basic offset table"
-        if fragments.assign_codestreams(data, count, True) or fragments.assign_codestreams(data, count, False):
+        if any(fragments.assign_codestreams(data, count, ended) for ended in (True, False)):
             return "codestreams"
         return ""
 
@@ -136,7 +136,7 @@ def basic_offset_table_fits(number_of_frames: int, frame_size_max: int) -> bool:
 def basic_offset_table(lengths: Sequence[int]) -> bytes | None:
     """The Basic Offset Table of frames of these lengths, or None if 32 bits cannot hold it."""
     offsets = _item_offsets(lengths)
-    if offsets and offsets[-1] > OFFSET_MAX or 4 * len(offsets) > FRAGMENT_SIZE_MAX:
+    if (offsets and offsets[-1] > OFFSET_MAX) or 4 * len(offsets) > FRAGMENT_SIZE_MAX:
         return None
     return struct.pack(f"<{len(offsets)}I", *offsets)
 
