@@ -38,7 +38,7 @@ def test_an_unknown_path_is_an_error() -> None:
 
 
 def test_importing_the_kernels_does_not_import_numpy() -> None:
-    code = "import sys; from fastdicom.kernels import encapsulated, pixels, rle; sys.exit('numpy' in sys.modules)"
+    code = "import sys, fastdicom.kernels.pixels, fastdicom.kernels.rle; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -229,7 +229,7 @@ def test_stray_bits_are_those_that_alignment_would_lose(layout: tuple[int, int, 
 
 
 @pytest.mark.parametrize(
-    "layout", [(16, 17, 16), (16, 0, 0), (16, 12, 10), (16, 12, 16), (16, -1, 3), (12, 12, 11)]
+    "layout", [(16, 17, 16), (16, 0, 0), (16, 12, 10), (16, 12, 16), (16, -1, 3), (12, 9, 8)]
 )
 def test_contradictory_bits_are_refused(layout: tuple[int, int, int]) -> None:
     for function in (pixels.align_samples, pixels.stray_bits):
@@ -294,7 +294,6 @@ def test_rgb_to_ybr_full_is_correctly_rounded(red: int) -> None:
     assert pixels.rgb_to_ybr_full(rgb.tobytes()) == exact_ybr(rgb).tobytes()
 
 
-@pytest.mark.slow
 def test_every_colour_is_correctly_rounded_both_ways() -> None:
     for first in range(256):
         triples = all_triples(first)

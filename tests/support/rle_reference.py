@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 
 class Unreadable(Exception):
@@ -31,9 +32,9 @@ def segments_of(frame: bytes, count: int) -> list[bytes]:
         raise Unreadable("short")
     header = struct.unpack("<16I", frame[:64])
     bounds = [*header[1 : 1 + count], len(frame)]
-    if header[0] != count or bounds[0] < 64 or any(a >= b for a, b in zip(bounds, bounds[1:], strict=False)):
+    if header[0] != count or bounds[0] < 64 or any(a >= b for a, b in pairwise(bounds)):
         raise Unreadable("header")
-    return [frame[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [frame[a:b] for a, b in pairwise(bounds)]
 
 
 def decode(frame: bytes, rows: int, columns: int, samples: int, bits: int, planar: bool) -> bytes:
