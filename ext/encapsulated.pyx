@@ -60,7 +60,7 @@ cdef Codestream codestream_of(const uint8_t* head, size_t size) noexcept nogil:
     segments = get_u32le(head)
     if not 1 <= segments <= SEGMENT_COUNT_MAX or get_u32le(head + 4) != RLE_HEADER_SIZE:
         return UNKNOWN
-    for i in range(2, RLE_HEADER_SIZE // 4):    # ascending while segments last, then zero
+    for i in range(2, <size_t>SEGMENT_COUNT_MAX + 1):    # ascending while segments last, then zero
         offset = get_u32le(head + 4 * i)
         if offset <= previous if i <= segments else offset != 0:
             return UNKNOWN
@@ -171,13 +171,11 @@ cdef class Fragments:
         if grown == NULL:
             raise MemoryError
         self.firsts = <uint32_t*>grown
-        self.frame_count = 0
         return 0
 
     cdef bint end_frames(self, size_t placed, size_t frame_count) noexcept:
-        """Close the last frame if all were placed; else forget them."""
+        """Close the last frame if all were placed."""
         if placed != frame_count:
-            self.frame_count = 0
             return False
         self.firsts[frame_count] = <uint32_t>self.count
         self.frame_count = frame_count
@@ -186,6 +184,7 @@ cdef class Fragments:
     def assign_one_each(self, size_t frame_count):
         """Every fragment is a frame; False if there are more or fewer than `frame_count`."""
         cdef size_t i
+        self.frame_count = 0
         if frame_count != self.count or frame_count == 0:
             return False
         self.start_frames(frame_count)
@@ -195,6 +194,7 @@ cdef class Fragments:
 
     def assign_all(self):
         """All fragments are the one frame; False if there are none."""
+        self.frame_count = 0
         if self.count == 0:
             return False
         self.start_frames(1)
@@ -210,6 +210,7 @@ cdef class Fragments:
         cdef const uint8_t* source = first_byte(data)
         cdef Codestream kind
         cdef uint64_t offset, origin
+        self.frame_count = 0
         if width != 4 and width != 8:
             raise UsageError(f"offset tables have entries of 4 or 8 bytes, not {width}")
         if not 1 <= frame_count <= self.count or <size_t>table.shape[0] != width * frame_count:
@@ -238,6 +239,7 @@ cdef class Fragments:
         cdef size_t i, placed, size = <size_t>data.shape[0]
         cdef const uint8_t* source = first_byte(data)
         cdef bint begun
+        self.frame_count = 0
         if not 1 <= frame_count <= self.count:
             return False
         kind = self.codestream_at(source, size, 0)

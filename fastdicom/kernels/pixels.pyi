@@ -104,7 +104,7 @@ def ybr_full_to_rgb(data: Buffer, out: None = None) -> bytearray:
 def ybr_full_to_rgb(data: Buffer, out: WritableBuffer) -> WritableBuffer: ...
 @overload
 def rgb_to_ybr_full(data: Buffer, out: None = None) -> bytearray:
-    """Interleaved 8-bit RGB to YBR_FULL, correctly rounded. Going back may differ by 1: it is not lossless."""
+    """Interleaved 8-bit RGB to YBR_FULL, correctly rounded. Not lossless: going back may differ by 1."""
 
 @overload
 def rgb_to_ybr_full(data: Buffer, out: WritableBuffer) -> WritableBuffer: ...
@@ -124,4 +124,4 @@ def rgb_to_ybr_full_422(data: Buffer, columns: int, out: None = None) -> bytearr
 @overload
 def rgb_to_ybr_full_422(data: Buffer, columns: int, out: WritableBuffer) -> WritableBuffer: ...
 def use_path(name: str) -> None:
-    """Use the code of a vector path: "scalar", "baseline" (SSE2, NEON), "ssse3" or "best"; see rle.use_path."""
+    """Use the code of a vector path: "scalar", "baseline" (SSE2, NEON), "ssse3", "best"; see rle.use_path."""

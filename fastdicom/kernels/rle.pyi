@@ -27,8 +27,8 @@ def decode_frame(
 
     data: the frame's fragment, or its fragments joined, padding included.
     strict: every segment must hold its plane exactly; one byte of padding after it is right. Without it
-        a segment that ends early leaves zeros, as other decoders do, and what follows a full plane is
-        ignored. Whoever passes the pixels on as lossless asks for strict first.
+        a segment that ends early leaves zeros and what follows a full plane is ignored, so that what can
+        be shown is shown. Whoever passes the pixels on as lossless decodes strictly.
 
     Raises CodecError (offset: bytes into `data`) if the header does not fit the image, if segment offsets
     are not ascending and inside the frame, or if the frame is too short to fill an image of that size

@@ -81,9 +81,7 @@ class Frames:
         table_end = fragments.table_offset + fragments.table_length
         if fragments.assign_offsets(data, data[fragments.table_offset : table_end], 4, count):
             return "basic offset table"
-        if fragments.assign_codestreams(data, count, True) or fragments.assign_codestreams(
-            data, count, False
-        ):
+        if any(fragments.assign_codestreams(data, count, ended) for ended in (True, False)):
             return "codestreams"
         return ""
 
