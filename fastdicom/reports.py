@@ -17,7 +17,7 @@ from fastdicom.standard.status import SUCCESS
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an operation is: `done` of `total` objects (None: not known yet), `failed` and `warnings` of these.
+    """How far an operation is: `done` of `total` objects (None: not known yet), some of them `failed`.
 
     bytes: of the objects done so far.
     """
@@ -142,7 +142,7 @@ class VerifyReport:
 
 @dataclass(slots=True)
 class RebuildReport:
-    """The index made anew from the files. failed: files that could not be indexed; they stay where they are."""
+    """The index made anew from the files. failed: files that could not be indexed; they stay in place."""
 
     indexed: int = 0
     duplicates: int = 0
@@ -168,3 +168,18 @@ class Explanation:
     answers: int
     seconds: float
     files_read: int = 0
+
+
+@dataclass(slots=True)
+class TranscodeReport:
+    """Files converted to another transfer syntax. bytes: of the new files."""
+
+    converted: int = 0
+    bytes: int = 0
+    failed: list[NamedPath] = field(default_factory=list)
+    skipped: list[NamedPath] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """True when every DICOM file was converted."""
+        return not self.failed

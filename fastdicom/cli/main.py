@@ -7,21 +7,16 @@ must not wait for pydicom.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from fastdicom.cli.exits import BROKEN_PIPE, DONE, INTERRUPTED, exit_status
 from fastdicom.config import ConfigError
-from fastdicom.errors import AssociationRejected, ConnectionLost, FastdicomError, PeerError, UsageError
+from fastdicom.errors import FastdicomError
 from fastdicom.settings import Mistake
-
-DONE = 0
-REFUSED = 1  # the peer or an object refused
-USAGE = 2  # usage or configuration
-NO_ASSOCIATION = 3
-INTERRUPTED = 130  # 128 + SIGINT, as shells count
-BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 # command -> what it does; the module is fastdicom.cli.<command>, with "_" for "-"
 COMMANDS = {
@@ -47,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status. 0 done, 1 refused, 2 usage or configuration, 3 no association."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = build_parser(given).parse_args(given)
-    start_logging(options.verbose)
+    prepare_output(options.verbose)
     try:
         status = int(options.run(options))
         sys.stdout.flush()
@@ -85,7 +80,9 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             module = import_module(f"fastdicom.cli.{MODULES.get(name, name).replace('-', '_')}")
             module.add_arguments(command)
             command.epilog = f"example{'s' if module.EXAMPLE.count(chr(10)) else ''}:\n{module.EXAMPLE}"
-            command.add_argument("-v", "--verbose", action="count", default=0, help="log to stderr; -vv for more")
+            command.add_argument(
+                "-v", "--verbose", action="count", default=0, help="log to stderr; -vv for more"
+            )
             command.set_defaults(run=module.run)
     return parser
 
@@ -107,23 +104,21 @@ class _Version(argparse.Action):
         parser.exit(DONE)
 
 
-def start_logging(verbose: int) -> None:
-    """-v shows what happens to associations, -vv every message, both on stderr."""
-    if not verbose:
-        return
+def prepare_output(verbose: int) -> None:
+    """-v shows what happens to associations, -vv every message, both on stderr; without it only results and
+    the one line that says what is wrong are printed, whatever the terminal's encoding."""
     import logging
+    import warnings
 
-    level = logging.INFO if verbose == 1 else logging.DEBUG
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-
-
-def exit_status(problem: Exception) -> int:
-    """The exit status that tells a script what kind of problem it was."""
-    if isinstance(problem, (ConnectionLost, AssociationRejected, PeerError, ConnectionError, TimeoutError)):
-        return NO_ASSOCIATION
-    if isinstance(problem, (UsageError, FileNotFoundError, NotADirectoryError, PermissionError)):
-        return USAGE
-    return REFUSED
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if verbose:
+        level = logging.INFO if verbose == 1 else logging.DEBUG
+        logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    else:
+        logging.basicConfig(handlers=[logging.NullHandler()])
+        warnings.simplefilter("ignore")  # pydicom's about values: the answer shows them as they are
 
 
 def complain(command: str, problem: Exception) -> None:

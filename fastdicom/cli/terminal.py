@@ -1,4 +1,4 @@
-"""What people see: tables, sizes, one JSON object a line, questions. Text from peers is made harmless first."""
+"""What people see: tables, sizes, JSON lines, questions. Text from peers is made harmless first."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 def print_json(value: Any) -> None:
     """One JSON object on one line; dataclasses become objects, paths text."""
-    print(json.dumps(_plain(value), ensure_ascii=False, default=str))
+    print(json.dumps(_plain(value), default=str))
 
 
 def _plain(value: Any) -> Any:
@@ -55,7 +55,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
     if not first:
         return 0
     widths = [
-        min(CELL_WIDTH_MAX, max(_width(row[place]) for row in [columns, *first])) for place in range(len(columns))
+        min(CELL_WIDTH_MAX, max(_width(row[place]) for row in [columns, *first]))
+        for place in range(len(columns))
     ]
     count = 0
     print(_line(columns, widths))

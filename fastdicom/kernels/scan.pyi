@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import final
 
-from typing_extensions import Buffer
+from fastdicom.kernels._types import Buffer
 
 EVERY_LEVEL: int
 

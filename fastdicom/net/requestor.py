@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Self
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, Self
 
 from fastdicom.dimse import messages
 from fastdicom.dimse.assembler import Begin, Data
@@ -41,8 +41,20 @@ Proposal = tuple[str, tuple[str, ...]]
 """(abstract syntax, transfer syntaxes) of one presentation context."""
 
 
+class Receiving(Protocol):
+    """Where an instance that C-GET brings goes."""
+
+    def write(self, piece: memoryview | bytes) -> None:
+        """The next piece of its Data Set, borrowed for the call."""
+
+    def finish(self) -> int:
+        """It is whole; the status to answer with."""
+
+
 class ClientAssociation(Connection):
     """The requestor's end: open, ask, release. Used by one thread."""
+
+    proposals: list[Proposal]
 
     @classmethod
     def open(
@@ -73,6 +85,7 @@ class ClientAssociation(Connection):
             now=time.monotonic(),
         )
         self = cls(transport, association, timing)
+        self.proposals = list(proposals)
         request = AssociationRequest(
             called_ae_title=called,
             calling_ae_title=calling,
@@ -142,6 +155,55 @@ class ClientAssociation(Connection):
         """Send one instance and wait for the response."""
         self.send_with_body(context_id, request, body)
         return self._response(self.next_message()[0], request.message_id)
+
+    def retrieve(
+        self,
+        context_id: int,
+        request: messages.CGetRequest,
+        identifier: bytes,
+        receive: Callable[[messages.CStoreRequest, str], Receiving],
+    ) -> Iterator[tuple[messages.Response, bytes | None]]:
+        """C-GET: yields its responses; in between, instances come and go to what `receive` returns.
+
+        receive: called with each C-STORE request and its transfer syntax.
+        """
+        self.send_message(context_id, request, identifier)
+        receiving: Receiving | None = None
+        store: messages.CStoreRequest | None = None
+        response: messages.Response | None = None
+        data = bytearray()
+        while True:
+            for event in self._receive_or_give_up():
+                if not isinstance(event, tuple):
+                    self._ended(event)
+                    continue
+                step = self.assembler.feed(*event)
+                if isinstance(step, Begin) and isinstance(step.message, messages.CStoreRequest):
+                    store = step.message
+                    store_context = self.association.contexts[step.context_id]
+                    receiving = receive(store, store_context.transfer_syntax)
+                elif isinstance(step, Begin):
+                    response = self._response(step.message, request.message_id)
+                elif isinstance(step, Data) and receiving is not None:
+                    receiving.write(step.piece)
+                elif isinstance(step, Data):
+                    data += step.piece
+                if not self.assembler.idle or step is None:
+                    continue
+                if receiving is not None and store is not None:
+                    self._answer_store(store_context.context_id, store, receiving.finish())
+                    receiving = store = None
+                elif response is not None:
+                    yield response, bytes(data) or None
+                    if not is_pending(response.status):
+                        return
+                    response = None
+
+    def _answer_store(self, context_id: int, request: messages.CStoreRequest, code: int) -> None:
+        response = messages.Response(
+            messages.C_STORE_RSP, request.message_id, code, request.sop_class_uid, request.sop_instance_uid
+        )
+        self.send_message(context_id, response)
 
     def _response(self, message: messages.Message, message_id: int) -> messages.Response:
         if not isinstance(message, messages.Response) or message.responded_to != message_id:

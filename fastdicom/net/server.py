@@ -63,6 +63,7 @@ class ServerConnection(Connection):
     name = "?"  # for logs: calling AE title, once known
     stopping = False
     failed = False
+    ended = False  # set by who started the thread
 
     _operation: Serving | None = None
     _replies: Iterable[Replying] = ()

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from fastdicom.errors import ConnectionLost
 
+_WATCH_PAUSE_S = 0.05
 _PIECES_MAX = 512  # of one sendmsg; IOV_MAX is 1024
 
 
@@ -97,15 +98,20 @@ class Transport:
         deadline = time.monotonic() + timeout_s
         poll = select.poll()
         poll.register(self.sock, wanted)
-        if self.watch is not None:
-            poll.register(self.watch.fileno(), select.POLLIN)
+        watch_from = 0.0 if self.watch is not None else float("inf")
         while True:
-            left = deadline - time.monotonic()
-            ready = {descriptor for descriptor, _ in poll.poll(max(0.0, left) * 1000)}
+            now = time.monotonic()
+            left = deadline - now
+            if now >= watch_from and self.watch is not None:
+                poll.register(self.watch.fileno(), select.POLLIN)
+            pause = min(left, max(watch_from - now, 0.0) or left)
+            ready = {descriptor for descriptor, _ in poll.poll(max(0.0, pause) * 1000)}
             if self.sock.fileno() in ready:
                 return
             if ready and self.watch is not None:
                 self.watch.check()
+                poll.unregister(self.watch.fileno())  # it may stay readable: look again a little later
+                watch_from = time.monotonic() + _WATCH_PAUSE_S
             if left <= 0:
                 raise TimeoutError
 
