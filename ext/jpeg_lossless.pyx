@@ -21,7 +21,7 @@ from jpeg_lossless_encoder cimport HEADER_SIZE_MAX, WRITE_AHEAD, Encoder, choose
 from prediction cimport undo_prediction
 from wire cimport DONE, MALFORMED, Outcome, get_u16be
 
-from fastdicom.errors import CodecError
+from fastdicom.errors import CodecError, UsageError
 
 cdef enum:
     TABLES = 4
@@ -537,7 +537,7 @@ cdef take_output(object out, Py_ssize_t size):
         return PyByteArray_FromStringAndSize(NULL, size)
     cdef uint8_t[::1] view = out
     if view.shape[0] != size:
-        raise ValueError(f"out has {view.shape[0]} bytes, the frame {size}")
+        raise UsageError(f"out has {view.shape[0]} bytes, the frame {size}")
     return out
 
 
@@ -635,7 +635,7 @@ def encode_frame(
     if not 2 <= precision <= bits_allocated:
         raise CodecError(f"precision {precision} is not 2-{bits_allocated}")
     if not 1 <= predictor <= 7:
-        raise ValueError(f"predictor {predictor} is not 1-7")
+        raise UsageError(f"predictor {predictor} is not 1-7")
     if pixels.shape[0] != rows * columns * samples * (bits_allocated // 8):
         raise CodecError(f"{pixels.shape[0]} bytes are no {rows} x {columns} x {samples} of {bits_allocated} bits")
     cdef uint8_t header[HEADER_SIZE_MAX]
