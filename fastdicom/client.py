@@ -184,9 +184,8 @@ class PeerConnection:
     def store(
         self,
         paths: Iterable[str | os.PathLike[str]],
-        *,
         progress: ProgressCallback | None = None,
-        transfer_syntaxes: Sequence[str] = (),
+        transfer_syntaxes: Sequence[str] | None = None,
     ) -> StoreReport:
         """C-STORE of files and, recursively, folders. What is no DICOM file is skipped and named.
 
@@ -194,7 +193,11 @@ class PeerConnection:
         not even the first association came about.
         """
         return send_files(
-            paths, self._open_for_storage, self.close, progress=progress, transfer_syntaxes=transfer_syntaxes
+            paths,
+            self._open_for_storage,
+            self.close,
+            progress=progress,
+            transfer_syntaxes=tuple(transfer_syntaxes or ()),
         )
 
     # ------------------------------------------------------------------------------ associations

@@ -17,7 +17,6 @@ from fastdicom.dataset.stream import ScanPolicy
 from fastdicom.errors import FastdicomError, UsageError
 from fastdicom.index.environment import Index
 from fastdicom.keeper import ArchiveKeeper, lock_folder, put_of
-from fastdicom.outbox import files_below
 from fastdicom.reports import (
     DeleteReport,
     ExportReport,
@@ -28,6 +27,7 @@ from fastdicom.reports import (
     RebuildReport,
     VerifyReport,
 )
+from fastdicom.sending import files_below
 
 _BATCH = 256
 _PIECE = 1 << 20
