@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-import fastdicom
+from fastdicom.cli.archives import identifier_of, open_to_change
 from fastdicom.cli.arguments import add_archive, add_json, add_keys, add_level, keys_of
 from fastdicom.cli.exits import DONE, REFUSED
 from fastdicom.cli.terminal import at_terminal, confirm, human_size, plural, print_json, say
@@ -30,17 +30,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Delete what matches; on a terminal a person is asked first."""
+    from fastdicom.maintenance import delete
+
     keys = deletion_keys(options)
     level = options.level or deepest_level(keys)
-    with fastdicom.Archive(options.archive) as archive:
+    with open_to_change(options.archive) as archive:
+        identifier = identifier_of(archive, level, keys)
         if not options.dry_run and not options.yes and at_terminal():
-            planned = archive.delete(level=level, dry_run=True, **keys)
+            planned = delete(archive, identifier, dry_run=True)
             if planned.instances == 0:
                 return tell(planned, "deleted", options.json)
             if not confirm(f"Delete {what(planned)}?"):
                 say("nothing was deleted")
                 return REFUSED
-        report = archive.delete(level=level, dry_run=options.dry_run, **keys)
+        report = delete(archive, identifier, dry_run=options.dry_run)
     if options.dry_run and not options.json:
         preview(report)
     return tell(report, "would delete" if options.dry_run else "deleted", options.json)

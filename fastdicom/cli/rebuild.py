@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-import fastdicom
-from fastdicom.cli.arguments import add_archive, add_json
+from fastdicom.cli.arguments import add_archive, add_config, add_json, config_of
 from fastdicom.cli.exits import DONE, REFUSED
 from fastdicom.cli.progress import ProgressPrinter
 from fastdicom.cli.terminal import human_size, plural, print_json, say
@@ -16,13 +15,16 @@ EXAMPLE = "  fastdicom rebuild --archive /var/lib/fastdicom"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--archive DIR."""
     add_archive(parser)
+    add_config(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Read every file anew; files that are no instances are named and stay."""
-    with fastdicom.Archive(options.archive) as archive, ProgressPrinter("indexed") as progress:
-        report = archive.rebuild(progress)
+    from fastdicom.maintenance import rebuild
+
+    with ProgressPrinter("indexed") as progress:
+        report = rebuild(options.archive, config_of(options), progress)
     if options.json:
         print_json(report)
     else:

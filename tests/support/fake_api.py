@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from pydicom.dataset import Dataset
@@ -39,6 +40,14 @@ def answer(**values: Any) -> Dataset:
     return dataset
 
 
+@dataclass(frozen=True)
+class FakeTiming:
+    """How long to wait."""
+
+    connect_s: float = 10.0
+    response_s: float = 60.0
+
+
 @dataclass
 class FakePeer:
     """A peer and the connection to it. error: raised instead of connecting."""
@@ -49,9 +58,10 @@ class FakePeer:
     retrieval: RetrieveReport = field(default_factory=RetrieveReport)
     connections: list[dict[str, Any]] = field(default_factory=list)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    timing: FakeTiming = field(default_factory=FakeTiming)
 
-    def connect(self, host: str, port: int, **options: Any) -> FakePeer:
-        """Stands in for `fastdicom.connect`."""
+    def connection(self, host: str, port: int, **options: Any) -> FakePeer:
+        """Stands in for the class `fastdicom.PeerConnection`."""
         self.connections.append({"host": host, "port": port, **options})
         return self
 
@@ -73,8 +83,9 @@ class FakePeer:
     def store(
         self,
         paths: list[Path],
+        *,
         progress: ProgressCallback | None = None,
-        transfer_syntaxes: list[str] | None = None,
+        transfer_syntaxes: tuple[str, ...] = (),
     ) -> StoreReport:
         self.calls.append(("store", {"paths": list(paths), "transfer_syntaxes": transfer_syntaxes}))
         report = StoreReport()
@@ -108,9 +119,20 @@ class FakeCounts(NamedTuple):
     bytes: int = 5 << 20
 
 
+class Query(NamedTuple):
+    """Stands in for an Identifier."""
+
+    level: str
+    model: str
+    keys: dict[str, Any]
+
+
 @dataclass
 class FakeArchive:
-    """An archive, and the class that opens it."""
+    """An archive, the class that opens it, and the functions that maintain it.
+
+    opened: (path, readonly). calls: (function, query, further arguments).
+    """
 
     entries: list[StoredEntry] = field(default_factory=list)
     answers: list[Dataset] = field(default_factory=list)
@@ -118,13 +140,27 @@ class FakeArchive:
     exported: ExportReport = field(default_factory=ExportReport)
     verified: VerifyReport = field(default_factory=VerifyReport)
     rebuilt: RebuildReport = field(default_factory=RebuildReport)
-    opened: list[Path] = field(default_factory=list)
-    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    opened: list[tuple[Path, bool]] = field(default_factory=list)
+    calls: list[tuple[str, Any, Any]] = field(default_factory=list)
+    attributes: tuple[()] = ()
 
-    def open(self, path: Path) -> FakeArchive:
+    def open(self, path: Path, *, config: object = None, readonly: bool = False) -> FakeArchive:
         """Stands in for the class `fastdicom.Archive`."""
-        self.opened.append(path)
+        self.opened.append((path, readonly))
         return self
+
+    def modules(self) -> dict[str, ModuleType]:
+        """The modules that the commands import, by name."""
+        maintenance = ModuleType("fastdicom.maintenance")
+        for name in ("import_paths", "export", "delete", "verify", "rebuild"):
+            setattr(maintenance, name, getattr(self, name))
+        keywords = ModuleType("fastdicom.dataset.keywords")
+        keywords.identifier_from_keywords = (  # type: ignore[attr-defined]
+            lambda level, model, /, *, attributes, **keys: Query(level, model, keys)
+        )
+        queries = ModuleType("fastdicom.queries")
+        queries.to_dataset = lambda match: match  # type: ignore[attr-defined]
+        return {module.__name__: module for module in (maintenance, keywords, queries)}
 
     def __enter__(self) -> FakeArchive:
         return self
@@ -132,38 +168,44 @@ class FakeArchive:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def find(self, **query: Any) -> Iterator[Dataset]:
-        self.calls.append(("find", query))
+    def find(self, query: Query) -> Iterator[Dataset | None]:
+        self.calls.append(("find", query, None))
+        yield None
         yield from self.answers
 
-    def explain(self, **query: Any) -> Explanation:
-        self.calls.append(("explain", query))
+    def explain(self, query: Query) -> Explanation:
+        self.calls.append(("explain", query, None))
         return Explanation("patient_id = '123'", 17, 3, 0.0004)
 
-    def instances(self, **query: Any) -> Iterator[StoredEntry]:
-        self.calls.append(("instances", query))
-        yield from self.entries
+    def instances(self, query: Query) -> list[StoredEntry]:
+        self.calls.append(("instances", query, None))
+        return self.entries
 
     def path_of(self, entry: StoredEntry) -> Path:
         return Path("/store") / entry.file.path
 
-    def import_paths(self, paths: list[str], progress: ProgressCallback) -> ImportReport:
-        self.calls.append(("import", {"paths": paths}))
-        return self.imported
-
-    def export(self, out: Path, progress: ProgressCallback, **keys: Any) -> ExportReport:
-        self.calls.append(("export", {"out": out, **keys}))
-        return self.exported
-
-    def delete(self, *, level: str, dry_run: bool = False, **keys: Any) -> DeleteReport:
-        self.calls.append(("delete", {"level": level, "dry_run": dry_run, **keys}))
-        return DeleteReport(len(self.entries), 1000 * len(self.entries), self.entries)
-
-    def verify(self, progress: ProgressCallback) -> VerifyReport:
-        return self.verified
-
-    def rebuild(self, progress: ProgressCallback) -> RebuildReport:
-        return self.rebuilt
-
     def counts(self) -> FakeCounts:
         return FakeCounts()
+
+    def import_paths(
+        self, archive: FakeArchive, paths: list[str], progress: ProgressCallback
+    ) -> ImportReport:
+        self.calls.append(("import", None, paths))
+        return self.imported
+
+    def export(
+        self, archive: FakeArchive, out: Path, query: Query, progress: ProgressCallback
+    ) -> ExportReport:
+        self.calls.append(("export", query, out))
+        return self.exported
+
+    def delete(self, archive: FakeArchive, query: Query, *, dry_run: bool = False) -> DeleteReport:
+        self.calls.append(("delete", query, dry_run))
+        return DeleteReport(len(self.entries), 1000 * len(self.entries), self.entries)
+
+    def verify(self, archive: FakeArchive, progress: ProgressCallback) -> VerifyReport:
+        return self.verified
+
+    def rebuild(self, path: Path, config: object, progress: ProgressCallback) -> RebuildReport:
+        self.calls.append(("rebuild", None, path))
+        return self.rebuilt

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 import fastdicom
@@ -10,9 +13,9 @@ from tests.support.fake_api import FakeArchive, FakePeer
 
 @pytest.fixture
 def peer(monkeypatch: pytest.MonkeyPatch) -> FakePeer:
-    """What `fastdicom.connect` gives."""
+    """What `fastdicom.PeerConnection` makes."""
     fake = FakePeer()
-    monkeypatch.setattr(fastdicom, "connect", fake.connect, raising=False)
+    monkeypatch.setitem(vars(fastdicom), "PeerConnection", fake.connection)
     return fake
 
 
@@ -20,5 +23,14 @@ def peer(monkeypatch: pytest.MonkeyPatch) -> FakePeer:
 def archive(monkeypatch: pytest.MonkeyPatch) -> FakeArchive:
     """What `fastdicom.Archive` opens."""
     fake = FakeArchive()
-    monkeypatch.setattr(fastdicom, "Archive", fake.open, raising=False)
+    monkeypatch.setitem(vars(fastdicom), "Archive", fake.open)
+    for name, module in fake.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
     return fake
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A folder that looks like an archive."""
+    (tmp_path / "store" / "index").mkdir(parents=True)
+    return tmp_path / "store"

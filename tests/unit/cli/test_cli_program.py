@@ -138,14 +138,15 @@ def test_an_interrupt_ends_as_shells_expect(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(archive, "verify", interrupted)
-    assert main(["verify", "--archive", "x"]) == 130
+    monkeypatch.setattr(archive, "instances", interrupted)
+    assert main(["find", "--archive", "x", "--paths"]) == 130
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
     code = (
         "import sys, fastdicom\nfrom tests.support.fake_api import FakeArchive, entry\n"
-        "fastdicom.Archive = FakeArchive([entry(str(n)) for n in range(50000)]).open\n"
+        "archive = FakeArchive([entry(str(n)) for n in range(50000)])\n"
+        "fastdicom.Archive = archive.open\nsys.modules.update(archive.modules())\n"
         "from fastdicom.cli.main import main\n"
         "sys.exit(main(['find', '--archive', 'x', '--paths']))"
     )
