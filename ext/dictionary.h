@@ -1,4 +1,5 @@
-/* The VR of every standard Data Element. Written by make_dictionary.py from pydicom 3.0.2; do not edit.
+/* The VR of every standard Data Element.
+ * Written by make_dictionary.py from pydicom 3.0.2; do not edit.
  *
  * VRs are two letters, the first in the high byte. Lower case: xs is US or SS, ox OB or OW, lw US or OW,
  * lt US or SS or OW; PS3.6 leaves the choice to other elements.

@@ -1,7 +1,7 @@
 # tag -> VR for the standard's Data Elements (PS3.6), from the table in dictionary.h. Header-only.
 from libc.stdint cimport uint16_t, uint32_t
 
-from element cimport NO_VR, VR_LO, VR_UL, VR_UN
+from element cimport LENGTH_UNDEFINED, NO_VR, PIXEL_DATA, VR_LO, VR_SQ, VR_UL, VR_UN, Element
 
 
 cdef extern from "dictionary.h" nogil:
@@ -41,3 +41,16 @@ cdef inline uint16_t vr_of(uint32_t tag) noexcept nogil:
         return VR_LO if 0x10 <= (tag & 0xFFFF) <= 0xFF else VR_UN
     vr = standard_vr(tag)
     return vr if vr != NO_VR else VR_UN
+
+
+cdef inline bint is_sequence(const Element* element) noexcept nogil:
+    """Whether the element's value is a Sequence of Items. PS3.5 6.2.2, 7.5.
+
+    VR UN of undefined length is one (in Implicit VR Little Endian), and so is every undefined length
+    without VR but that of Pixel Data. Of defined length without VR, those are that PS3.6 lists.
+    """
+    if element.vr == VR_SQ:
+        return True
+    if element.length == LENGTH_UNDEFINED:
+        return element.tag != PIXEL_DATA and element.vr in (NO_VR, VR_UN)
+    return element.vr == NO_VR and standard_vr(element.tag) == VR_SQ

@@ -3,7 +3,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from wire cimport (
     DONE, MALFORMED, NEED_MORE, Outcome,
-    get_u16be, get_u16le, get_u32be, get_u32le, put_u16le, put_u32le,
+    get_u16be, get_u16le, get_u32be, get_u32le,
+    put_u16be, put_u16le, put_u32be, put_u32le,
 )
 
 
@@ -136,24 +137,38 @@ cdef inline Outcome read_head(
     return DONE
 
 
-cdef inline size_t explicit_head_length(uint32_t tag, uint16_t vr) noexcept nogil:
-    """Bytes that write_explicit_head will take."""
-    return HEAD_SHORT if has_short_length(vr) or (tag >> 16) == GROUP_OF_ITEMS else HEAD_LONG
+cdef inline size_t head_length_of(uint32_t tag, uint16_t vr, bint explicit_vr) noexcept nogil:
+    """Bytes that write_head will take."""
+    return HEAD_SHORT if not explicit_vr or has_short_length(vr) or (tag >> 16) == GROUP_OF_ITEMS else HEAD_LONG
 
 
-cdef inline size_t write_explicit_head(uint8_t* at, uint32_t tag, uint16_t vr, uint32_t length) noexcept nogil:
-    """Write a head in Explicit VR Little Endian; returns its length. The caller has checked that a
-    length of a short VR fits."""
-    put_u16le(at, <uint16_t>(tag >> 16))
-    put_u16le(at + 2, <uint16_t>tag)
-    if (tag >> 16) == GROUP_OF_ITEMS:
-        put_u32le(at + 4, length)
-        return HEAD_SHORT
+cdef inline void write_u16(uint8_t* at, uint16_t value, bint big_endian) noexcept nogil:
+    if big_endian:
+        put_u16be(at, value)
+    else:
+        put_u16le(at, value)
+
+
+cdef inline void write_u32(uint8_t* at, uint32_t value, bint big_endian) noexcept nogil:
+    if big_endian:
+        put_u32be(at, value)
+    else:
+        put_u32le(at, value)
+
+
+cdef inline void write_head(
+    uint8_t* at, uint32_t tag, uint16_t vr, uint32_t length, bint explicit_vr, bint big_endian
+) noexcept nogil:
+    """Write an element's head; the caller has checked that a short VR's length fits into 16 bits."""
+    write_u16(at, <uint16_t>(tag >> 16), big_endian)
+    write_u16(at + 2, <uint16_t>tag, big_endian)
+    if not explicit_vr or (tag >> 16) == GROUP_OF_ITEMS:
+        write_u32(at + 4, length, big_endian)
+        return
     at[4] = <uint8_t>(vr >> 8)
     at[5] = <uint8_t>vr
     if has_short_length(vr):
-        put_u16le(at + 6, <uint16_t>length)
-        return HEAD_SHORT
-    put_u16le(at + 6, 0)
-    put_u32le(at + 8, length)
-    return HEAD_LONG
+        write_u16(at + 6, <uint16_t>length, big_endian)
+        return
+    write_u16(at + 6, 0, big_endian)
+    write_u32(at + 8, length, big_endian)

@@ -1,8 +1,8 @@
 """Writes dictionary.h: the VR of every standard Data Element, from the dictionary of pydicom.
 
 Run it as `python ext/make_dictionary.py > ext/dictionary.h` when pydicom brings a newer edition of PS3.6;
-`tests/unit/test_dictionary_table.py` compares the two. Private elements are left out on purpose: what their VR
-is depends on a creator, and UN is always right for them (PS3.5 6.2.2).
+`tests/unit/test_dictionary_table.py` compares the two. Private elements are left out on purpose: what their
+VR is depends on a creator, and UN is always right for them (PS3.5 6.2.2).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 
 # VRs that depend on another element (PS3.5 Annex A.1) get lower case codes of our own.
 AMBIGUOUS = {"US or SS": "xs", "OB or OW": "ox", "US or OW": "lw", "US or SS or OW": "lt"}
-HEAD = """/* The VR of every standard Data Element. Written by make_dictionary.py from pydicom {version}; do not edit.
+HEAD = """/* The VR of every standard Data Element.
+ * Written by make_dictionary.py from pydicom {version}; do not edit.
  *
  * VRs are two letters, the first in the high byte. Lower case: xs is US or SS, ox OB or OW, lw US or OW,
  * lt US or SS or OW; PS3.6 leaves the choice to other elements.

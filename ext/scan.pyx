@@ -14,14 +14,19 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeLatin1
 
 from byteorder cimport swap_copy
-from dictionary cimport standard_vr, vr_of
+from dictionary cimport is_sequence, vr_of
 from element cimport (
     DONE, MALFORMED, NEED_MORE, Outcome,
     HEAD_LONG, HEAD_SHORT, GROUP_OF_ITEMS, ITEM, ITEM_END, LENGTH_UNDEFINED, NO_VR, PIXEL_DATA, SEQUENCE_END,
     SHORT_LENGTH_MAX, VR_OB, VR_OB_OR_OW, VR_OW, VR_SQ, VR_UI, VR_UN, VR_US, VR_US_OR_OW, VR_US_OR_SS,
     VR_US_OR_SS_OR_OW,
-    Element, explicit_head_length, has_short_length, is_two_letters, number_size, padding_of, read_head, unit_of,
-    write_explicit_head,
+    Element, head_length_of, has_short_length, is_two_letters, number_size, padding_of, read_head, unit_of,
+    write_head,
+)
+from faults cimport (
+    BAD_LENGTH, BAD_VR, CUT_HEAD, CUT_VALUE, DELIMITER_LENGTH, FRAGMENT_LENGTH, HEAD_CROSSES_END,
+    LENGTH_NOT_DEFINED, NOT_AN_ITEM, NOT_CLOSED, NO_FAULT, NO_MEMORY, STRAY_DELIMITER, TOO_DEEP, TOO_MANY,
+    Fault, describe,
 )
 from wire cimport put_u32le
 
@@ -44,41 +49,6 @@ cdef enum Kind:
     SEQUENCE
     SEQUENCE_ITEM
     FRAGMENTS
-
-
-cdef enum Fault:
-    NO_FAULT
-    BAD_VR
-    BAD_LENGTH
-    LENGTH_NOT_DEFINED
-    HEAD_CROSSES_END
-    STRAY_DELIMITER
-    NOT_AN_ITEM
-    DELIMITER_LENGTH
-    FRAGMENT_LENGTH
-    TOO_DEEP
-    TOO_MANY
-    NO_MEMORY
-    CUT_HEAD
-    CUT_VALUE
-    NOT_CLOSED
-
-
-FAULTS = {
-    BAD_VR: "no VR where one has to be",
-    BAD_LENGTH: "is longer than what encloses it",
-    LENGTH_NOT_DEFINED: "may not have undefined length",
-    HEAD_CROSSES_END: "does not fit into its item",
-    STRAY_DELIMITER: "is a delimiter where an element has to be",
-    NOT_AN_ITEM: "stands where an item has to be",
-    DELIMITER_LENGTH: "is a delimiter with a length",
-    FRAGMENT_LENGTH: "is a fragment of undefined length",
-    TOO_DEEP: "is nested too deeply",
-    TOO_MANY: "is one element too many",
-    CUT_HEAD: "Data Set ends inside an element's head",
-    CUT_VALUE: "is cut short by the end of the Data Set",
-    NOT_CLOSED: "is still open at the end of the Data Set",
-}
 
 
 cdef struct Wanted:
@@ -257,7 +227,7 @@ cdef class Scanner:
         return 0 if self.value_kept or self.fault != NO_FAULT else self.value_left
 
     def skip(self, uint64_t count):
-        if self.value_kept or count > self.value_left:
+        if count > (0 if self.value_kept else self.value_left):
             raise ValueError(f"{count} bytes are not inside a value that is skipped")
         self.value_left -= count
         self.offset += count
@@ -282,11 +252,10 @@ cdef class Scanner:
     cdef int _raise(self) except -1:
         if self.fault == NO_MEMORY:
             raise MemoryError()
-        text = FAULTS[self.fault]
+        message = describe(self.fault, self.fault_tag, self.fault_at)
         if self.fault == CUT_HEAD:
-            raise MalformedDataset(f"{text}, byte {self.fault_at}", self.fault_at)
-        name = f"({self.fault_tag >> 16:04X},{self.fault_tag & 0xFFFF:04X})"
-        raise MalformedDataset(f"{name} {text}, byte {self.fault_at}", self.fault_at, self.fault_tag)
+            raise MalformedDataset(message, self.fault_at)
+        raise MalformedDataset(message, self.fault_at, self.fault_tag)
 
     cdef Outcome _fail(self, Fault fault, uint32_t tag, uint64_t at) noexcept nogil:
         self.fault = fault
@@ -389,7 +358,7 @@ cdef class Scanner:
             return self._take_fragment()
         if (self.element.tag >> 16) == GROUP_OF_ITEMS:
             return self._take_delimiter()
-        self.element_is_sequence = self._is_sequence()
+        self.element_is_sequence = is_sequence(&self.element)
         if self.top == 0:
             self._look_up()
         if self.element_is_sequence:
@@ -436,15 +405,6 @@ cdef class Scanner:
         if self.element.length == LENGTH_UNDEFINED:
             return self._fail(FRAGMENT_LENGTH, self.element.tag, self.element_at)
         return self._open_value()
-
-    cdef bint _is_sequence(self) noexcept nogil:
-        """Whether the element's value is a Sequence of Items. PS3.5 6.2.2, 7.5."""
-        cdef Element* element = &self.element
-        if element.vr == VR_SQ:
-            return True
-        if element.length == LENGTH_UNDEFINED:
-            return element.tag != PIXEL_DATA and element.vr in (NO_VR, VR_UN)
-        return element.vr == NO_VR and standard_vr(element.tag) == VR_SQ
 
     cdef Outcome _open_sequence(self) noexcept nogil:
         """Enter a sequence; inside VR UN of undefined length all is Implicit VR Little Endian. PS3.5 6.2.2."""
@@ -569,11 +529,11 @@ cdef class Scanner:
 
     cdef void _keep_opening(self, Frame* frame) noexcept nogil:
         """Write the head of a sequence or item; its length follows when it closes."""
-        cdef size_t count = explicit_head_length(frame.tag, VR_SQ)
+        cdef size_t count = head_length_of(frame.tag, VR_SQ, True)
         cdef uint8_t* at = self._room(count)
         if at == NULL:
             return
-        write_explicit_head(at, frame.tag, VR_SQ, 0)
+        write_head(at, frame.tag, VR_SQ, 0, True, False)
         self.rows_length += count
         frame.length_at = self.rows_length - 4
 
@@ -581,7 +541,7 @@ cdef class Scanner:
         """Write the head of a value and make room for all of it, its padding included."""
         cdef uint32_t length = self.element.length + (self.element.length & 1)
         cdef uint16_t vr = self._vr_to_write()
-        cdef size_t head_length = explicit_head_length(self.element.tag, vr)
+        cdef size_t head_length = head_length_of(self.element.tag, vr, True)
         cdef uint8_t* at
         if self.top and (self.element.tag & 0xFFFF) == 0:
             return                     # a Group Length, which would not be right any more
@@ -591,7 +551,7 @@ cdef class Scanner:
         at = self._room(head_length + length)
         if at == NULL:
             return
-        write_explicit_head(at, self.element.tag, vr, length)
+        write_head(at, self.element.tag, vr, length, True, False)
         self.rows_length += head_length
         self.value_vr = vr
         self.value_at = self.rows_length
@@ -616,8 +576,8 @@ cdef class Scanner:
         cdef Kept* kept = &self.kept[self.keeping]
         kept.at = self.keeping_at
         kept.length = self.rows_length - self.keeping_at
-        kept.head_length = explicit_head_length(
-            self.wanted.rows[self.keeping].tag, self.wanted.rows[self.keeping].vr
+        kept.head_length = head_length_of(
+            self.wanted.rows[self.keeping].tag, self.wanted.rows[self.keeping].vr, True
         )
         self.keeping = -1
 

@@ -72,6 +72,9 @@ class IncomingFile:
         try:
             self._close()
             self._disk.unlink(self.block.fd, self._name + (WHOLE if self._named else PART))
+        except OSError:
+            self.block.clean = False
+            raise
         finally:
             self.block.release()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from fastdicom.archive.disk import Disk
@@ -20,12 +21,17 @@ WHOLE = ".dcm"
 
 
 class Block:
-    """One folder of files, locked while this process fills it."""
+    """One folder of files, locked while this process fills it.
 
-    def __init__(self, root: Path, name: str) -> None:
+    clean: every file that was begun in it has a row or is gone; start-up need not look at it again.
+    """
+
+    def __init__(self, root: Path, name: str, closed: Callable[[Block], None] = lambda block: None) -> None:
         self.name = name
         self.fd = os.open(root / name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.used = 0
+        self.clean = True
+        self._closed = closed
         self._users = 1  # the layout itself, while files are still named in it
         self._lock = threading.Lock()
 
@@ -49,6 +55,7 @@ class Block:
             if self._users:
                 return
         os.close(self.fd)
+        self._closed(self)
 
 
 class Layout:
@@ -61,7 +68,7 @@ class Layout:
         self._lock = threading.Lock()
         self._block: Block | None = None
         self._root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._full: list[str] = []
+        self._finished: list[str] = []
 
     def place(self) -> tuple[Block, str]:
         """A block (held for the caller) and a number in it that nobody has used."""
@@ -74,11 +81,10 @@ class Layout:
             block.hold()
             return block, f"{block.used:04x}"
 
-    def take_full(self) -> list[str]:
-        """Blocks that have been filled since the last call."""
-        with self._lock:
-            full, self._full = self._full, []
-            return full
+    def take_finished(self) -> list[str]:
+        """Blocks that are full (or left for good) and clean, since the last call."""
+        finished, self._finished = self._finished, []
+        return finished
 
     def close(self) -> None:
         """Give the lock on the current block back."""
@@ -92,7 +98,6 @@ class Layout:
 
     def _next_block(self) -> None:
         if self._block is not None:
-            self._full.append(self._block.name)
             self._block.release()
             self._block = None
         number = max((int(name, 16) for name in block_names(self.root)), default=0)
@@ -103,12 +108,17 @@ class Layout:
                 os.mkdir(name, 0o750, dir_fd=self._root_fd)
             except FileExistsError:
                 continue
-            block = Block(self.root, name)
+            block = Block(self.root, name, self._block_closed)
             if block.try_lock():
                 break
+            block.clean = False  # a start-up of another process looks at it just now
             block.release()
         self._disk.sync_folder(self._root_fd)  # the block's own name has to survive a power cut too
         self._block = block
+
+    def _block_closed(self, block: Block) -> None:
+        if block.clean:
+            self._finished.append(block.name)
 
 
 def block_names(root: Path) -> list[str]:

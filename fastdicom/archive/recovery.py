@@ -51,8 +51,8 @@ def recover(
         try:
             if not block.try_lock():
                 continue  # a living process fills it
-            _recover_block(block, disk, set(indexed_paths(name + "/")), adopt, found)
-            sealed.append(name)
+            if _recover_block(block, disk, set(indexed_paths(name + "/")), adopt, found):
+                sealed.append(name)
         finally:
             block.release()
     found.sealed = tuple(sealed)
@@ -63,8 +63,10 @@ def recover(
 
 def _recover_block(
     block: Block, disk: Disk, indexed: set[str], adopt: Callable[[str], bool], found: Recovery
-) -> None:
-    for name in sorted(os.listdir(block.fd)):
+) -> bool:
+    """False for an empty block: another process may have made it just now and want to fill it."""
+    names = sorted(os.listdir(block.fd))
+    for name in names:
         path = f"{block.name}/{name}"
         if name.endswith(WHOLE):
             if path in indexed:
@@ -78,3 +80,4 @@ def _recover_block(
         disk.unlink(block.fd, name)
         found.swept += 1
     disk.sync_folder(block.fd)
+    return bool(names)

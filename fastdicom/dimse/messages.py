@@ -10,7 +10,8 @@ from typing import NamedTuple
 from fastdicom.errors import PeerError
 from fastdicom.kernels import command
 
-Fields = dict[int, command.Field]
+Field = int | str | tuple[int, ...]
+Fields = dict[int, Field]
 
 C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
 C_GET_RQ, C_GET_RSP = 0x0010, 0x8010
@@ -171,7 +172,7 @@ def encode(message: Message) -> bytes:
     """The Command Set of a message, elements in ascending order."""
     if isinstance(message, Response):
         return _encode_response(message)
-    fields: list[tuple[int, command.Field]] = []
+    fields: list[tuple[int, Field]] = []
     if not isinstance(message, CCancelRequest):
         fields.append((_AFFECTED_CLASS, message.sop_class_uid))
     fields.append((_COMMAND, _command_field(message)))
@@ -228,7 +229,7 @@ def _decode_response(kind: int, fields: Fields) -> Response:
 
 
 def _encode_response(response: Response) -> bytes:
-    fields: list[tuple[int, command.Field]] = []
+    fields: list[tuple[int, Field]] = []
     if response.sop_class_uid:
         fields.append((_AFFECTED_CLASS, response.sop_class_uid))
     fields.append((_COMMAND, response.command_field))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import final
 
-from typing_extensions import Buffer
+from fastdicom.kernels._types import Buffer
 
 EVERY_LEVEL: int
 
@@ -68,9 +68,9 @@ class Scanner:
     def levels(self) -> tuple[bytes, bytes, bytes, bytes]:
         """The patient, study, series and image rows.
 
-        Each is a Data Set in Explicit VR Little Endian, tags ascending, values as received but of even length,
-        sequences with explicit lengths. Where the source states no VR, nested elements have that of PS3.6 (US
-        for US or SS, OW for OB or OW), UN where it has none.
+        Each is a Data Set in Explicit VR Little Endian, tags ascending, values as received but of even
+        length, sequences with explicit lengths. Where the source states no VR, nested elements have that of
+        PS3.6 (US for US or SS, OW for OB or OW), UN where it has none.
         """
 
     def value(self, tag: int) -> bytes | None:

@@ -11,7 +11,7 @@ from fastdicom.dimse import messages
 from fastdicom.errors import Refused
 from fastdicom.services.echo import Answer, echo
 from fastdicom.services.find import FindOperation
-from fastdicom.services.ports import Caller, Finder, Interruption, Keeper, Operation, StoreChannel
+from fastdicom.services.ports import Caller, ClientLink, Finder, Keeper, Operation, StoreChannel
 from fastdicom.services.retrieve import Destination, GetOperation, MoveOperation, Retrieval
 from fastdicom.services.store import StoreOperation, StorePolicy
 from fastdicom.services.suboperations import Converter, Sender
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 
 
-class Link(Interruption, StoreChannel, Protocol):
+class Link(ClientLink, StoreChannel, Protocol):
     """The association that a request came on."""
 
 

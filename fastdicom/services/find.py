@@ -49,10 +49,12 @@ class Collected:
 
 
 class FindOperation(Collected):
-    """One C-FIND.
+    """One C-FIND. `batched`: its answers may wait a moment for each other on their way out.
 
     decode: the identifier's bytes to an Identifier, raising Refused. answers_max: 0 for no limit.
     """
+
+    batched = True
 
     def __init__(
         self,

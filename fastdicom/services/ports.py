@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from fastdicom.dataset.record import Change, Outcome, StoredEntry
-from fastdicom.dimse.messages import Counters, CStoreRequest, Response
+from fastdicom.dimse.messages import CStoreRequest, Response
 
 Buffer = bytes | bytearray | memoryview
 
@@ -99,8 +99,11 @@ class Interruption(Protocol):
         """False once a C-CANCEL came. Raises ConnectionLost when the client is gone."""
 
 
-class Progress(NamedTuple):
-    """Where a retrieve is; `current` is the instance that was sent last."""
+class ClientLink(Interruption, Protocol):
+    """The association of that client, to be looked at while we wait for somebody else."""
 
-    counters: Counters
-    current: StoredEntry | None
+    def fileno(self) -> int:
+        """Its socket's descriptor."""
+
+    def check(self) -> None:
+        """The descriptor is readable. Raises ConnectionLost when waiting makes no sense any more."""

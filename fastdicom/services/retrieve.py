@@ -14,7 +14,7 @@ from fastdicom.dataset.record import StoredEntry
 from fastdicom.dimse import messages
 from fastdicom.errors import Refused
 from fastdicom.services.find import Collected
-from fastdicom.services.ports import Caller, Finder, Interruption, Reply, StoreChannel
+from fastdicom.services.ports import Caller, ClientLink, Finder, Reply, StoreChannel
 from fastdicom.services.proposals import AssociationPlan, plan_associations
 from fastdicom.services.suboperations import Sender, Tally
 from fastdicom.standard import status
@@ -31,8 +31,8 @@ class Destination(Protocol):
 
     transfer_syntaxes: Sequence[str]
 
-    def open(self, plan: AssociationPlan, interruption: Interruption) -> StoreChannel:
-        """Associate with it. Raises ConnectionLost or AssociationRejected."""
+    def open(self, plan: AssociationPlan, watch: ClientLink) -> StoreChannel:
+        """Associate with it; meanwhile `watch` is heard. Raises ConnectionLost, AssociationRejected."""
 
     def close(self, channel: StoreChannel) -> None:
         """Release the association."""
@@ -46,7 +46,7 @@ class Retrieval(NamedTuple):
     finder: Finder
     decode: Callable[[bytes], Identifier]
     sender: Sender
-    interruption: Interruption
+    link: ClientLink
     identifier_length_max: int
 
 
@@ -66,7 +66,7 @@ class RetrieveOperation(Collected, ABC):
 
     def wanted(self) -> bool:
         """False once the peer has cancelled."""
-        if not self._cancelled and not self._retrieval.interruption.wanted():
+        if not self._cancelled and not self._retrieval.link.wanted():
             self._cancelled = True
         return not self._cancelled
 
@@ -164,7 +164,7 @@ class MoveOperation(RetrieveOperation):
     def _send(self, entries: Sequence[StoredEntry], tally: Tally) -> Iterator[StoredEntry]:
         return self._sender.send_all(
             plan_associations(entries, only=self._destination.transfer_syntaxes),
-            lambda plan: self._destination.open(plan, self),
+            lambda plan: self._destination.open(plan, self._retrieval.link),
             self._destination.close,
             tally,
             self,

@@ -15,7 +15,7 @@ import xxhash
 
 from fastdicom.dataset.part10 import encode_file_meta
 from fastdicom.dataset.record import Added, FileEntry, Kept, Put
-from fastdicom.dataset.scanned import DatasetScan, ScanPolicy
+from fastdicom.dataset.stream import DatasetScan, ScanPolicy
 from fastdicom.dimse import messages
 from fastdicom.errors import Refused, Unavailable
 from fastdicom.services.ports import Caller, IncomingFile, Keeper, Reply
@@ -24,6 +24,7 @@ from fastdicom.standard import status
 log = logging.getLogger(__name__)
 
 Stored = Callable[[Put, Caller], None]
+_NO_TAGS: tuple[int, ...] = ()
 
 
 class StorePolicy:
@@ -179,7 +180,7 @@ class StoreOperation:
 
     def _response(self) -> messages.Response:
         request = self._request
-        code, comment, offending = status.SUCCESS, "", ()
+        code, comment, offending = status.SUCCESS, "", _NO_TAGS
         if self._refusal is not None:
             code, comment, offending = self._refusal.status, self._refusal.comment, self._refusal.offending
             log.log(

@@ -123,7 +123,9 @@ class Sender:
             try:
                 self._send_one(entry, channel, tally)
             except ConnectionLost as error:
-                for rest in entries[number:]:
+                # cancelled while we waited for the peer: what was not begun did not fail
+                lost = entries[number:] if interruption.wanted() else entries[number : number + 1]
+                for rest in lost:
                     tally.failed(rest, 0, str(error))
                 yield entry
                 return

@@ -1122,3 +1122,13 @@ GET_CLASSES = frozenset({PATIENT_ROOT_GET, STUDY_ROOT_GET})
 PATIENT_ROOT_CLASSES = frozenset({PATIENT_ROOT_FIND, PATIENT_ROOT_MOVE, PATIENT_ROOT_GET})
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+
+# For a C-GET as SCU, whose association has room for about sixty classes: what archives hold most of.
+_MOST_USED_TAILS = (
+    "1", "1.1", "1.1.1", "1.2", "1.2.1", "1.3", "1.3.1", "2", "2.1", "2.2", "3.1", "4", "4.1", "4.2", "4.3",
+    "4.4", "6.1", "6.2", "7", "7.1", "7.2", "7.3", "7.4", "9.1.1", "9.1.2", "11.1", "11.2", "12.1", "12.1.1",
+    "12.2", "12.2.1", "13.1.3", "20", "30", "66", "66.1", "66.4", "66.5", "77.1.1", "77.1.2", "77.1.4",
+    "77.1.5.1", "77.1.5.4", "77.1.6", "88.11", "88.22", "88.33", "88.34", "88.50", "88.59", "88.67", "91.1",
+    "104.1", "128", "130", "481.1", "481.2", "481.3", "481.4", "481.5", "481.8",
+)  # fmt: skip
+MOST_USED: tuple[str, ...] = tuple(f"1.2.840.10008.5.1.4.1.1.{tail}" for tail in _MOST_USED_TAILS)

@@ -94,6 +94,25 @@ class Association:
         if acceptor:
             self._fire(Event.TRANSPORT_INDICATION, now)
 
+    @classmethod
+    def accepting(
+        cls,
+        buffer_size: int,
+        max_length: int,
+        request_length_max: int,
+        *,
+        artim_s: float,
+        closing_s: float,
+        now: float,
+    ) -> Association:
+        """The acceptor's end of a connection that was just made.
+
+        buffer_size: bytes received at once. max_length: what we announce as Maximum Length, 0 for any.
+        request_length_max: ceiling for an association request.
+        """
+        reader = PduReader(buffer_size, max_length, request_length_max)
+        return cls(reader, acceptor=True, artim_s=artim_s, closing_s=closing_s, now=now)
+
     @property
     def established(self) -> bool:
         """Sta6: messages may travel both ways."""

@@ -1,0 +1,36 @@
+"""The command line with stand-ins behind it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastdicom
+from tests.support.fake_api import FakeArchive, FakePeer
+
+
+@pytest.fixture
+def peer(monkeypatch: pytest.MonkeyPatch) -> FakePeer:
+    """What `fastdicom.PeerConnection` makes."""
+    fake = FakePeer()
+    monkeypatch.setitem(vars(fastdicom), "PeerConnection", fake.connection)
+    return fake
+
+
+@pytest.fixture
+def archive(monkeypatch: pytest.MonkeyPatch) -> FakeArchive:
+    """What `fastdicom.Archive` opens."""
+    fake = FakeArchive()
+    monkeypatch.setitem(vars(fastdicom), "Archive", fake.open)
+    for name, module in fake.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    return fake
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A folder that looks like an archive."""
+    (tmp_path / "store" / "index").mkdir(parents=True)
+    return tmp_path / "store"
