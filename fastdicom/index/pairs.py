@@ -58,7 +58,7 @@ class Pair:
     def matches(self, date: bytes | None, time: bytes | None, zone: bytes | None) -> bool:
         """True when a date, its time and the clock that they are on match."""
         found = moment_from(date, time, zone)
-        if found is None:
+        if found is None or (self.dates is not None and not date) or (self.times is not None and not time):
             return False
         moment = found.first
         if self.offset is not None and found.offset is not None and time:
@@ -70,7 +70,7 @@ class Pair:
             return _within(day + clock, joined)
         if self.dates is not None and not _within(day, self.dates):
             return False
-        return self.times is None or (bool(time) and _within(clock, self.times))
+        return self.times is None or _within(clock, self.times)
 
 
 def _joined(dates: Ends, times: Ends) -> Ends:

@@ -32,11 +32,20 @@ from tests.support.records import CT
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 NAMES = (
-    "DOE^JOHN", "doe^john ", "Doe ^ John^^", "DOE", "DOEHRING^JO", "M\u00fcller^J\u00f6rg", "MULLER^JORG",
+    "DOE^JOHN",
+    "doe^john ",
+    "Doe ^ John^^",
+    "DOE",
+    "DOEHRING^JO",
+    "M\u00fcller^J\u00f6rg",
+    "MULLER^JORG",
     "Yamada^Tarou=\u5c71\u7530^\u592a\u90ce=\u3084\u307e\u3060^\u305f\u308d\u3046",
-    "\u738b^\u5c0f\u6771", "", None,
-    "O'NEIL^[X]%_", "SMITH^ANN^^DR^",
-)  # fmt: skip
+    "\u738b^\u5c0f\u6771",
+    "",
+    None,
+    "O'NEIL^[X]%_",
+    "SMITH^ANN^^DR^",
+)
 IDS = ("P1", "P2", "P12", "p1", "P.1", "P[1]", "P%")
 WORDS = (
     "HEAD",
@@ -113,10 +122,16 @@ def archives(draw: st.DrawFn) -> list[Stored]:
         dataset.StudyInstanceUID = f"1.1.{study}"
         dataset.PatientID = draw(st.sampled_from(IDS))
         choices = {
-            "PatientName": NAMES, "StudyDescription": WORDS, "StudyDate": DATES, "StudyTime": TIMES,
-            "Modality": MODALITIES, "InstanceNumber": NUMBERS, "AccessionNumber": WORDS,
-            "SeriesDescription": WORDS, "ReferringPhysicianName": NAMES,
-        }  # fmt: skip
+            "PatientName": NAMES,
+            "StudyDescription": WORDS,
+            "StudyDate": DATES,
+            "StudyTime": TIMES,
+            "Modality": MODALITIES,
+            "InstanceNumber": NUMBERS,
+            "AccessionNumber": WORDS,
+            "SeriesDescription": WORDS,
+            "ReferringPhysicianName": NAMES,
+        }
         for keyword, values in choices.items():
             value = draw(st.sampled_from(values))
             if value is not None and fits(value, charset):
@@ -154,11 +169,15 @@ def patterns(draw: st.DrawFn, values: Iterable[str | None]) -> str:
     if kind == "list":
         return value + "\\" + draw(st.sampled_from([one for one in values if one]))
     return {
-        "same": value, "start": value[:cut] + "*", "end": "*" + value[cut:],
-        "inner": f"*{value[cut // 2 : cut]}*", "one": value[:cut] + "?" + value[cut + 1 :],
-        "lower": value.lower(), "universal": "",
+        "same": value,
+        "start": value[:cut] + "*",
+        "end": "*" + value[cut:],
+        "inner": f"*{value[cut // 2 : cut]}*",
+        "one": value[:cut] + "?" + value[cut + 1 :],
+        "lower": value.lower(),
+        "universal": "",
         "plain": value.replace("\u00fc", "u").replace("\u00f6", "o"),
-    }[kind]  # fmt: skip
+    }[kind]
 
 
 RANGES = (
@@ -179,14 +198,20 @@ def identifiers(draw: st.DrawFn) -> Dataset:
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.QueryRetrieveLevel = draw(st.sampled_from(LEVELS))
     choices = {
-        "PatientID": patterns(IDS), "PatientName": patterns(NAMES), "StudyDescription": patterns(WORDS),
-        "StudyDate": st.sampled_from(RANGES), "StudyTime": st.sampled_from(TIME_RANGES),
-        "AccessionNumber": patterns(WORDS), "Modality": patterns(MODALITIES),
-        "InstanceNumber": patterns(NUMBERS), "SeriesDescription": patterns(WORDS),
-        "ReferringPhysicianName": patterns(NAMES), "StudyInstanceUID": st.sampled_from(("", "1.1.0", "1.1.1\\1.1.2", "1.1.*")),
+        "PatientID": patterns(IDS),
+        "PatientName": patterns(NAMES),
+        "StudyDescription": patterns(WORDS),
+        "StudyDate": st.sampled_from(RANGES),
+        "StudyTime": st.sampled_from(TIME_RANGES),
+        "AccessionNumber": patterns(WORDS),
+        "Modality": patterns(MODALITIES),
+        "InstanceNumber": patterns(NUMBERS),
+        "SeriesDescription": patterns(WORDS),
+        "ReferringPhysicianName": patterns(NAMES),
+        "StudyInstanceUID": st.sampled_from(("", "1.1.0", "1.1.1\\1.1.2", "1.1.*")),
         "SeriesInstanceUID": st.sampled_from(("", "1.2.0.0", "1.2.1.0\\1.2.0.1")),
         "SOPInstanceUID": st.sampled_from(("", "1.3.0", "1.3.1\\1.3.2\\1.3.9")),
-    }  # fmt: skip
+    }
     for keyword, strategy in choices.items():
         if draw(st.integers(0, 4)) == 0:
             value = draw(strategy)
@@ -238,21 +263,21 @@ def entities(stored: list[Stored], level: str) -> dict[tuple[str, ...], Dataset]
 
 def expected(stored: list[Stored], identifier: Dataset, accents: bool) -> set[tuple[str, ...]]:
     level = identifier.QueryRetrieveLevel
-    keys = [
-        key for key in identifier
-        if key.tag in KEY_LEVEL and KEY_LEVEL[key.tag] <= LEVELS.index(level)
-    ]  # fmt: skip
+    keys = [key for key in identifier if key.tag in KEY_LEVEL and KEY_LEVEL[key.tag] <= LEVELS.index(level)]
     return {
-        name for name, entity in entities(stored, level).items()
+        name
+        for name, entity in entities(stored, level).items()
         if all(reference.matches(key, entity.get(key.tag), accents) for key in keys)
-    }  # fmt: skip
+    }
 
 
 @settings(max_examples=400, deadline=None)
 @given(
-    archives(), identifiers(), st.booleans(),
+    archives(),
+    identifiers(),
+    st.booleans(),
     st.sampled_from((IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN)),
-)  # fmt: skip
+)
 def test_the_index_finds_what_the_standard_says(
     stored: list[Stored], identifier: Dataset, accents: bool, syntax: str
 ) -> None:
