@@ -1,0 +1,1 @@
+"""What several tests and the benches share: an independent DICOM peer, real peers, synthetic instances."""
