@@ -69,6 +69,12 @@ def listening_port(text: str) -> int | None:
     return int(found.group(1)) if newline and found else None
 
 
+def require_command_line() -> None:
+    """Raises PeerMissing where the package has no command line yet."""
+    if importlib.util.find_spec("fastdicom.__main__") is None:
+        raise missing("fastdicom has no command line in this checkout")
+
+
 def _wait_for_port(peer: Node, seconds: float) -> int:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and peer.alive:
@@ -97,8 +103,7 @@ def fastdicom_node(
     front of ours (`prlimit`, `unshare` ...) that becomes ours by exec. Restarting on the same
     `archive` is allowed.
     """
-    if importlib.util.find_spec("fastdicom.__main__") is None:
-        raise missing("fastdicom has no command line in this checkout")
+    require_command_line()
     archive = archive or folder / "archive"
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "node.toml"
