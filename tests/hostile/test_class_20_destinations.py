@@ -100,7 +100,12 @@ def aborts_second(connection: ServerConnection) -> None:
 
 def closes_second(connection: ServerConnection) -> None:
     """Store one instance and vanish at the next."""
-    _store_then(connection, lambda message: connection.reset())
+
+    def vanish(message: Message) -> None:
+        connection.reset()
+        raise ConnectionEnded("by our own will")
+
+    _store_then(connection, vanish)
 
 
 def wrong_message_id(connection: ServerConnection) -> None:
