@@ -10,7 +10,7 @@ from threading import Lock, Thread
 from typing import Protocol
 
 from fastdicom.errors import FastdicomError
-from fastdicom.outbox import files_below
+from fastdicom.folders import files_below
 from fastdicom.reports import FailedObject, Progress, ProgressCallback, StoreReport
 
 
