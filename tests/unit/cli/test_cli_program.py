@@ -135,7 +135,7 @@ def test_text_of_a_peer_does_not_drive_the_terminal(
 def test_an_interrupt_ends_as_shells_expect(
     archive: FakeArchive, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(**_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(archive, "instances", interrupted)
