@@ -65,7 +65,7 @@ class ArchiveKeeper:
         self.scan_policy = scan_policy(config)
         _make_folder(path)
         self._lock = lock_folder(path, exclusive=False)
-        self.index = self._open_index()
+        self.index = Index.open(path / "index", attributes=self.attributes, sync=self.sync)
         self.files = Files(path / "objects", disk or Disk(), min_free=settings.min_free)
         self._unlinked: list[str] = []
         self._trash_lock = threading.Lock()
@@ -73,8 +73,8 @@ class ArchiveKeeper:
             self._apply,
             self.files.disk,
             sync=self.sync,
-            reopen=self._reopen_index,
-            has_row=lambda path: any(found == path for found in self.index.paths(path)),
+            reopen=self.index.reopen,
+            has_row=lambda path: self.index.at_path(path) is not None,
         )
 
     def __enter__(self) -> Self:
@@ -145,7 +145,7 @@ class ArchiveKeeper:
 
     def find(self, identifier: Identifier) -> Iterator[bytes | None]:
         """Encoded identifiers of the matches, one for each entity; None now and then in between."""
-        return self.index.find(identifier)
+        return self.index.find(identifier, retrieve_ae_title=self.config.node.ae_title)
 
     def instances(self, identifier: Identifier) -> Sequence[StoredEntry]:
         """Every instance below the matches."""
@@ -192,13 +192,6 @@ class ArchiveKeeper:
         return isinstance(self.index.apply([put])[0], Added)
 
     # ------------------------------------------------------------------------------ the index's side
-
-    def _open_index(self) -> Index:
-        return Index.open(self.path / "index", attributes=self.attributes, sync=self.sync)
-
-    def _reopen_index(self) -> None:
-        self.index.close()
-        self.index = self._open_index()
 
     def _apply(self, batch: Sequence[Change]) -> list[Outcome]:
         outcomes = self.index.apply(batch)
