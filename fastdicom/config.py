@@ -165,6 +165,9 @@ class Peer:
 
     host: "" for a peer that only calls us and is no C-MOVE destination. allow: what it may ask of us.
     transfer_syntaxes: UIDs to propose to it; empty: what fits the object.
+
+    >>> Config(peers=[Peer(ae_title="PACS", host="10.0.0.5", port=11112)]).peer("PACS").host
+    '10.0.0.5'
     """
 
     ae_title: str = field(metadata=read_with(ae_title))

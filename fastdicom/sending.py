@@ -20,9 +20,8 @@ class Storer(Protocol):
     def store(
         self,
         paths: Iterable[str | os.PathLike[str]],
-        *,
         progress: ProgressCallback | None = None,
-        transfer_syntaxes: Sequence[str] = (),
+        transfer_syntaxes: Sequence[str] | None = None,
     ) -> StoreReport:
         """C-STORE of files and folders."""
 

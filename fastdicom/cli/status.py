@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import fastdicom
 from fastdicom import status_file
-from fastdicom.cli.archives import open_to_read
 from fastdicom.cli.arguments import add_json
 from fastdicom.cli.exits import DONE
 from fastdicom.cli.terminal import human_size, print_json, printable
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print both; a node that does not run is no error, an archive that is not there is."""
     folder = archive_folder(options)
-    with open_to_read(folder) as archive:
+    with fastdicom.Archive(folder) as archive:
         counts = as_mapping(archive.counts())
     node = status_file.read(folder)
     if options.json:
