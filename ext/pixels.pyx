@@ -165,6 +165,7 @@ cdef void interleave_samples(
     cdef Strip strip
     cdef size_t s, done = 0, count
     if width == 1:
+        memset(planes, 0, sizeof(planes))
         for s in range(samples):
             planes[s] = data + s * pixel_count
         planes_interleave(path, out, planes, samples, pixel_count)
@@ -186,6 +187,7 @@ cdef void split_samples(
     cdef Strip strip
     cdef size_t s, done = 0, count
     if width == 1:
+        memset(planes, 0, sizeof(planes))
         for s in range(samples):
             planes[s] = out + s * pixel_count
         planes_split(path, planes, data, samples, pixel_count)
