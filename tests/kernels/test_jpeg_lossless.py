@@ -209,7 +209,7 @@ REFUSED = {
     "unknown component": changed(SOS + b"\x00\x08\x01\x01", SOS + b"\x00\x08\x01\x07"),
     "table that is not there": changed(SOS + b"\x00\x08\x01\x01\x00", SOS + b"\x00\x08\x01\x01\x20"),
     "codes that do not fit": changed(b"\xff\xc4\x00\x24\x00\x00", b"\xff\xc4\x00\x24\x00\x03"),
-    "more symbols than bytes": changed(b"\xff\xc4\x00\x24" + bytes(5) + b"\x11", b"\xff\xc4\x00\x24" + bytes(5) + b"\x1f"),
+    "more symbols than bytes": changed(bytes(4) + b"\x11" + bytes(9), bytes(4) + b"\x1f" + bytes(9)),
     "odd restart interval": changed(SOS, b"\xff\xdd\x00\x04\x00\x03" + SOS),
     "another number of lines": PLAIN[:-2] + b"\xff\xdc\x00\x04\x00\x05" + EOI,
     "restart marker in the data": PLAIN[:-8] + b"\xff\xd0" + PLAIN[-8:],
