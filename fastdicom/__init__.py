@@ -1,1 +1,71 @@
-"""An embedded DICOM engine for appliances."""
+"""An embedded DICOM engine for appliances: receives, keeps, finds and sends.
+
+What a host program needs is here: `Engine`, `Config`, `connect`, `Archive` and the errors. Importing
+starts nothing and loads little; each name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fastdicom.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    CodecError,
+    ConnectionLost,
+    FastdicomError,
+    MalformedDataset,
+    PeerError,
+    Refused,
+    Unavailable,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from fastdicom.client import PeerConnection, connect
+    from fastdicom.config import Config, ConfigError, Peer
+    from fastdicom.engine import Engine, StoredInstance
+    from fastdicom.local import Archive
+
+__version__ = "0.1.0"
+
+_LATER = {
+    "Archive": "local",
+    "Config": "config",
+    "ConfigError": "config",
+    "Engine": "engine",
+    "Peer": "config",
+    "PeerConnection": "client",
+    "StoredInstance": "engine",
+    "connect": "client",
+}
+
+__all__ = [
+    "Archive",
+    "AssociationAborted",
+    "AssociationRejected",
+    "CodecError",
+    "Config",
+    "ConfigError",
+    "ConnectionLost",
+    "Engine",
+    "FastdicomError",
+    "MalformedDataset",
+    "Peer",
+    "PeerConnection",
+    "PeerError",
+    "Refused",
+    "StoredInstance",
+    "Unavailable",
+    "UsageError",
+    "connect",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,173 @@
+"""Who may come in, as whom, and what it may do: from the configuration to answers about requests."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Protocol
+
+from fastdicom.config import Config
+from fastdicom.net.transport import Transport
+from fastdicom.services.ports import Caller
+from fastdicom.standard import sop_classes
+from fastdicom.standard.transfer_syntaxes import KNOWN
+from fastdicom.upperlayer.negotiation import AcceptorPolicy, negotiate
+from fastdicom.upperlayer.pdus import (
+    REJECT_LOCAL_LIMIT,
+    AssociationAccept,
+    AssociationReject,
+    AssociationRequest,
+)
+
+log = logging.getLogger(__name__)
+
+_QUERY_CLASSES = sop_classes.FIND_CLASSES | sop_classes.MOVE_CLASSES | sop_classes.GET_CLASSES
+
+
+class Arrival(Protocol):
+    """A connection, as far as admission looks at it."""
+
+    number: int
+    address: str
+    failed: bool
+    transport: Transport
+
+
+class Admission:
+    """Admits connections and associations up to their limits, and counts them.
+
+    previous: what this one replaces at a reload; its associations and counts go on.
+    """
+
+    def __init__(self, config: Config, previous: Admission | None = None) -> None:
+        node = config.node
+        self._peers = {peer.ae_title: frozenset[str](peer.allow) for peer in config.peers}
+        self._unknown = frozenset[str](config.access.unknown_peers)
+        self._associations_max = node.max_associations
+        self._half_open_max = config.limits.half_open_max
+        accept_unknown = config.archive.accept_unknown_sop_classes
+        self.policy = AcceptorPolicy(
+            ae_title=node.ae_title,
+            abstract_syntaxes=frozenset(sop_classes.STORAGE) | _QUERY_CLASSES | {sop_classes.VERIFICATION},
+            transfer_syntaxes=frozenset(KNOWN),
+            preferred=node.preferred_transfer_syntaxes,
+            accepts_unknown=may_be_storage if accept_unknown else lambda uid: False,
+            check_called_ae_title=node.check_called_ae_title,
+            accepts_calling=self._knows,
+            scp_role=frozenset(sop_classes.STORAGE),
+            max_length=node.max_pdu_length,
+        )
+        self._book = previous._book if previous is not None else _Book()
+
+    def connected(self, address: str) -> bool:
+        """A connection was made: may it send its request?"""
+        if self._book.add(self._half_open_max):
+            return True
+        log.warning("%s is turned away: %d connections have no association yet", address, self._half_open_max)
+        return False
+
+    def decide(self, arrival: Arrival, request: AssociationRequest) -> AssociationAccept | AssociationReject:
+        """The answer to an association request."""
+        response = negotiate(request, self.policy)
+        if isinstance(response, AssociationAccept):
+            caller = self._caller(arrival, request)
+            if not self._book.seat(arrival, caller, self._associations_max):
+                response = REJECT_LOCAL_LIMIT
+        if isinstance(response, AssociationReject):
+            self._book.rejected += 1
+        return response
+
+    def caller(self, arrival: Arrival) -> Caller:
+        """Who an established association belongs to."""
+        return self._book.seated[arrival]
+
+    def closed(self, arrival: Arrival) -> None:
+        """The connection is closed."""
+        self._book.remove(arrival)
+
+    def _knows(self, ae_title: str) -> bool:
+        return ae_title in self._peers or bool(self._unknown)
+
+    def _caller(self, arrival: Arrival, request: AssociationRequest) -> Caller:
+        title = request.calling_ae_title
+        allowed = self._peers.get(title, self._unknown)
+        return Caller(arrival.number, title, request.called_ae_title, arrival.address, allowed)
+
+    @property
+    def open(self) -> int:
+        """Established associations."""
+        return len(self._book.seated)
+
+    @property
+    def half_open(self) -> int:
+        """Connections that have not asked for an association yet, or were rejected and linger."""
+        return self._book.connections - len(self._book.seated)
+
+    @property
+    def accepted(self) -> int:
+        """Associations accepted since the start."""
+        return self._book.accepted
+
+    @property
+    def rejected(self) -> int:
+        """Associations rejected since the start."""
+        return self._book.rejected
+
+    @property
+    def failed(self) -> int:
+        """Connections that ended in another way than by a release."""
+        return self._book.failed
+
+    @property
+    def bytes_received(self) -> int:
+        """From connections that are closed."""
+        return self._book.bytes_received
+
+    @property
+    def bytes_sent(self) -> int:
+        """To connections that are closed."""
+        return self._book.bytes_sent
+
+
+class _Book:
+    """The counts; they survive a reload."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.connections = 0
+        self.seated: dict[Arrival, Caller] = {}
+        self.accepted = self.rejected = self.failed = 0
+        self.bytes_received = self.bytes_sent = 0
+
+    def add(self, half_open_max: int) -> bool:
+        with self._lock:
+            if self.connections - len(self.seated) >= half_open_max:
+                return False
+            self.connections += 1
+            return True
+
+    def seat(self, arrival: Arrival, caller: Caller, associations_max: int) -> bool:
+        with self._lock:
+            if len(self.seated) >= associations_max:
+                return False
+            self.seated[arrival] = caller
+            self.accepted += 1
+            return True
+
+    def remove(self, arrival: Arrival) -> None:
+        with self._lock:
+            self.connections -= 1
+            self.seated.pop(arrival, None)
+            self.failed += arrival.failed
+            self.bytes_received += arrival.transport.received
+            self.bytes_sent += arrival.transport.sent
+
+
+def may_be_storage(uid: str) -> bool:
+    """For `accept_unknown_sop_classes`: any UID but those of the standard that are other services'.
+
+    The standard's Storage classes stand below 1.2.840.10008.5.1.4; a private root may be anything.
+    """
+    if not uid or len(uid) > 64 or not set(uid) <= set("0123456789."):
+        return False
+    return not uid.startswith("1.2.840.10008.") or uid.startswith("1.2.840.10008.5.1.4.1.1.")

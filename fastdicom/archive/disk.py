@@ -1,0 +1,44 @@
+"""The system calls that the archive makes, in one place, so that a test can make each of them fail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+
+class Disk:
+    """Plain system calls; each raises OSError. `FailingDisk` in the tests has the same methods."""
+
+    def create(self, folder_fd: int, name: str) -> int:
+        """A new file for writing; its name must not exist. Returns the descriptor."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        return os.open(name, flags, 0o640, dir_fd=folder_fd)
+
+    def write(self, fd: int, pieces: Sequence[memoryview | bytes]) -> int:
+        """Write some of `pieces` (at most 1,024); returns how many bytes were written."""
+        return os.writev(fd, pieces)
+
+    def sync_data(self, fd: int) -> None:
+        """Make a file's contents and length survive a power cut."""
+        os.fdatasync(fd)
+
+    def sync_folder(self, fd: int) -> None:
+        """Make a folder's names survive a power cut."""
+        os.fsync(fd)
+
+    def rename(self, folder_fd: int, old: str, new: str) -> None:
+        """Give a file another name in its folder."""
+        os.rename(old, new, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+
+    def unlink(self, folder_fd: int, name: str) -> None:
+        """Remove a name."""
+        os.unlink(name, dir_fd=folder_fd)
+
+    def close(self, fd: int) -> None:
+        """Close a descriptor."""
+        os.close(fd)
+
+    def free_bytes(self, path: str) -> int:
+        """What an ordinary user may still write on the file system of `path`."""
+        stat = os.statvfs(path)
+        return stat.f_bavail * stat.f_frsize

@@ -1,0 +1,84 @@
+"""A file that is being received: written as it arrives, sealed when it is whole, or discarded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastdicom.archive.disk import Disk
+from fastdicom.archive.layout import PART, WHOLE, Block, Layout
+
+_PIECES_MAX = 1024  # IOV_MAX
+
+
+class IncomingFile:
+    """One new file of the archive. Exactly one of `finish` and `discard` ends its life.
+
+    Every method raises OSError when the disk refuses.
+    """
+
+    def __init__(self, layout: Layout, disk: Disk) -> None:
+        self._disk = disk
+        self.block: Block
+        self.block, self._name = layout.place()
+        self._named = False
+        self._fd = -1
+        self.size = 0
+        try:
+            self._fd = disk.create(self.block.fd, self._name + PART)
+        except BaseException:
+            self.block.release()
+            raise
+
+    @property
+    def path(self) -> str:
+        """Where the whole file is, relative to the objects folder."""
+        return f"{self.block.name}/{self._name}{WHOLE}"
+
+    def append(self, pieces: Sequence[memoryview | bytes]) -> None:
+        """Write all of `pieces`, in order."""
+        written = self._disk.write(self._fd, pieces[:_PIECES_MAX])
+        self.size += written
+        if written < sum(len(piece) for piece in pieces):
+            self._append_rest(pieces, written)
+
+    def _append_rest(self, pieces: Sequence[memoryview | bytes], written: int) -> None:
+        rest = [memoryview(piece) for piece in pieces]
+        while rest:
+            while rest and written >= len(rest[0]):
+                written -= len(rest.pop(0))
+            if not rest:
+                return
+            rest[0] = rest[0][written:]
+            written = self._disk.write(self._fd, rest[:_PIECES_MAX])
+            self.size += written
+
+    def seal(self, *, sync: bool) -> None:
+        """The file is whole; with `sync` its bytes are on stable storage when this returns."""
+        if sync:
+            self._disk.sync_data(self._fd)
+        self._close()
+
+    def name(self) -> None:
+        """Give the sealed file its final name. The folder is not synced yet."""
+        self._disk.rename(self.block.fd, self._name + PART, self._name + WHOLE)
+        self._named = True
+
+    def finish(self) -> None:
+        """The file stays."""
+        self.block.release()
+
+    def discard(self) -> None:
+        """Remove what there is of the file."""
+        try:
+            self._close()
+            self._disk.unlink(self.block.fd, self._name + (WHOLE if self._named else PART))
+        except OSError:
+            self.block.clean = False
+            raise
+        finally:
+            self.block.release()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            self._disk.close(fd)

@@ -1,0 +1,127 @@
+"""Which file an instance lives in. No name here comes from a peer.
+
+`objects/<block>/<number>.dcm`, both counted by us. mkdir is exclusive, so each process that writes
+makes blocks of its own, and it holds a lock on the block that it fills: start-up of another process
+leaves those alone. A file has the ending `.part` until it is whole and synced.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from fastdicom.archive.disk import Disk
+
+BLOCK_FILES_MAX = 4096
+PART = ".part"
+WHOLE = ".dcm"
+
+
+class Block:
+    """One folder of files, locked while this process fills it.
+
+    clean: every file that was begun in it has a row or is gone; start-up need not look at it again.
+    """
+
+    def __init__(self, root: Path, name: str, closed: Callable[[Block], None] = lambda block: None) -> None:
+        self.name = name
+        self.fd = os.open(root / name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.used = 0
+        self.clean = True
+        self._closed = closed
+        self._users = 1  # the layout itself, while files are still named in it
+        self._lock = threading.Lock()
+
+    def try_lock(self) -> bool:
+        """True when no other process is filling this block; the lock then lasts until `close`."""
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def hold(self) -> None:
+        """Another file is open in this block."""
+        with self._lock:
+            self._users += 1
+
+    def release(self) -> None:
+        """A file is done with; the last one closes a block that is no longer filled."""
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+        os.close(self.fd)
+        self._closed(self)
+
+
+class Layout:
+    """Hands out fresh places for files. Safe to use from several threads."""
+
+    def __init__(self, root: Path, disk: Disk) -> None:
+        """root: the objects folder; it exists."""
+        self.root = root
+        self._disk = disk
+        self._lock = threading.Lock()
+        self._block: Block | None = None
+        self._root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._finished: list[str] = []
+
+    def place(self) -> tuple[Block, str]:
+        """A block (held for the caller) and a number in it that nobody has used."""
+        with self._lock:
+            if self._block is None or self._block.used >= BLOCK_FILES_MAX:
+                self._next_block()
+            block = self._block
+            assert block is not None
+            block.used += 1
+            block.hold()
+            return block, f"{block.used:04x}"
+
+    def take_finished(self) -> list[str]:
+        """Blocks that are full (or left for good) and clean, since the last call."""
+        finished, self._finished = self._finished, []
+        return finished
+
+    def close(self) -> None:
+        """Give the lock on the current block back."""
+        with self._lock:
+            if self._block is not None:
+                self._block.release()
+                self._block = None
+            if self._root_fd >= 0:
+                os.close(self._root_fd)
+                self._root_fd = -1
+
+    def _next_block(self) -> None:
+        if self._block is not None:
+            self._block.release()
+            self._block = None
+        number = max((int(name, 16) for name in block_names(self.root)), default=0)
+        while True:
+            number += 1
+            name = f"{number:08x}"
+            try:
+                os.mkdir(name, 0o750, dir_fd=self._root_fd)
+            except FileExistsError:
+                continue
+            block = Block(self.root, name, self._block_closed)
+            if block.try_lock():
+                break
+            block.clean = False  # a start-up of another process looks at it just now
+            block.release()
+        self._disk.sync_folder(self._root_fd)  # the block's own name has to survive a power cut too
+        self._block = block
+
+    def _block_closed(self, block: Block) -> None:
+        if block.clean:
+            self._finished.append(block.name)
+
+
+def block_names(root: Path) -> list[str]:
+    """The names of all blocks, in ascending order. Other entries are not ours and are left alone."""
+    hexadecimal = set("0123456789abcdef")
+    return sorted(name for name in os.listdir(root) if len(name) == 8 and set(name) <= hexadecimal)

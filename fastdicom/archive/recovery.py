@@ -1,0 +1,83 @@
+"""What start-up does with what an earlier process left behind. Promise 1.
+
+Looks only at blocks that are not marked sealed and that no living process fills, so its time does not
+grow with the archive. In such a block, a `.part` file was never whole: it goes. A whole file without a
+row was synced and named but not committed: nobody got Success for it, but it is a good instance; the
+caller decides (`adopt`) whether it is indexed or swept.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastdicom.archive.disk import Disk
+from fastdicom.archive.layout import PART, WHOLE, Block, block_names
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Recovery:
+    """What was found. sealed: blocks that need not be looked at again."""
+
+    swept: int = 0
+    adopted: int = 0
+    sealed: tuple[str, ...] = ()
+
+
+def recover(
+    root: Path,
+    disk: Disk,
+    *,
+    is_sealed: Callable[[str], bool],
+    indexed_paths: Callable[[str], Iterable[str]],
+    adopt: Callable[[str], bool],
+) -> Recovery:
+    """Bring every open block to a state in which each file has a row.
+
+    indexed_paths: the indexed paths that begin with a block's name. adopt: index one whole file by its
+    path; False when it is no instance that can be kept, then it is swept.
+    """
+    found = Recovery()
+    sealed = []
+    for name in block_names(root):
+        if is_sealed(name):
+            continue
+        block = Block(root, name)
+        try:
+            if not block.try_lock():
+                continue  # a living process fills it
+            if _recover_block(block, disk, set(indexed_paths(name + "/")), adopt, found):
+                sealed.append(name)
+        finally:
+            block.release()
+    found.sealed = tuple(sealed)
+    if found.swept or found.adopted:
+        log.warning("start-up indexed %d whole files and swept %d others", found.adopted, found.swept)
+    return found
+
+
+def _recover_block(
+    block: Block, disk: Disk, indexed: set[str], adopt: Callable[[str], bool], found: Recovery
+) -> bool:
+    """False for an empty block: another process may have made it just now and want to fill it."""
+    names = sorted(os.listdir(block.fd))
+    for name in names:
+        path = f"{block.name}/{name}"
+        if name.endswith(WHOLE):
+            if path in indexed:
+                continue
+            if adopt(path):
+                found.adopted += 1
+                continue
+        elif not name.endswith(PART):
+            log.warning("%s is no file of ours and is left alone", path)
+            continue
+        disk.unlink(block.fd, name)
+        found.swept += 1
+    disk.sync_folder(block.fd)
+    return bool(names)

@@ -1,0 +1,163 @@
+"""Arguments that several commands share, and how their values are checked."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import fastdicom
+from fastdicom.config import Config
+from fastdicom.errors import UsageError
+from fastdicom.identifiers import key_name, level_name
+from fastdicom.settings import ae_title, number, seconds, transfer_syntax
+
+if TYPE_CHECKING:
+    from fastdicom.client import PeerConnection
+
+T = TypeVar("T")
+
+
+def checked(read: Callable[[str], T]) -> Callable[[str], T]:
+    """`read` as an argparse type: its complaint becomes argparse's."""
+
+    def convert(text: str) -> T:
+        try:
+            return read(text)
+        except (ValueError, UsageError) as problem:
+            raise argparse.ArgumentTypeError(str(problem)) from problem
+
+    return convert
+
+
+def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
+    """An argparse type: a number from `minimum` to `maximum`."""
+    read = number(minimum, maximum)
+    return checked(lambda text: read(int(text) if text.isascii() and text.isdigit() else text))
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json."""
+    parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
+
+
+def add_peer(parser: argparse.ArgumentParser, optional: bool = False) -> None:
+    """HOST PORT --called --calling --timeout."""
+    nargs = "?" if optional else None
+    parser.add_argument("host", metavar="HOST", nargs=nargs, help="name or address of the peer")
+    parser.add_argument(
+        "port", metavar="PORT", nargs=nargs, type=whole_number(1, 65535), help="its port, mostly 104 or 11112"
+    )
+    parser.add_argument(
+        "--called", metavar="T", type=checked(ae_title), default="ANY-SCP", help="AE title of the peer"
+    )
+    parser.add_argument(
+        "--calling", metavar="T", type=checked(ae_title), default="FASTDICOM", help="AE title that we give"
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="TIME",
+        type=checked(seconds),
+        help='how long to wait for a connection and for each answer, such as "5 s"',
+    )
+
+
+def add_keys(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    """-k, repeated."""
+    parser.add_argument(
+        "-k",
+        dest="keys",
+        metavar="Keyword=value",
+        action="append",
+        default=[],
+        required=required,
+        type=checked(parse_key),
+        help="a key: PatientID=123, 0010,0020=123, StudyDate=20200101-20201231; without =value: return it",
+    )
+
+
+def add_level(parser: argparse.ArgumentParser, default: str | None = "STUDY") -> None:
+    """--level."""
+    said = f" (default: {default})" if default else " (default: that of the keys)"
+    parser.add_argument(
+        "--level",
+        metavar="L",
+        type=checked(level_name),
+        default=default,
+        help="PATIENT, STUDY, SERIES or IMAGE" + said,
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """--model."""
+    parser.add_argument(
+        "--model",
+        metavar="M",
+        choices=["study", "patient"],
+        default="study",
+        help="information model: study or patient root (default: study)",
+    )
+
+
+def add_archive(parser: argparse.ArgumentParser) -> None:
+    """--archive, required."""
+    parser.add_argument(
+        "--archive", metavar="DIR", type=Path, required=True, help="folder of the archive; its node may run"
+    )
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """--config, for what indexes files."""
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help="the node's configuration: its limits and extra attributes",
+    )
+
+
+def config_of(options: argparse.Namespace) -> Config:
+    """The configuration that the options mean, about the archive that they name."""
+    config = Config.load(options.config) if options.config is not None else Config()
+    return config.with_changes(archive={"path": options.archive})
+
+
+def add_transfer_syntax(parser: argparse.ArgumentParser, required: bool, does: str) -> None:
+    """--transfer-syntax."""
+    parser.add_argument(
+        "--transfer-syntax",
+        metavar="S",
+        type=checked(transfer_syntax),
+        required=required,
+        help=f"{does}: a keyword such as JPEGLSLossless, or a UID",
+    )
+
+
+def parse_key(text: str) -> tuple[str, str]:
+    """`Keyword=value` as (name, value); the value of a key that is only to be returned is empty."""
+    name, _, value = text.partition("=")
+    return key_name(name), value
+
+
+def keys_of(options: argparse.Namespace) -> dict[str, str]:
+    """The keys that -k gave. Raises UsageError when one came twice."""
+    keys: dict[str, str] = {}
+    for name, value in options.keys:
+        if name in keys:
+            raise UsageError(
+                f"-k {name} was given twice; several values are written with a backslash between"
+            )
+        keys[name] = value
+    return keys
+
+
+def peer_of(options: argparse.Namespace) -> PeerConnection:
+    """The peer that the arguments name; a context manager. Its first operation opens the association."""
+    peer = fastdicom.PeerConnection(
+        options.host, options.port, called=options.called, calling=options.calling
+    )
+    if options.timeout is not None:
+        peer.timing = replace(peer.timing, connect_s=options.timeout, response_s=options.timeout)
+    return peer

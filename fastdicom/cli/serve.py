@@ -1,0 +1,100 @@
+"""`fastdicom serve`: the node in the foreground, until SIGTERM or SIGINT; SIGHUP reads its configuration."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import fastdicom
+from fastdicom import logs
+from fastdicom.cli.arguments import checked, whole_number
+from fastdicom.cli.exits import DONE
+from fastdicom.cli.main import configuration_line
+from fastdicom.cli.terminal import printable
+from fastdicom.config import Config, ConfigError
+from fastdicom.settings import ae_title
+
+EXAMPLE = """\
+  fastdicom serve
+  fastdicom serve --config /etc/fastdicom.toml --port 104"""
+STOP_TIMEOUT_S = 10.0
+log = logging.getLogger("fastdicom.service")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """--config and what wins over it."""
+    parser.add_argument("--config", metavar="FILE", type=Path, help="configuration in TOML; none is needed")
+    parser.add_argument("--ae-title", metavar="T", type=checked(ae_title), help="our AE title (FASTDICOM)")
+    parser.add_argument(
+        "--bind", metavar="ADDR", help="address to listen on (127.0.0.1); 0.0.0.0 or :: for all"
+    )
+    parser.add_argument(
+        "--port",
+        metavar="N",
+        type=whole_number(0, 65535),
+        help="port to listen on (11112); 0 takes a free one",
+    )
+    parser.add_argument(
+        "--archive", metavar="DIR", type=Path, help="folder of the archive (./fastdicom-archive)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve. Raises ConfigError when the configuration is wrong, OSError when the port is taken."""
+    config = read_config(options)
+    logs.configure(config.log, options.verbose)
+    signals: SimpleQueue[int] = SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda caught, _: signals.put(caught))
+    engine = fastdicom.Engine(config)
+    engine.start()
+    try:
+        print(listening_line(config, engine.addresses), flush=True)
+        while signals.get() == signal.SIGHUP:
+            config = reload(engine, config, options)
+    finally:
+        engine.stop(timeout_s=STOP_TIMEOUT_S)
+    return DONE
+
+
+def read_config(options: argparse.Namespace) -> Config:
+    """The configuration file, if there is one, with the options of the command line over it."""
+    config = Config.load(options.config) if options.config is not None else Config()
+    node: dict[str, Any] = {"ae_title": options.ae_title, "bind": options.bind, "port": options.port}
+    node = {key: value for key, value in node.items() if value is not None}
+    archive = {} if options.archive is None else {"path": options.archive}
+    return config.with_changes(node=node, archive=archive)
+
+
+def listening_line(config: Config, addresses: list[tuple[str, int]]) -> str:
+    """`fastdicom: GATEWAY listens on 127.0.0.1:11112, archive ./fastdicom-archive`."""
+    places = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses]
+    path = config.archive.path
+    shown = path if path.is_absolute() else f"./{path}"
+    return printable(f"fastdicom: {config.node.ae_title} listens on {', '.join(places)}, archive {shown}")
+
+
+def reload(engine: fastdicom.Engine, old: Config, options: argparse.Namespace) -> Config:
+    """Have the engine take over a new configuration; the one in force afterwards. All or nothing."""
+    if options.config is None:
+        log.warning("SIGHUP: there is no configuration file to read")
+        return old
+    try:
+        new = read_config(options)
+        restart = engine.reload(new)
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            log.error("reload refused, %s", configuration_line(error.source, mistake))
+        return old
+    except Exception:
+        log.exception("reload failed, the configuration stays as it was")
+        return old
+    logs.configure(new.log, options.verbose)
+    log.info("configuration %s reloaded", options.config)
+    if restart:
+        log.warning("a restart is needed for: %s", ", ".join(restart))
+    return new

@@ -1,0 +1,288 @@
+"""The SCU side for programs: `connect` to a peer, then echo, find, store, move and get."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from fastdicom.dimse import messages
+from fastdicom.errors import ConnectionLost, PeerError
+from fastdicom.identifiers import build_identifier, level_name
+from fastdicom.inbox import InstanceFolder
+from fastdicom.net.connection import Timing
+from fastdicom.net.requestor import ClientAssociation, Proposal
+from fastdicom.outbox import send_files
+from fastdicom.queries import encode, to_dataset
+from fastdicom.reports import Progress, ProgressCallback, RetrieveReport, StoreReport
+from fastdicom.standard import sop_classes, status
+from fastdicom.standard.transfer_syntaxes import (
+    CONFORMANCE,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_NATIVE = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
+_QUERY_CLASSES = (
+    sop_classes.VERIFICATION,
+    *sorted(sop_classes.FIND_CLASSES | sop_classes.MOVE_CLASSES),
+)
+_GET_CONTEXTS_MAX = 126  # beside the one of C-GET itself
+_COMPRESSED = tuple(row.uid for row in CONFORMANCE if row.encapsulated)
+
+
+def connect(
+    host: str,
+    port: int,
+    *,
+    called: str = "ANY-SCP",
+    calling: str = "FASTDICOM",
+    timing: Timing | None = None,
+) -> PeerConnection:
+    """Associate with a peer for Verification and queries.
+
+    Raises ConnectionLost, AssociationRejected or AssociationAborted when there is no association.
+
+    >>> with connect(*node) as peer:
+    ...     answered = peer.echo() < 10
+    >>> answered
+    True
+    """
+    peer = PeerConnection(host, port, called=called, calling=calling, timing=timing)
+    peer.associate()
+    return peer
+
+
+class PeerConnection:
+    """One peer, with at most one association at a time; used by one thread.
+
+    Storage needs other presentation contexts than queries: an association that does not fit is released
+    and another one opened. The first operation opens one when `connect` was not used.
+    """
+
+    def __init__(
+        self, host: str, port: int, *, called: str, calling: str, timing: Timing | None = None
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.called = called
+        self.calling = calling
+        self.timing = timing or Timing()
+        self._association: ClientAssociation | None = None
+        self._message_id = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def associate(self) -> None:
+        """Open the association for Verification and queries now."""
+        self._use([(uid, _NATIVE) for uid in _QUERY_CLASSES])
+
+    def close(self) -> None:
+        """Release what is open."""
+        association, self._association = self._association, None
+        if association is not None:
+            association.release()
+
+    # ------------------------------------------------------------------------------ operations
+
+    def echo(self) -> float:
+        """C-ECHO; how many seconds the answer took. Raises Refused when it is not Success."""
+        association = self._queries()
+        context_id, _ = association.context_for(sop_classes.VERIFICATION)
+        started = time.monotonic()
+        request = messages.EchoRequest(self._next_id(), sop_classes.VERIFICATION)
+        for response, _ in association.ask(context_id, request):
+            _raise_failure(response, "C-ECHO")
+        return time.monotonic() - started
+
+    def find(
+        self, *, level: str = "STUDY", model: str = "STUDY", identifier: Dataset | None = None, **keys: Any
+    ) -> Iterator[Dataset]:
+        """C-FIND; the matches as they come. Raises Refused when the peer reports a failure.
+
+        level: PATIENT, STUDY, SERIES or IMAGE. model: "STUDY" or "PATIENT" root. Keys are keywords with
+        values to match, "" to be returned. Ending the iteration early cancels the query.
+        """
+        patient_root = model.upper() == "PATIENT"
+        class_uid = sop_classes.PATIENT_ROOT_FIND if patient_root else sop_classes.STUDY_ROOT_FIND
+        dataset = self._identifier(level, identifier, keys)
+        association = self._queries()
+        context_id, syntax = association.context_for(class_uid)
+        request = messages.CFindRequest(self._next_id(), class_uid)
+        responses = association.ask(context_id, request, encode(dataset, syntax))
+        finished = False
+        try:
+            for response, data in responses:
+                finished = not status.is_pending(response.status)
+                _raise_failure(response, "C-FIND")
+                if data is not None and not finished:
+                    yield to_dataset(data, syntax)
+        finally:
+            if not finished:
+                self._cancel(association, context_id, request.message_id, responses)
+
+    def move(
+        self,
+        *,
+        destination: str,
+        level: str = "STUDY",
+        model: str = "STUDY",
+        identifier: Dataset | None = None,
+        progress: ProgressCallback | None = None,
+        **keys: Any,
+    ) -> RetrieveReport:
+        """C-MOVE to `destination`, an AE title that the peer knows; returns the final counts."""
+        patient_root = model.upper() == "PATIENT"
+        class_uid = sop_classes.PATIENT_ROOT_MOVE if patient_root else sop_classes.STUDY_ROOT_MOVE
+        dataset = self._identifier(level, identifier, keys)
+        association = self._queries()
+        context_id, syntax = association.context_for(class_uid)
+        request = messages.CMoveRequest(self._next_id(), class_uid, destination)
+        report = RetrieveReport()
+        for response, data in association.ask(context_id, request, encode(dataset, syntax)):
+            _take_counts(report, response, data, syntax, progress)
+        return report
+
+    def get(
+        self,
+        out: str | os.PathLike[str],
+        *,
+        level: str = "STUDY",
+        model: str = "STUDY",
+        identifier: Dataset | None = None,
+        progress: ProgressCallback | None = None,
+        storage_classes: Sequence[str] = (),
+        **keys: Any,
+    ) -> RetrieveReport:
+        """C-GET into the folder `out`, one file `<SOP Instance UID>.dcm` for each instance.
+
+        storage_classes: SOP classes to be ready for; by default those that are most in use.
+        """
+        patient_root = model.upper() == "PATIENT"
+        class_uid = sop_classes.PATIENT_ROOT_GET if patient_root else sop_classes.STUDY_ROOT_GET
+        dataset = self._identifier(level, identifier, keys)
+        folder = InstanceFolder(Path(out), source_ae_title=self.called, receiving_ae_title=self.calling)
+        classes = tuple(storage_classes) or sop_classes.MOST_USED
+        association = self._use(_get_proposals(class_uid, classes), classes)
+        context_id, syntax = association.context_for(class_uid)
+        request = messages.CGetRequest(self._next_id(), class_uid)
+        report = RetrieveReport()
+        responses = association.retrieve(context_id, request, encode(dataset, syntax), folder.receive)
+        for response, data in responses:
+            _take_counts(report, response, data, syntax, progress)
+        return report
+
+    def store(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        progress: ProgressCallback | None = None,
+        transfer_syntaxes: Sequence[str] | None = None,
+    ) -> StoreReport:
+        """C-STORE of files and, recursively, folders. What is no DICOM file is skipped and named.
+
+        transfer_syntaxes: when given, propose only these. Raises ConnectionLost or AssociationRejected when
+        not even the first association came about.
+        """
+        return send_files(
+            paths,
+            self._open_for_storage,
+            self.close,
+            progress=progress,
+            transfer_syntaxes=tuple(transfer_syntaxes or ()),
+        )
+
+    # ------------------------------------------------------------------------------ associations
+
+    def _queries(self) -> ClientAssociation:
+        return self._use([(uid, _NATIVE) for uid in _QUERY_CLASSES])
+
+    def _open_for_storage(self, proposals: Sequence[Proposal]) -> ClientAssociation:
+        return self._use(proposals)
+
+    def _use(self, proposals: Sequence[Proposal], scp_classes: Sequence[str] = ()) -> ClientAssociation:
+        """The open association if it was opened with these proposals, else a new one."""
+        current = self._association
+        if current is not None and current.association.established and current.proposals == list(proposals):
+            return current
+        self.close()
+        self._association = ClientAssociation.open(
+            self.host,
+            self.port,
+            called=self.called,
+            calling=self.calling,
+            proposals=proposals,
+            timing=self.timing,
+            scp_classes=scp_classes,
+        )
+        return self._association
+
+    @staticmethod
+    def _identifier(level: str, identifier: Dataset | None, keys: dict[str, Any]) -> Dataset:
+        built = build_identifier(level, keys)
+        if identifier is not None:
+            built.update(identifier)
+            built.QueryRetrieveLevel = level_name(level)
+        return built
+
+    def _next_id(self) -> int:
+        self._message_id = self._message_id % 0xFFFF + 1
+        return self._message_id
+
+    def _cancel(
+        self, association: ClientAssociation, context_id: int, message_id: int, responses: Iterator[Any]
+    ) -> None:
+        """Tell the peer that nothing more is wanted and read what is still on its way."""
+        try:
+            association.send_message(context_id, messages.CCancelRequest(message_id))
+            for _ in responses:
+                continue
+        except (ConnectionLost, PeerError):
+            self._association = None
+
+
+def _get_proposals(class_uid: str, classes: Sequence[str]) -> list[Proposal]:
+    """One context for C-GET; for each class one of native and, as far as they fit, one of other syntaxes."""
+    proposals: list[Proposal] = [(class_uid, _NATIVE)]
+    proposals += [(uid, _NATIVE) for uid in classes[:_GET_CONTEXTS_MAX]]
+    room = _GET_CONTEXTS_MAX - len(classes)
+    proposals += [(uid, _COMPRESSED) for uid in classes[: max(0, room)]]
+    return proposals
+
+
+def _take_counts(
+    report: RetrieveReport,
+    response: messages.Response,
+    data: bytes | None,
+    syntax: str,
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    report.status = response.status
+    report.comment = response.comment
+    if response.counters is not None:
+        report.remaining, report.completed, report.failed, report.warning = response.counters
+    if data and not status.is_pending(response.status):
+        failed = to_dataset(data, syntax).get("FailedSOPInstanceUIDList") or []
+        report.failed_sop_instance_uids = (
+            [failed] if isinstance(failed, str) else [str(uid) for uid in failed]
+        )
+    if progress is not None:
+        done = report.completed + report.failed + report.warning
+        progress(Progress(done, done + report.remaining, report.failed, report.warning))
+
+
+def _raise_failure(response: messages.Response, operation: str) -> None:
+    from fastdicom.errors import Refused
+
+    code = response.status
+    if code != status.SUCCESS and not status.is_pending(code) and not status.is_warning(code):
+        comment = f": {response.comment}" if response.comment else ""
+        raise Refused(code, f"{operation} answered {status.describe(code)}{comment}", response.offending)

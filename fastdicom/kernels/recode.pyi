@@ -1,0 +1,39 @@
+"""One native coding of a Data Set to another. PS3.5 7, 10, Annex A."""
+
+from typing import final
+
+from fastdicom.kernels._types import Buffer
+
+@final
+class Recoder:
+    """The pieces of a Data Set in another coding of VRs and byte order, as an iterator.
+
+    source: the whole Data Set, borrowed as long as the Recoder and the views that it gave live.
+    The constructor walks all of it, so that nothing can go wrong once the first piece is out: it raises
+    MalformedDataset(offset, tag). A piece is bytes, or a view of `source` for a long value that stays as it
+    is; none is empty.
+
+    Group Lengths and superfluous delimiters are left out. Sequences and items keep their kind of length.
+    UN of undefined length becomes SQ. Without a VR, the element has that of PS3.6: private ones are UN,
+    US or SS follows Pixel Representation, OB or OW the bits allocated, US or OW is OW. A value that is
+    too long for the 16-bit length of its VR becomes UN. Numbers are swapped by their VR, not inside UN.
+
+    encapsulated: pixel data in fragments may stand at the top level (it is copied as it is); otherwise this
+    is a fault, since no native transfer syntax has it.
+    """
+
+    length: int
+    """Bytes of the whole result."""
+    def __init__(
+        self,
+        source: Buffer,
+        explicit_vr: bool,
+        big_endian: bool,
+        to_explicit_vr: bool,
+        to_big_endian: bool,
+        *,
+        encapsulated: bool = False,
+        depth_max: int = 64,
+    ) -> None: ...
+    def __iter__(self) -> Recoder: ...
+    def __next__(self) -> bytes | memoryview: ...

@@ -1,0 +1,140 @@
+"""An archive on this machine, for programs and for the shell, with or without a running node.
+
+pydicom Data Sets and keywords come in and go out; the work is done in `keeper` and `maintenance`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from fastdicom import maintenance
+from fastdicom.config import Config
+from fastdicom.dataset.attributes import ATTRIBUTES
+from fastdicom.dataset.identifier import Identifier
+from fastdicom.dataset.record import StoredEntry
+from fastdicom.errors import UsageError
+from fastdicom.identifiers import build_identifier, deepest_level
+from fastdicom.index.environment import Counts
+from fastdicom.keeper import ArchiveKeeper, scan_policy
+from fastdicom.queries import decoded, to_dataset
+from fastdicom.reports import (
+    DeleteReport,
+    Explanation,
+    ExportReport,
+    ImportReport,
+    ProgressCallback,
+    RebuildReport,
+    VerifyReport,
+)
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+class Archive:
+    """An archive folder.
+
+    >>> with Archive(tmp_path / "archive", create=True) as archive:
+    ...     archive.counts().instances
+    0
+
+    config: durability, duplicates, limits and indexed attributes. create: make an archive where there is
+    none. Raises UsageError when there is no archive, or while its index is being rebuilt.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, config: Config | None = None, create: bool = False
+    ) -> None:
+        self.path = Path(path)
+        self._config = config or Config(archive=self.path)
+        if not create and not (self.path / "objects").is_dir():
+            raise UsageError(f"{self.path} is no archive: there is no folder {self.path / 'objects'}")
+        self._keeper = ArchiveKeeper(self.path, self._config)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._keeper.close()
+
+    # ------------------------------------------------------------------------------ asking
+
+    def find(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Iterator[Dataset]:
+        """The matches of a query, as C-FIND would answer them."""
+        for match in self._keeper.find(self._identifier(level, model, keys)):
+            if match is not None:
+                yield to_dataset(match)
+
+    def instances(self, level: str | None = None, model: str = "STUDY", **keys: Any) -> Sequence[StoredEntry]:
+        """Every instance below the matches. level: by default the lowest that one of the keys belongs to."""
+        return self._keeper.instances(self._below(level, model, keys))
+
+    def path_of(self, entry: StoredEntry) -> Path:
+        """Where the file of an instance is."""
+        return self._keeper.path_of(entry)
+
+    def counts(self) -> Counts:
+        """Entities of each level, and bytes."""
+        return self._keeper.counts()
+
+    def explain(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Explanation:
+        """Run a query and say how it was answered."""
+        started = time.perf_counter()
+        plan = self._keeper.index.explain(self._identifier(level, model, keys))
+        seconds = time.perf_counter() - started
+        return Explanation(plan.key, plan.rows_visited, plan.answers, seconds, plan.files_read)
+
+    # ------------------------------------------------------------------------------ changing
+
+    def import_paths(
+        self, paths: Iterable[str | os.PathLike[str]], progress: ProgressCallback | None = None
+    ) -> ImportReport:
+        """Take files and folders in."""
+        return maintenance.import_paths(self._keeper, paths, progress)
+
+    def export(
+        self,
+        out: str | os.PathLike[str],
+        progress: ProgressCallback | None = None,
+        *,
+        level: str | None = None,
+        **keys: Any,
+    ) -> ExportReport:
+        """Copy what matches to `out/<study>/<series>/<SOP Instance UID>.dcm`; without keys, everything."""
+        return maintenance.export(self._keeper, Path(out), self._below(level, "STUDY", keys), progress)
+
+    def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
+        """Delete what matches. Raises UsageError without a key that says what."""
+        if not any(value not in ("", None, []) for value in keys.values()):
+            raise UsageError("name what is to be deleted: at least one key with a value")
+        return maintenance.delete(self._keeper, self._below(level, "STUDY", keys), dry_run=dry_run)
+
+    def verify(self, progress: ProgressCallback | None = None) -> VerifyReport:
+        """Is every indexed instance whole on disk, and every file indexed?"""
+        return maintenance.verify(self._keeper, progress)
+
+    def rebuild(self, progress: ProgressCallback | None = None) -> RebuildReport:
+        """The index anew from the files alone. Raises UsageError while anybody else uses the archive."""
+        self._keeper.close()
+        try:
+            attributes = (*ATTRIBUTES, *self._config.index.extra)
+            return maintenance.rebuild(self.path, attributes, scan_policy(self._config), progress)
+        finally:
+            self._keeper = ArchiveKeeper(self.path, self._config)
+
+    # ------------------------------------------------------------------------------ keys
+
+    def _below(self, level: str | None, model: str, keys: dict[str, Any]) -> Identifier:
+        return self._identifier(level or deepest_level(keys), model, keys)
+
+    def _identifier(self, level: str, model: str, keys: dict[str, Any]) -> Identifier:
+        """Keywords to an Identifier, on the way that a C-FIND takes; nothing is hierarchical here."""
+        return decoded(build_identifier(level, keys), model, self._config)

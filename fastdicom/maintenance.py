@@ -1,0 +1,230 @@
+"""What is done to an archive by hand: import, export, delete, verify, rebuild."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import xxhash
+
+from fastdicom.archive.layout import WHOLE, block_names
+from fastdicom.dataset.attributes import Attribute
+from fastdicom.dataset.identifier import Identifier
+from fastdicom.dataset.record import Delete, Deleted, Kept, Put, StoredEntry
+from fastdicom.dataset.stream import ScanPolicy
+from fastdicom.errors import FastdicomError, UsageError
+from fastdicom.folders import files_below
+from fastdicom.index.environment import Index
+from fastdicom.keeper import ArchiveKeeper, lock_folder, put_of
+from fastdicom.reports import (
+    DeleteReport,
+    ExportReport,
+    ImportReport,
+    NamedPath,
+    Progress,
+    ProgressCallback,
+    RebuildReport,
+    VerifyReport,
+)
+
+_BATCH = 256
+_PIECE = 1 << 20
+
+
+def import_paths(
+    keeper: ArchiveKeeper, paths: Iterable[str | os.PathLike[str]], progress: ProgressCallback | None = None
+) -> ImportReport:
+    """Take files and folders into the archive. What is no DICOM file is skipped and named."""
+    report = ImportReport()
+    for path in files_below(paths):
+        try:
+            outcome = keeper.take(path)
+        except UsageError as error:
+            report.skipped.append(NamedPath(path, str(error)))
+        except (FastdicomError, OSError) as error:
+            report.failed.append(NamedPath(path, str(error)))
+        else:
+            if isinstance(outcome, Kept):
+                report.duplicates += 1
+            else:
+                report.imported += 1
+                report.bytes += path.stat().st_size
+        _tell(progress, report.imported + report.duplicates, None, len(report.failed), report.bytes)
+    return report
+
+
+def export(
+    keeper: ArchiveKeeper, out: Path, identifier: Identifier, progress: ProgressCallback | None = None
+) -> ExportReport:
+    """Copy every instance below the matches to `out/<study>/<series>/<SOP Instance UID>.dcm`.
+
+    The UIDs were vetted when they came in; a file that exists is replaced.
+    """
+    report = ExportReport()
+    entries = keeper.instances(identifier)
+    for entry in entries:
+        folder = out / entry.study_instance_uid / entry.series_instance_uid
+        target = folder / f"{entry.sop_instance_uid}.dcm"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(keeper.path_of(entry), target)
+        except OSError as error:
+            report.failed.append(NamedPath(target, error.strerror or str(error)))
+        else:
+            report.exported += 1
+            report.bytes += entry.file.size
+        _tell(progress, report.exported, len(entries), len(report.failed), report.bytes)
+    return report
+
+
+def delete(keeper: ArchiveKeeper, identifier: Identifier, *, dry_run: bool = False) -> DeleteReport:
+    """Delete every instance below the matches: row first, then file."""
+    report = DeleteReport()
+    for entry in keeper.instances(identifier):
+        if not dry_run:
+            outcome = keeper.commit(None, Delete(entry.sop_instance_uid))
+            if not isinstance(outcome, Deleted) or outcome.old is None:
+                continue  # somebody else was faster
+        report.entries.append(entry)
+        report.instances += 1
+        report.bytes += entry.file.size
+    return report
+
+
+# ------------------------------------------------------------------------------------------ verify
+
+
+def verify(keeper: ArchiveKeeper, progress: ProgressCallback | None = None) -> VerifyReport:
+    """Compare every row with its file, byte by byte, and every file with the index."""
+    report = VerifyReport()
+    total = keeper.counts().instances
+    known: dict[str, set[str]] = {}
+    for entry in keeper.index.entries():
+        block, _, name = entry.file.path.partition("/")
+        known.setdefault(block, set()).add(name)
+        _verify_one(keeper, entry, report)
+        _tell(progress, report.checked, total, len(report.damaged) + len(report.missing), report.bytes)
+    objects = keeper.path / "objects"
+    for block in block_names(objects):
+        for name in sorted(os.listdir(objects / block)):
+            if name.endswith(WHOLE) and name not in known.get(block, ()):
+                report.orphans.append(objects / block / name)
+    return report
+
+
+def _verify_one(keeper: ArchiveKeeper, entry: StoredEntry, report: VerifyReport) -> None:
+    path = keeper.path_of(entry)
+    report.checked += 1
+    try:
+        size, checksum = _checksum(path, entry.file.dataset_offset)
+    except FileNotFoundError:
+        report.missing.append(path)
+        return
+    except OSError as error:
+        report.damaged.append(NamedPath(path, f"cannot be read: {error.strerror}"))
+        return
+    report.bytes += size
+    if size != entry.file.size:
+        report.damaged.append(NamedPath(path, f"has {size} bytes, not {entry.file.size}"))
+    elif checksum != entry.file.checksum:
+        report.damaged.append(NamedPath(path, "its Data Set is not the one that was received (checksum)"))
+
+
+def _checksum(path: Path, dataset_offset: int) -> tuple[int, int]:
+    """(size of the file, checksum of its Data Set)."""
+    digest = xxhash.xxh3_64()
+    with path.open("rb") as stream:
+        stream.seek(dataset_offset)
+        while piece := stream.read(_PIECE):
+            digest.update(piece)
+        return os.fstat(stream.fileno()).st_size, digest.intdigest()
+
+
+# ------------------------------------------------------------------------------------------ rebuild
+
+
+def rebuild(
+    path: Path,
+    attributes: Sequence[Attribute],
+    policy: ScanPolicy,
+    progress: ProgressCallback | None = None,
+) -> RebuildReport:
+    """Make the index anew from the files alone; the old one is there until the new one is whole.
+
+    attributes, policy: what to index, from the configuration. Raises UsageError while a node or another
+    program writes to the archive.
+    """
+    lock = lock_folder(path, exclusive=True)
+    try:
+        fresh = path / "index.rebuild"
+        shutil.rmtree(fresh, ignore_errors=True)
+        report = RebuildReport()
+        with Index.open(fresh, attributes=attributes, sync=False) as index:
+            for batch in _batches(_puts(path / "objects", policy, report)):
+                _apply(index, batch, report)
+                _tell(progress, report.indexed, None, len(report.failed), report.bytes)
+        _swap(path / "index", fresh)
+        return report
+    finally:
+        os.close(lock)
+
+
+def _puts(objects: Path, policy: ScanPolicy, report: RebuildReport) -> Iterator[Put]:
+    for block in block_names(objects):
+        for name in sorted(os.listdir(objects / block)):
+            if not name.endswith(WHOLE):
+                continue
+            absolute = objects / block / name
+            try:
+                yield put_of(absolute, f"{block}/{name}", policy)
+            except (FastdicomError, OSError) as error:
+                report.failed.append(NamedPath(absolute, str(error)))
+
+
+def _batches(puts: Iterator[Put]) -> Iterator[list[Put]]:
+    batch: list[Put] = []
+    for put in puts:
+        batch.append(put)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _apply(index: Index, batch: list[Put], report: RebuildReport) -> None:
+    for put, outcome in zip(batch, index.apply(batch), strict=True):
+        if isinstance(outcome, Kept):
+            report.duplicates += 1
+        else:
+            report.indexed += 1
+            report.bytes += put.file.size
+
+
+def _swap(current: Path, fresh: Path) -> None:
+    """Put the new index in the old one's place, durably."""
+    for name in os.listdir(fresh):
+        _sync(fresh / name)
+    _sync(fresh)
+    old = current.with_suffix(".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if current.exists():
+        os.rename(current, old)
+    os.rename(fresh, current)
+    _sync(current.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _tell(progress: ProgressCallback | None, done: int, total: int | None, failed: int, size: int) -> None:
+    if progress is not None:
+        progress(Progress(done, total, failed, bytes=size))

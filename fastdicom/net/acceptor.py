@@ -1,0 +1,120 @@
+"""Listens, and gives every connection a thread of its own. The accept loop only accepts.
+
+A peer that connects and says nothing costs a thread and a slot until ARTIM ends, and nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+import threading
+from collections.abc import Callable, Iterable
+
+from fastdicom.errors import UsageError
+
+log = logging.getLogger(__name__)
+
+_BACKLOG = 1024
+_STACK_BYTES = 512 * 1024
+_EXHAUSTED_PAUSE_S = 0.1  # when there is no descriptor left for a new connection
+
+
+class Acceptor:
+    """Listening sockets and the thread that accepts on them.
+
+    serve: called on the accepting thread with a new socket and the peer's address; it must not block.
+    """
+
+    def __init__(self, serve: Callable[[socket.socket, str], None]) -> None:
+        self._serve = serve
+        self._sockets: list[socket.socket] = []
+        self._wake_read, self._wake_write = os.pipe()
+        self._thread: threading.Thread | None = None
+        self.turns = 0  # of the accept loop: proof of life for a watchdog
+
+    def listen(self, addresses: Iterable[str], port: int) -> list[tuple[str, int]]:
+        """Bind and listen; returns the addresses with the ports that were taken. Raises UsageError."""
+        for address in addresses:
+            self._sockets.append(_listening(address, port))
+            port = self._sockets[0].getsockname()[1]  # port 0: the same free one for every address
+        return [sock.getsockname()[:2] for sock in self._sockets]
+
+    def adopt(self, sock: socket.socket) -> None:
+        """Use a socket that listens already (socket activation)."""
+        self._sockets.append(sock)
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._thread = threading.Thread(target=self._run, name="fastdicom-accept", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Accept nothing more; returns when the ports are free."""
+        os.write(self._wake_write, b"x")
+        if self._thread is not None:
+            self._thread.join()
+        for sock in self._sockets:
+            sock.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def _run(self) -> None:
+        poll = select.poll()
+        by_fd = {sock.fileno(): sock for sock in self._sockets}
+        for fd in (*by_fd, self._wake_read):
+            poll.register(fd, select.POLLIN)
+        while True:
+            ready = poll.poll(1000)
+            self.turns += 1
+            for fd, _ in ready:
+                if fd == self._wake_read:
+                    return
+                self._accept(by_fd[fd])
+
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            sock, address = listening.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            log.error("cannot accept a connection: %s", error)
+            select.poll().poll(_EXHAUSTED_PAUSE_S * 1000)  # no descriptor: do not spin until there is one
+            return
+        try:
+            self._serve(sock, address[0])
+        except Exception:
+            log.exception("a connection from %s could not be served", address[0])
+            sock.close()
+
+
+def start_thread(target: Callable[[], None], name: str) -> threading.Thread:
+    """A daemon thread with a small stack: there is one for each association."""
+    with _stack_lock:
+        previous = threading.stack_size(_STACK_BYTES)
+        try:
+            thread = threading.Thread(target=target, name=name, daemon=True)
+            thread.start()
+        finally:
+            threading.stack_size(previous)
+    return thread
+
+
+_stack_lock = threading.Lock()
+
+
+def _listening(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if address == "::":
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.bind((address, port))
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        raise UsageError(f"cannot listen on {address} port {port}: {error.strerror or error}") from error
+    return sock

@@ -1,0 +1,177 @@
+"""What both ends of an association share: moving bytes between a socket and the protocol core."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from fastdicom.dimse import messages
+from fastdicom.dimse.assembler import Assembler
+from fastdicom.errors import ConnectionLost
+from fastdicom.kernels import pdata
+from fastdicom.net.transport import Transport
+from fastdicom.upperlayer.association import Association, AssociationEvent
+
+Buffer = bytes | bytearray | memoryview
+
+_BLOCK = 256 * 1024  # bytes of a body that go out in one system call
+_SMALL_FRAGMENT = 1024  # below it copying costs less than one more buffer
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long to wait, in seconds. See `config.Timeouts` and `config.Limits`."""
+
+    artim_s: float = 30.0
+    idle_s: float = 60.0
+    connect_s: float = 10.0
+    response_s: float = 60.0
+    message_stall_s: float = 30.0
+    send_stall_s: float = 30.0
+
+
+class Connection:
+    """One association on one transport, driven by one thread."""
+
+    stopping = False
+
+    @property
+    def idle(self) -> bool:
+        """True between messages."""
+        return self.assembler.idle
+
+    def __init__(
+        self,
+        transport: Transport,
+        association: Association,
+        timing: Timing,
+        *,
+        command_set_length_max: int = 64 * 1024,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.transport = transport
+        self.association = association
+        self.timing = timing
+        self.clock = clock
+        self.assembler = Assembler(command_set_length_max)
+        self.queue: deque[AssociationEvent] = deque()  # came while nobody could serve it; not borrowed
+
+    # ------------------------------------------------------------------------------ receiving
+
+    def receive(self, timeout_s: float) -> list[AssociationEvent]:
+        """The next events; fragments are borrowed until the next call. Raises TimeoutError."""
+        if self.queue:
+            events = list(self.queue)
+            self.queue.clear()
+            return events
+        return self._pull(timeout_s)
+
+    def _pull(self, timeout_s: float) -> list[AssociationEvent]:
+        count = self.transport.receive(self.association.space(), timeout_s)
+        if count == 0 and self.stopping and self.idle:
+            return []  # it was us who ended the wait
+        events = self.association.received(count, self.clock())
+        self.flush()
+        return events
+
+    def keep(self, events: Iterable[AssociationEvent]) -> None:
+        """Put events back for later, fragments copied; a Command Set in pieces is put together."""
+        for event in events:
+            if not isinstance(event, tuple):
+                self.queue.append(event)
+                continue
+            context_id, control, piece = event
+            last = self.queue[-1] if self.queue else None
+            if isinstance(last, tuple) and last[0] == context_id and last[1] == 1 and control & 1:
+                self.queue[-1] = (context_id, control, bytes(last[2]) + bytes(piece))
+            else:
+                self.queue.append((context_id, control, bytes(piece)))
+
+    def look_ahead(self) -> None:
+        """Read what has come without waiting, and keep it. Bounded: a peer that sends on is not read."""
+        if len(self.queue) < 64 and self.transport.readable():
+            self.keep(self._pull(0.001))
+
+    # ------------------------------------------------------------------------------ sending
+
+    def flush(self) -> None:
+        """Send what the upper layer itself has to say."""
+        outgoing = self.association.take_outgoing()
+        if outgoing:
+            self.transport.send(outgoing, self.timing.send_stall_s)
+
+    def framed(self, context_id: int, command: bytes, dataset: bytes | None) -> bytes:
+        """A small message as PDUs."""
+        return pdata.message(context_id, command, dataset, self.association.peer_length_max)
+
+    def send_framed(self, pieces: list[bytes]) -> None:
+        """Send messages that are PDUs already."""
+        self._must_be_open()
+        self.transport.send(pieces, self.timing.send_stall_s)
+
+    def send_message(self, context_id: int, message: messages.Message, dataset: bytes | None = None) -> None:
+        """Send a message whose Data Set is small and in memory."""
+        self.send_framed([self.framed(context_id, messages.encode(message), dataset)])
+
+    def send_with_body(self, context_id: int, message: messages.Message, body: Iterable[Buffer]) -> None:
+        """Send a message with a Data Set of any length, in pieces of even length, from where it lies."""
+        out: list[bytes | memoryview] = [self.framed(context_id, messages.encode(message), None)]
+        for block, last in _blocks(body):
+            self._must_be_open()
+            out.extend(self._fragments(context_id, block, last))
+            self.transport.send(out, self.timing.send_stall_s)
+            out = []
+
+    def _fragments(self, context_id: int, block: memoryview, last: bool) -> list[bytes | memoryview]:
+        length_max = self.association.peer_length_max & ~1
+        size = length_max - 6
+        if size < _SMALL_FRAGMENT:
+            return [_copied(context_id, block, length_max, last)]
+        heads = pdata.fragment_heads(context_id, len(block), length_max, last)
+        out: list[bytes | memoryview] = []
+        for number in range(len(heads) // 12):
+            out.append(heads[number * 12 : number * 12 + 12])
+            out.append(block[number * size : (number + 1) * size])
+        return out
+
+    def _must_be_open(self) -> None:
+        if not self.association.established:
+            raise ConnectionLost("the association is over")
+
+
+def _copied(context_id: int, block: memoryview, length_max: int, last: bool) -> bytes:
+    """Fragments for a peer that takes only tiny PDUs, heads and data in one buffer."""
+    size = length_max - 6
+    heads = pdata.fragment_heads(context_id, len(block), length_max, last)
+    return b"".join(
+        heads[at * 12 : at * 12 + 12] + bytes(block[at * size : (at + 1) * size])
+        for at in range(len(heads) // 12)
+    )
+
+
+def _blocks(body: Iterable[Buffer]) -> Iterator[tuple[memoryview, bool]]:
+    """The body in blocks of at most _BLOCK bytes, small pieces joined; the last one is marked."""
+    held: memoryview | None = None
+    for block in _sized(body):
+        if held is not None:
+            yield held, False
+        held = block
+    yield (held if held is not None else memoryview(b"")), True
+
+
+def _sized(body: Iterable[Buffer]) -> Iterator[memoryview]:
+    small = bytearray()
+    for piece in body:
+        if len(piece) + len(small) < _BLOCK // 4:
+            small += piece
+            continue
+        if small:
+            yield memoryview(bytes(small))
+            small.clear()
+        whole = memoryview(piece).cast("B")
+        for at in range(0, len(whole), _BLOCK):
+            yield whole[at : at + _BLOCK]
+    if small:
+        yield memoryview(bytes(small))

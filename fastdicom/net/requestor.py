@@ -1,0 +1,303 @@
+"""Our own outgoing associations. PS3.8 7.1, PS3.7 9.1."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, Self
+
+from fastdicom.dimse import messages
+from fastdicom.dimse.assembler import Begin, Data
+from fastdicom.errors import AssociationAborted, AssociationRejected, ConnectionLost, PeerError, Refused
+from fastdicom.kernels.pdu import PduReader
+from fastdicom.net.connection import Buffer, Connection, Timing
+from fastdicom.net.transport import Transport, Watch
+from fastdicom.standard.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from fastdicom.standard.status import is_pending
+from fastdicom.upperlayer.association import (
+    Association,
+    AssociationEvent,
+    Fault,
+    TimerExpired,
+    TransportClosed,
+)
+from fastdicom.upperlayer.pdus import (
+    Abort,
+    AssociationAccept,
+    AssociationReject,
+    AssociationRequest,
+    PresentationContext,
+    ReleaseRequest,
+    ReleaseResponse,
+    RoleSelection,
+    UserInformation,
+    describe_reject,
+)
+
+_BUFFER = 64 * 1024
+_MAX_LENGTH = 256 * 1024
+Proposal = tuple[str, tuple[str, ...]]
+"""(abstract syntax, transfer syntaxes) of one presentation context."""
+
+
+class Receiving(Protocol):
+    """Where an instance that C-GET brings goes."""
+
+    def write(self, piece: memoryview | bytes) -> None:
+        """The next piece of its Data Set, borrowed for the call."""
+
+    def finish(self) -> int:
+        """It is whole; the status to answer with."""
+
+
+class ClientAssociation(Connection):
+    """The requestor's end: open, ask, release. Used by one thread."""
+
+    proposals: list[Proposal]
+
+    @classmethod
+    def open(
+        cls,
+        host: str,
+        port: int,
+        *,
+        called: str,
+        calling: str,
+        proposals: Sequence[Proposal],
+        timing: Timing | None = None,
+        watch: Watch | None = None,
+        max_length: int = _MAX_LENGTH,
+        scp_classes: Sequence[str] = (),
+    ) -> Self:
+        """Connect and associate. scp_classes: for which we want to be the SCP (C-GET).
+
+        Raises ConnectionLost (no connection, no answer in time), AssociationRejected, AssociationAborted.
+        """
+        timing = timing or Timing()
+        transport = Transport(_connected(host, port, timing.connect_s))
+        transport.watch = watch
+        association = Association(
+            PduReader(_BUFFER, max_length, 1 << 20),
+            acceptor=False,
+            artim_s=timing.artim_s,
+            closing_s=min(2.0, timing.artim_s),
+            now=time.monotonic(),
+        )
+        self = cls(transport, association, timing)
+        self.proposals = list(proposals)
+        request = AssociationRequest(
+            called_ae_title=called,
+            calling_ae_title=calling,
+            contexts=tuple(
+                PresentationContext(2 * number + 1, abstract, tuple(syntaxes))
+                for number, (abstract, syntaxes) in enumerate(proposals)
+            ),
+            user=UserInformation(
+                max_length=max_length,
+                implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+                implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+                roles=tuple(RoleSelection(uid, False, True) for uid in scp_classes),
+            ),
+        )
+        try:
+            association.ask(request, self.clock())
+            self.flush()
+            self._await_answer()
+        except BaseException:
+            transport.close()
+            raise
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.release()
+        else:
+            self.abort()
+
+    # ------------------------------------------------------------------------------ what was agreed
+
+    def context_for(self, abstract_syntax: str) -> tuple[int, str]:
+        """(context ID, transfer syntax) of an accepted class. Raises Refused when it was not accepted."""
+        for context in self.association.contexts.values():
+            if context.abstract_syntax == abstract_syntax:
+                return context.context_id, context.transfer_syntax
+        raise Refused(0x0122, f"the peer did not accept SOP class {abstract_syntax}")
+
+    def transfer_syntaxes(self, sop_class_uid: str) -> dict[str, int]:
+        """Accepted transfer syntax -> presentation context ID, for one class."""
+        return {
+            context.transfer_syntax: context.context_id
+            for context in reversed(self.association.contexts.values())
+            if context.abstract_syntax == sop_class_uid
+        }
+
+    # ------------------------------------------------------------------------------ messages
+
+    def ask(
+        self, context_id: int, request: messages.Request, dataset: bytes | None = None
+    ) -> Iterator[tuple[messages.Response, bytes | None]]:
+        """Send a request; yields its responses with their Data Sets until the last one."""
+        self.send_message(context_id, request, dataset)
+        while True:
+            message, data = self.next_message()
+            response = self._response(message, getattr(request, "message_id", 0))
+            yield response, data
+            if not is_pending(response.status):
+                return
+
+    def store(
+        self, context_id: int, request: messages.CStoreRequest, body: Iterable[Buffer]
+    ) -> messages.Response:
+        """Send one instance and wait for the response."""
+        self.send_with_body(context_id, request, body)
+        return self._response(self.next_message()[0], request.message_id)
+
+    def retrieve(
+        self,
+        context_id: int,
+        request: messages.CGetRequest,
+        identifier: bytes,
+        receive: Callable[[messages.CStoreRequest, str], Receiving],
+    ) -> Iterator[tuple[messages.Response, bytes | None]]:
+        """C-GET: yields its responses; in between, instances come and go to what `receive` returns.
+
+        receive: called with each C-STORE request and its transfer syntax.
+        """
+        self.send_message(context_id, request, identifier)
+        receiving: Receiving | None = None
+        store: messages.CStoreRequest | None = None
+        response: messages.Response | None = None
+        data = bytearray()
+        while True:
+            for event in self._receive_or_give_up():
+                if not isinstance(event, tuple):
+                    self._ended(event)
+                    continue
+                step = self.assembler.feed(*event)
+                if isinstance(step, Begin) and isinstance(step.message, messages.CStoreRequest):
+                    store = step.message
+                    store_context = self.association.contexts[step.context_id]
+                    receiving = receive(store, store_context.transfer_syntax)
+                elif isinstance(step, Begin):
+                    response = self._response(step.message, request.message_id)
+                elif isinstance(step, Data) and receiving is not None:
+                    receiving.write(step.piece)
+                elif isinstance(step, Data):
+                    data += step.piece
+                if not self.assembler.idle or step is None:
+                    continue
+                if receiving is not None and store is not None:
+                    self._answer_store(store_context.context_id, store, receiving.finish())
+                    receiving = store = None
+                elif response is not None:
+                    yield response, bytes(data) or None
+                    if not is_pending(response.status):
+                        return
+                    response = None
+
+    def _answer_store(self, context_id: int, request: messages.CStoreRequest, code: int) -> None:
+        response = messages.Response(
+            messages.C_STORE_RSP, request.message_id, code, request.sop_class_uid, request.sop_instance_uid
+        )
+        self.send_message(context_id, response)
+
+    def _response(self, message: messages.Message, message_id: int) -> messages.Response:
+        if not isinstance(message, messages.Response) or message.responded_to != message_id:
+            self.abort(provider_reason=2)
+            raise PeerError("the peer sent something else than the response that was due", 2)
+        return message
+
+    def next_message(self) -> tuple[messages.Message, bytes | None]:
+        """The next whole message. Its Data Set is in memory: for responses and small requests."""
+        message: messages.Message | None = None
+        data = bytearray()
+        while True:
+            events = self._receive_or_give_up()
+            for number, event in enumerate(events):
+                if not isinstance(event, tuple):
+                    self._ended(event)
+                    continue
+                step = self.assembler.feed(*event)
+                if isinstance(step, Begin):
+                    message = step.message
+                elif isinstance(step, Data):
+                    data += step.piece
+                if message is not None and self.assembler.idle:
+                    self.keep(events[number + 1 :])
+                    return message, bytes(data) if message.has_dataset else None
+
+    def _receive_or_give_up(self) -> list[AssociationEvent]:
+        try:
+            return self.receive(self.timing.response_s)
+        except TimeoutError:
+            self.abort()
+            raise ConnectionLost(f"no response for {self.timing.response_s:g} s") from None
+
+    # ------------------------------------------------------------------------------ begin and end
+
+    def _await_answer(self) -> None:
+        while True:
+            for event in self._receive_or_give_up():
+                if isinstance(event, AssociationAccept):
+                    return
+                self._ended(event)
+
+    def _ended(self, event: AssociationEvent) -> None:
+        """Raise what an event means that ends the association."""
+        if isinstance(event, AssociationReject):
+            raise AssociationRejected(
+                f"association rejected: {describe_reject(event)}", event.result, event.source, event.reason
+            )
+        if isinstance(event, Abort):
+            raise AssociationAborted("the peer aborted the association", event.source, event.reason)
+        if isinstance(event, Fault):
+            raise ConnectionLost(f"the peer broke the protocol: {event.error}")
+        if isinstance(event, ReleaseRequest):
+            self.association.answer_release(self.clock())
+            self.flush()
+            raise ConnectionLost("the peer released the association")
+        if isinstance(event, TransportClosed | TimerExpired):
+            raise ConnectionLost("the peer closed the connection")
+
+    def release(self) -> None:
+        """End the association in order; the transport is closed whatever the peer does."""
+        try:
+            if self.association.established:
+                self.association.ask_release(self.clock())
+                self.flush()
+                self._await_release()
+        except (ConnectionLost, TimeoutError, PeerError):
+            return  # there was nothing left to lose
+        finally:
+            self.transport.close()
+
+    def _await_release(self) -> None:
+        while not self.association.closed:
+            for event in self.receive(self.timing.response_s):
+                if isinstance(event, ReleaseRequest):  # a release collision, PS3.8 9.2
+                    self.association.answer_release(self.clock())
+                    self.flush()
+                elif isinstance(event, ReleaseResponse | Abort | TransportClosed):
+                    return
+
+    def abort(self, *, provider_reason: int | None = None) -> None:
+        """End the association at once."""
+        try:
+            if not self.association.closed and self.association.request is not None:
+                self.association.abort(self.clock(), provider_reason=provider_reason)
+                self.flush()
+        except ConnectionLost:
+            return  # the peer was faster
+        finally:
+            self.transport.close()
+
+
+def _connected(host: str, port: int, timeout_s: float) -> socket.socket:
+    try:
+        return socket.create_connection((host, port), timeout=timeout_s)
+    except OSError as error:
+        raise ConnectionLost(f"cannot connect to {host}:{port}: {error.strerror or error}") from error

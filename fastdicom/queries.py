@@ -1,0 +1,70 @@
+"""Identifiers at the edge of the package: keywords and pydicom Data Sets to bytes and back.
+
+pydicom is imported when it is needed, not before.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from fastdicom.config import Config, Limits
+from fastdicom.dataset.attributes import ATTRIBUTES
+from fastdicom.dataset.identifier import Identifier, IdentifierLimits, decode_identifier
+from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, KNOWN
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+def encode(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
+    """A Data Set as bytes in one of the native transfer syntaxes."""
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filewriter import write_dataset
+
+    from fastdicom.dataset.elements import deflate
+
+    syntax = KNOWN[transfer_syntax_uid]
+    out = DicomBytesIO()
+    out.is_implicit_VR = not syntax.explicit_vr
+    out.is_little_endian = not syntax.big_endian
+    write_dataset(out, dataset)
+    encoded: bytes = out.getvalue()
+    return deflate(encoded) if syntax.deflated else encoded
+
+
+def to_dataset(data: bytes, transfer_syntax_uid: str = EXPLICIT_VR_LITTLE_ENDIAN) -> Dataset:
+    """Bytes of an identifier as a pydicom Data Set."""
+    import zlib
+
+    from pydicom.filereader import read_dataset
+
+    syntax = KNOWN[transfer_syntax_uid]
+    if syntax.deflated:
+        data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data)
+    return read_dataset(
+        BytesIO(data), is_implicit_VR=not syntax.explicit_vr, is_little_endian=not syntax.big_endian
+    )
+
+
+def decoded(dataset: Dataset, model: str, config: Config) -> Identifier:
+    """A query on our own archive: relational, since nobody has to negotiate with himself."""
+    return decode_identifier(
+        encode(dataset, EXPLICIT_VR_LITTLE_ENDIAN),
+        EXPLICIT_VR_LITTLE_ENDIAN,
+        "PATIENT" if model.upper() == "PATIENT" else "STUDY",
+        limits=identifier_limits(config.limits),
+        relational=True,
+        patient_level_in_study_root=True,
+        attributes=(*ATTRIBUTES, *config.index.extra),
+    )
+
+
+def identifier_limits(limits: Limits) -> IdentifierLimits:
+    """The ceilings for identifiers from the configuration."""
+    return IdentifierLimits(
+        length_max=limits.identifier_length_max,
+        keys_max=limits.identifier_keys_max,
+        uids_max=limits.identifier_uids_max,
+        depth_max=limits.nesting_depth_max,
+    )

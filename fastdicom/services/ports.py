@@ -1,0 +1,109 @@
+"""What the services need from other rooms, as Protocols. The engine plugs in what fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from fastdicom.dataset.record import Change, Outcome, StoredEntry
+from fastdicom.dimse.messages import CStoreRequest, Response
+
+Buffer = bytes | bytearray | memoryview
+
+
+class Caller(NamedTuple):
+    """Who is at the other end of an association, for logs, files and access rules."""
+
+    number: int
+    calling_ae_title: str
+    called_ae_title: str
+    address: str
+    operations: frozenset[str]
+    """What it may ask for: any of "echo", "store", "find", "move", "get"."""
+
+
+class Reply(NamedTuple):
+    """One response on its way out: an encoded Command Set and a Data Set or None."""
+
+    command: bytes
+    dataset: bytes | None = None
+
+
+class Operation(Protocol):
+    """One request being served. Its Data Set comes in pieces; `end` gives the responses."""
+
+    def data(self, piece: memoryview | bytes) -> None:
+        """A piece of the Data Set, borrowed until `flush`."""
+
+    def flush(self) -> None:
+        """The pieces given so far are about to be overwritten."""
+
+    def end(self) -> Iterable[Reply]:
+        """The request is whole. Between two replies the caller looks for a C-CANCEL."""
+
+    def cancel(self) -> None:
+        """The peer does not want the rest. `end`'s iteration goes on and finishes soon."""
+
+    def abandon(self) -> None:
+        """The association ended before the request was whole, or before it was answered."""
+
+
+class IncomingFile(Protocol):
+    """A file of the archive that is being written."""
+
+    size: int
+
+    @property
+    def path(self) -> str: ...
+    def append(self, pieces: Sequence[memoryview | bytes]) -> None: ...
+    def seal(self, *, sync: bool) -> None: ...
+    def finish(self) -> None: ...
+    def discard(self) -> None: ...
+
+
+class Keeper(Protocol):
+    """Files and their index rows. `commit` returns when both are durable, or raises Unavailable."""
+
+    def incoming(self) -> IncomingFile: ...
+    def commit(self, file: IncomingFile, change: Change) -> Outcome: ...
+    def read(self, entry: StoredEntry) -> memoryview: ...
+
+
+class Finder(Protocol):
+    """The index, as far as queries go. `identifier` is a dataset.identifier.Identifier."""
+
+    def find(self, identifier: object) -> Iterator[bytes | None]:
+        """Encoded identifiers of the matches; None now and then while nothing matches."""
+
+    def instances(self, identifier: object) -> Sequence[StoredEntry]:
+        """All instances below the matches."""
+
+
+class StoreChannel(Protocol):
+    """An established association on which we are the SCU of Storage."""
+
+    def transfer_syntaxes(self, sop_class_uid: str) -> dict[str, int]:
+        """Accepted transfer syntax -> presentation context ID, for one class."""
+
+    def store(self, context_id: int, request: CStoreRequest, body: Iterable[Buffer]) -> Response:
+        """Send one instance and wait for the response.
+
+        Raises ConnectionLost when the association is over.
+        """
+
+
+class Interruption(Protocol):
+    """The client of a long operation: does it still want the rest?"""
+
+    def wanted(self) -> bool:
+        """False once a C-CANCEL came. Raises ConnectionLost when the client is gone."""
+
+
+class ClientLink(Interruption, Protocol):
+    """The association of that client, to be looked at while we wait for somebody else."""
+
+    def fileno(self) -> int:
+        """Its socket's descriptor."""
+
+    def check(self) -> None:
+        """The descriptor is readable. Raises ConnectionLost when waiting makes no sense any more."""

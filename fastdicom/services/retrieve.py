@@ -1,0 +1,182 @@
+"""Retrieve: C-MOVE and C-GET as SCP. PS3.4 C.4.2, C.4.3, PS3.7 9.3.3, 9.3.4."""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from fastdicom.dataset.elements import encode_uid_list
+from fastdicom.dataset.identifier import Identifier
+from fastdicom.dataset.record import StoredEntry
+from fastdicom.dimse import messages
+from fastdicom.errors import Refused
+from fastdicom.services.find import Collected
+from fastdicom.services.ports import Caller, ClientLink, Finder, Reply, StoreChannel
+from fastdicom.services.proposals import AssociationPlan, plan_associations
+from fastdicom.services.suboperations import Sender, Tally
+from fastdicom.standard import status
+
+log = logging.getLogger(__name__)
+
+FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
+_PENDING_EACH = 64  # so many sub-operations are told of one by one; then at most one every interval
+_PENDING_INTERVAL_S = 0.1
+
+
+class Destination(Protocol):
+    """A C-MOVE destination that the configuration knows."""
+
+    transfer_syntaxes: Sequence[str]
+
+    def open(self, plan: AssociationPlan, watch: ClientLink) -> StoreChannel:
+        """Associate with it; meanwhile `watch` is heard. Raises ConnectionLost, AssociationRejected."""
+
+    def close(self, channel: StoreChannel) -> None:
+        """Release the association."""
+
+
+class Retrieval(NamedTuple):
+    """What one retrieve works with, whichever way the instances travel."""
+
+    transfer_syntax_uid: str
+    caller: Caller
+    finder: Finder
+    decode: Callable[[bytes], Identifier]
+    sender: Sender
+    link: ClientLink
+    identifier_length_max: int
+
+
+class RetrieveOperation(Collected, ABC):
+    """What C-MOVE and C-GET have in common: find, send one by one, tell how far we are."""
+
+    def __init__(
+        self, request: messages.CMoveRequest | messages.CGetRequest, response_field: int, retrieval: Retrieval
+    ) -> None:
+        super().__init__(retrieval.identifier_length_max)
+        self._request = request
+        self._response_field = response_field
+        self._retrieval = retrieval
+        self._sender = retrieval.sender
+        self._told = 0
+        self._told_at = 0.0
+
+    def wanted(self) -> bool:
+        """False once the peer has cancelled."""
+        if not self._cancelled and not self._retrieval.link.wanted():
+            self._cancelled = True
+        return not self._cancelled
+
+    def end(self) -> Iterator[Reply]:
+        """Pending responses while instances are sent, then the final one."""
+        try:
+            self._prepare()
+            entries = self._retrieval.finder.instances(self._retrieval.decode(self.identifier()))
+        except Refused as refusal:
+            self._log(status.describe(refusal.status) + ": " + refusal.comment)
+            yield self._reply(refusal.status, comment=refusal.comment, offending=refusal.offending)
+            return
+        tally = Tally(len(entries))
+        for _ in self._send(entries, tally):
+            if self.wanted() and tally.done < tally.total and self._due():
+                yield self._reply(status.PENDING, tally)
+        final = self._final_status(tally)
+        self._log(f"{status.describe(final)}, {tally.done} of {tally.total} sub-operations")
+        yield self._reply(final, tally, comment=self._final_comment(tally))
+
+    def _prepare(self) -> None:
+        """What can be refused before the index is asked."""
+
+    @abstractmethod
+    def _send(self, entries: Sequence[StoredEntry], tally: Tally) -> Iterator[StoredEntry]:
+        """Send what can be sent; yields after each instance."""
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if self._told >= _PENDING_EACH and now - self._told_at < _PENDING_INTERVAL_S:
+            return False
+        self._told += 1
+        self._told_at = now
+        return True
+
+    def _final_status(self, tally: Tally) -> int:
+        if self._cancelled and tally.done < tally.total:
+            return status.CANCEL
+        if not tally.failures:
+            return status.SUCCESS
+        if len(tally.failures) == tally.total:
+            return status.CANNOT_SEND
+        return status.SUBOPERATIONS_WITH_FAILURES
+
+    def _final_comment(self, tally: Tally) -> str:
+        if not tally.failures:
+            return ""
+        return tally.failures[0][2]
+
+    def _reply(
+        self, code: int, tally: Tally | None = None, *, comment: str = "", offending: tuple[int, ...] = ()
+    ) -> Reply:
+        failed: bytes | None = None
+        if tally is not None and tally.failures and not status.is_pending(code):
+            uids = [entry.sop_instance_uid for entry, _, _ in tally.failures]
+            failed = encode_uid_list(FAILED_SOP_INSTANCE_UID_LIST, uids, self._retrieval.transfer_syntax_uid)
+        response = messages.Response(
+            self._response_field,
+            self._request.message_id,
+            code,
+            self._request.sop_class_uid,
+            comment=comment,
+            offending=offending,
+            counters=tally.counters if tally is not None else None,
+            has_dataset=failed is not None,
+        )
+        return Reply(messages.encode(response), failed)
+
+    def _log(self, what: str) -> None:
+        name = "C-MOVE" if self._response_field == messages.C_MOVE_RSP else "C-GET"
+        caller = self._retrieval.caller
+        log.info("association %d: %s of %s: %s", caller.number, name, caller.calling_ae_title, what)
+
+
+class MoveOperation(RetrieveOperation):
+    """One C-MOVE. look_up: a destination by AE title; None when the configuration does not know it."""
+
+    def __init__(
+        self,
+        request: messages.CMoveRequest,
+        retrieval: Retrieval,
+        look_up: Callable[[str], Destination | None],
+    ) -> None:
+        super().__init__(request, messages.C_MOVE_RSP, retrieval)
+        self._title = request.destination
+        self._look_up = look_up
+        self._destination: Destination
+
+    def _prepare(self) -> None:
+        found = self._look_up(self._title)
+        if found is None:
+            raise Refused(status.UNKNOWN_DESTINATION, f"move destination {self._title!r} is unknown")
+        self._destination = found
+
+    def _send(self, entries: Sequence[StoredEntry], tally: Tally) -> Iterator[StoredEntry]:
+        return self._sender.send_all(
+            plan_associations(entries, only=self._destination.transfer_syntaxes),
+            lambda plan: self._destination.open(plan, self._retrieval.link),
+            self._destination.close,
+            tally,
+            self,
+        )
+
+
+class GetOperation(RetrieveOperation):
+    """One C-GET: the instances come back over the association that asked. PS3.4 C.4.3."""
+
+    def __init__(self, request: messages.CGetRequest, retrieval: Retrieval, channel: StoreChannel) -> None:
+        super().__init__(request, messages.C_GET_RSP, retrieval)
+        self._channel = channel
+
+    def _send(self, entries: Sequence[StoredEntry], tally: Tally) -> Iterator[StoredEntry]:
+        return self._sender.send(entries, self._channel, tally, self)

@@ -1,0 +1,202 @@
+"""Storage: C-STORE as SCP. PS3.4 Annex B, PS3.7 9.3.1.
+
+The Data Set goes to its file as it arrives, byte for byte, and by the scanner's eyes. Success is
+answered when file and index row are durable; whatever fails before that leaves nothing behind, and the
+rest of the Data Set is still read so that the peer gets a status.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import xxhash
+
+from fastdicom.dataset.part10 import encode_file_meta
+from fastdicom.dataset.record import Added, FileEntry, Kept, Put
+from fastdicom.dataset.stream import DatasetScan, ScanPolicy
+from fastdicom.dimse import messages
+from fastdicom.errors import Refused, Unavailable
+from fastdicom.services.ports import Caller, IncomingFile, Keeper, Reply
+from fastdicom.standard import status
+
+log = logging.getLogger(__name__)
+
+Stored = Callable[[Put, Caller], None]
+_NO_TAGS: tuple[int, ...] = ()
+
+
+class StorePolicy:
+    """What the configuration says about C-STORE.
+
+    sync: the file's bytes are made durable (durability "full"). replace: a duplicate takes the place of
+    the first. dataset_length_max: 0 for none. stored: told of every new instance after its commit.
+    """
+
+    __slots__ = ("dataset_length_max", "replace", "scan", "stored", "sync")
+
+    def __init__(
+        self,
+        *,
+        scan: ScanPolicy,
+        sync: bool = True,
+        replace: bool = False,
+        dataset_length_max: int = 0,
+        stored: Stored | None = None,
+    ) -> None:
+        self.scan = scan
+        self.sync = sync
+        self.replace = replace
+        self.dataset_length_max = dataset_length_max
+        self.stored = stored
+
+
+class StoreOperation:
+    """One C-STORE being received."""
+
+    def __init__(
+        self,
+        request: messages.CStoreRequest,
+        transfer_syntax_uid: str,
+        caller: Caller,
+        keeper: Keeper,
+        policy: StorePolicy,
+    ) -> None:
+        self._request = request
+        self._transfer_syntax_uid = transfer_syntax_uid
+        self._caller = caller
+        self._keeper = keeper
+        self._policy = policy
+        self._pieces: list[memoryview | bytes] = []
+        self._file: IncomingFile | None = None
+        self._refusal: Refused | None = None
+        self._length = 0
+        self._checksum = xxhash.xxh3_64()
+        self._scan = DatasetScan(transfer_syntax_uid, policy.scan)
+        self._meta_length = 0
+        try:
+            self._file = keeper.incoming()
+            meta = encode_file_meta(
+                request.sop_class_uid,
+                request.sop_instance_uid,
+                transfer_syntax_uid,
+                source_ae_title=caller.calling_ae_title,
+                receiving_ae_title=caller.called_ae_title,
+            )
+            self._meta_length = len(meta)
+            self._pieces.append(meta)
+        except Refused as refusal:
+            self._refuse(refusal)
+
+    def data(self, piece: memoryview | bytes) -> None:
+        """Keep a piece of the Data Set and look for attributes in it."""
+        if self._refusal is not None:
+            return
+        self._length += len(piece)
+        try:
+            if 0 < self._policy.dataset_length_max < self._length:
+                raise Unavailable(f"Data Set of more than {self._policy.dataset_length_max} bytes")
+            self._scan.feed(piece)
+        except Refused as refusal:
+            self._refuse(refusal)
+            return
+        self._checksum.update(piece)
+        self._pieces.append(piece)
+
+    def flush(self) -> None:
+        """Write what has come."""
+        if self._file is None or not self._pieces:
+            return
+        try:
+            self._file.append(self._pieces)
+        except OSError as error:
+            self._refuse(Unavailable(f"cannot write: {error.strerror}"))
+        self._pieces.clear()
+
+    def end(self) -> list[Reply]:
+        """Make the instance durable and answer."""
+        self.flush()
+        if self._refusal is None:
+            try:
+                self._commit()
+            except Refused as refusal:
+                self._refuse(refusal)
+        return [Reply(messages.encode(self._response()))]
+
+    def cancel(self) -> None:
+        """A C-STORE cannot be cancelled. PS3.7 9.3.2.3 knows it for C-FIND, C-MOVE and C-GET."""
+
+    def abandon(self) -> None:
+        """The rest of the Data Set will not come."""
+        self._discard()
+
+    def _commit(self) -> None:
+        file = self._file
+        assert file is not None
+        record = self._scan.finish(self._request.sop_class_uid, self._request.sop_instance_uid)
+        entry = FileEntry(
+            file.path,
+            file.size,
+            self._meta_length,
+            self._checksum.intdigest(),
+            self._transfer_syntax_uid,
+            time.time(),
+            self._caller.calling_ae_title,
+        )
+        try:
+            file.seal(sync=self._policy.sync)
+        except OSError as error:
+            raise Unavailable(f"cannot write: {error.strerror}") from error
+        put = Put(record, entry, self._policy.replace)
+        self._file = None  # from here on the keeper answers for it
+        outcome = self._keeper.commit(file, put)
+        if isinstance(outcome, Kept):
+            self._compare(outcome, entry)
+        if isinstance(outcome, Added) and self._policy.stored is not None:
+            self._policy.stored(put, self._caller)
+
+    def _compare(self, kept: Kept, entry: FileEntry) -> None:
+        if kept.file.checksum != entry.checksum:
+            log.warning(
+                "association %d: %s was there already with other content; the first is kept",
+                self._caller.number,
+                self._request.sop_instance_uid,
+            )
+
+    def _refuse(self, refusal: Refused) -> None:
+        self._refusal = refusal
+        self._pieces.clear()
+        self._discard()
+
+    def _discard(self) -> None:
+        file, self._file = self._file, None
+        if file is None:
+            return
+        try:
+            file.discard()
+        except OSError as error:
+            log.error("cannot remove an unfinished file, the next start will: %s", error)
+
+    def _response(self) -> messages.Response:
+        request = self._request
+        code, comment, offending = status.SUCCESS, "", _NO_TAGS
+        if self._refusal is not None:
+            code, comment, offending = self._refusal.status, self._refusal.comment, self._refusal.offending
+            log.log(
+                logging.ERROR if isinstance(self._refusal, Unavailable) else logging.WARNING,
+                "association %d: C-STORE from %s answered %s: %s",
+                self._caller.number,
+                self._caller.calling_ae_title,
+                status.describe(code),
+                comment,
+            )
+        return messages.Response(
+            messages.C_STORE_RSP,
+            request.message_id,
+            code,
+            request.sop_class_uid,
+            request.sop_instance_uid,
+            comment,
+            offending,
+        )

@@ -1,0 +1,112 @@
+"""What we make of an A-ASSOCIATE-RQ: accept, with a result for each context, or reject. PS3.8 7.1.1, 9.3.3.
+
+Pure: a request and a policy go in, an answer comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from fastdicom.standard.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from fastdicom.standard.sop_classes import APPLICATION_CONTEXT
+from fastdicom.upperlayer.pdus import (
+    ABSTRACT_SYNTAX_NOT_SUPPORTED,
+    ACCEPTANCE,
+    REJECT_APPLICATION_CONTEXT,
+    REJECT_CALLED_AE_TITLE,
+    REJECT_CALLING_AE_TITLE,
+    REJECT_PROTOCOL_VERSION,
+    TRANSFER_SYNTAXES_NOT_SUPPORTED,
+    AssociationAccept,
+    AssociationReject,
+    AssociationRequest,
+    ContextResult,
+    ExtendedNegotiation,
+    PresentationContext,
+    RoleSelection,
+    UserInformation,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptorPolicy:
+    """What decides about a request.
+
+    abstract_syntaxes: those that we serve. transfer_syntaxes: those that we know. accepts_unknown: a
+    further test for abstract syntaxes that are not in the table (private Storage classes).
+    preferred: chosen, in this order, before the order of the proposal counts.
+    scp_role: classes for which the requestor may be the SCP (C-GET: it receives what it asked for).
+    extended: what we grant of an extended negotiation item, by SOP class; no entry: nothing.
+    """
+
+    ae_title: str
+    abstract_syntaxes: frozenset[str]
+    transfer_syntaxes: frozenset[str]
+    preferred: tuple[str, ...] = ()
+    accepts_unknown: Callable[[str], bool] = lambda uid: False
+    check_called_ae_title: bool = False
+    accepts_calling: Callable[[str], bool] = lambda ae_title: True
+    scp_role: frozenset[str] = frozenset()
+    max_length: int = 262144
+    extended: Mapping[str, Callable[[bytes], bytes | None]] = field(default_factory=dict)
+
+
+def negotiate(request: AssociationRequest, policy: AcceptorPolicy) -> AssociationAccept | AssociationReject:
+    """The answer to `request`."""
+    if not request.protocol_version & 1:
+        return REJECT_PROTOCOL_VERSION
+    if request.application_context != APPLICATION_CONTEXT:
+        return REJECT_APPLICATION_CONTEXT
+    if policy.check_called_ae_title and request.called_ae_title != policy.ae_title:
+        return REJECT_CALLED_AE_TITLE
+    if not request.calling_ae_title or not policy.accepts_calling(request.calling_ae_title):
+        return REJECT_CALLING_AE_TITLE
+    return AssociationAccept(
+        called_ae_title=request.called_ae_title,
+        calling_ae_title=request.calling_ae_title,
+        results=tuple(choose(context, policy) for context in request.contexts),
+        user=_user_information(request, policy),
+    )
+
+
+def choose(context: PresentationContext, policy: AcceptorPolicy) -> ContextResult:
+    """Accept one context with the best of its syntaxes, or refuse it with reason 3 or 4."""
+    abstract = context.abstract_syntax
+    fallback = context.transfer_syntaxes[0] if context.transfer_syntaxes else ""
+    if abstract not in policy.abstract_syntaxes and not policy.accepts_unknown(abstract):
+        return ContextResult(context.context_id, ABSTRACT_SYNTAX_NOT_SUPPORTED, fallback)
+    for uid in policy.preferred:
+        if uid in context.transfer_syntaxes:
+            return ContextResult(context.context_id, ACCEPTANCE, uid)
+    for uid in context.transfer_syntaxes:
+        if uid in policy.transfer_syntaxes:
+            return ContextResult(context.context_id, ACCEPTANCE, uid)
+    return ContextResult(context.context_id, TRANSFER_SYNTAXES_NOT_SUPPORTED, fallback)
+
+
+def _user_information(request: AssociationRequest, policy: AcceptorPolicy) -> UserInformation:
+    return UserInformation(
+        max_length=policy.max_length,
+        implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+        implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+        # We serve one operation at a time: say so when the peer asked for more. PS3.7 D.3.3.3
+        asynchronous_operations=(1, 1) if request.user.asynchronous_operations is not None else None,
+        roles=tuple(_grant_role(role, policy) for role in request.user.roles),
+        extended=tuple(_grant_extended(request, policy)),
+    )
+
+
+def _grant_role(role: RoleSelection, policy: AcceptorPolicy) -> RoleSelection:
+    """SCU is always granted; SCP where we can be the SCU of the class. PS3.7 D.3.3.4."""
+    return RoleSelection(role.sop_class_uid, role.scu, role.scp and role.sop_class_uid in policy.scp_role)
+
+
+def _grant_extended(request: AssociationRequest, policy: AcceptorPolicy) -> list[ExtendedNegotiation]:
+    granted = []
+    for item in request.user.extended:
+        grant = policy.extended.get(item.sop_class_uid)
+        information = grant(item.information) if grant is not None else None
+        if information is not None:
+            granted.append(ExtendedNegotiation(item.sop_class_uid, information))
+    return granted
