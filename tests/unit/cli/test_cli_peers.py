@@ -64,7 +64,7 @@ def test_send_reports_each_object_that_failed(
     output = capsys.readouterr()
     assert output.err.splitlines() == [
         f"failed {folder}/b: A700H (out of resources): disk full",
-        f"failed {folder}/below/e: 0122H (failure)",
+        f"failed {folder}/below/e: 0122H (SOP class not supported)",
     ]
     assert output.out == "sent 4 objects (1.4 KiB), 2 failed\n"
 
