@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Protocol
 
-from fastdicom.errors import FastdicomError, UsageError
+from fastdicom.errors import FastdicomError
+from fastdicom.folders import files_below
 from fastdicom.reports import FailedObject, Progress, ProgressCallback, StoreReport
 
 
@@ -127,19 +128,6 @@ def merge(reports: Sequence[StoreReport]) -> StoreReport:
         whole.skipped += report.skipped
         whole.warnings += report.warnings
     return whole
-
-
-def files_below(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
-    """The files that `paths` name, folders recursively. Raises UsageError when one is missing."""
-    for path in map(Path, paths):
-        if path.is_dir():
-            for folder, folders, names in os.walk(path):
-                folders.sort()
-                yield from (Path(folder, name) for name in sorted(names))
-        elif path.exists():
-            yield path
-        else:
-            raise UsageError(f"{path}: no such file or folder")
 
 
 def divide(files: Iterable[Path], count: int) -> list[list[Path]]:

@@ -75,13 +75,15 @@ def decode_frame(
     data: Buffer,
     image: ImageAttributes,
     colour: ColourChoice = "rgb",
+    strict: bool = False,
     workers: Workers | None = None,
 ) -> bytearray:
     """Decode one frame to native pixels, `image.frame_length` bytes.
 
     data: the codestream, padding included. colour: "rgb" turns YCbCr of the JPEG DCT processes into RGB,
     "keep" gives YBR_FULL; JPEG 2000's component transforms are part of the codestream and always undone.
-    workers: the pool to use, by default one that all callers share.
+    strict: no leniency where we know better than to fail: an RLE segment has to fill its plane, lossless JPEG
+    has to end with EOI. workers: the pool to use, by default one that all callers share.
 
     Raises CodecError (offset: bytes into `data`) for what cannot be decoded right, Unavailable without a
     worker.
@@ -93,9 +95,9 @@ def decode_frame(
     """
     found = gate.inspect(transfer_syntax_uid, data, image)
     if found.coding == "rle":
-        return rle.decode_frame(data, *_size(image))
+        return rle.decode_frame(data, *_size(image), strict=strict)
     if found.coding == "jpeg-lossless":
-        frame = jpeg_lossless.decode_frame(data, *_size(image))
+        frame = jpeg_lossless.decode_frame(data, *_size(image), end_required=strict)
         return _extend_sign(frame, found, image)
     view = memoryview(data).cast("B")[found.start : found.end]
     return _decode_with_libraries(found, view, image, colour, workers or shared_workers())

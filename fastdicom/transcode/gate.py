@@ -28,6 +28,7 @@ JPEG_SYNTAXES: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 53
 JPEG_LS_SYNTAXES: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (80, 81))
 JPEG_2000_SYNTAXES: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 201, 202, 203))
 RLE_LOSSLESS: Final = "1.2.840.10008.1.2.5"
+DECODABLE: Final = JPEG_SYNTAXES | JPEG_LS_SYNTAXES | JPEG_2000_SYNTAXES | {RLE_LOSSLESS}
 
 Coding = Literal["jpeg", "jpeg-lossless", "jpeg-ls", "jpeg-2000", "htj2k", "rle"]
 Colour = Literal["as-described", "rgb", "ybr"]

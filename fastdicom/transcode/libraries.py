@@ -72,7 +72,7 @@ def _decode_htj2k(data: bytes, job: Job) -> Pixels:
 
 
 def _decode_rle_second(data: bytes, job: Job) -> Pixels:
-    planes = _library("rle").decode_frame(data, job.rows * job.columns, job.bits_allocated, "<")
+    planes = _library("rle.utils").decode_frame(data, job.rows * job.columns, job.bits_allocated, "<")
     samples = numpy.frombuffer(planes, dtype=f"<u{job.bits_allocated // 8}")
     return samples.reshape(job.samples, job.rows, job.columns).transpose(1, 2, 0)
 

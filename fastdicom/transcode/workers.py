@@ -75,12 +75,12 @@ class Budget(NamedTuple):
 
 
 def budget_for(native_length: int) -> Budget:
-    """The default by the size of the native frame: 2 s and 1 s for every 4 MB; 256 MB and 24 times the frame.
+    """The default by the size of the native frame: 5 s and 1 s for every 4 MB; 256 MB and 24 times the frame.
 
     The slowest decoder here makes some 30 MB a second on one core, and OpenJPEG holds 12-16 times an 8-bit
     frame.
     """
-    return Budget(2.0 + native_length / 4e6, (256 << 20) + 24 * native_length)
+    return Budget(5.0 + native_length / 4e6, (256 << 20) + 24 * native_length)
 
 
 class Workers:

@@ -71,7 +71,10 @@ def head(tag: int, vr: str, length: int, coding: Coding) -> bytes:
 def swapped(value: bytes, unit: int) -> bytes:
     """Each `unit` bytes in reverse; what is left over stays."""
     whole = len(value) - len(value) % unit
-    return b"".join(value[at : at + unit][::-1] for at in range(0, whole, unit)) + value[whole:]
+    result = bytearray(value)
+    for index in range(unit):
+        result[index:whole:unit] = value[unit - 1 - index : whole : unit]
+    return bytes(result)
 
 
 def encode(elements: tuple[Element, ...] | list[Element], coding: Coding) -> bytes:
@@ -145,3 +148,74 @@ def with_lengths(elements: tuple[Element, ...]) -> tuple[Element, ...]:
 def padded(value: bytes, vr: str) -> bytes:
     """The value with even length. PS3.5 6.2."""
     return value + (b"\0" if vr in ("UI", "OB", "UN") else b" ") * (len(value) % 2)
+
+
+def decode(data: bytes, coding: Coding) -> tuple[Element, ...]:
+    """The elements of a well-formed Data Set; VR "" where none is stated. The opposite of `encode`."""
+    return _Decoder(data).elements(0, len(data), coding)[0]
+
+
+class _Decoder:
+    """Recursive, so for trusted data only."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def number(self, at: int, size: int, coding: Coding) -> int:
+        return int.from_bytes(self.data[at : at + size], "big" if coding.big_endian else "little")
+
+    def elements(self, at: int, end: int, coding: Coding) -> tuple[tuple[Element, ...], int]:
+        """Up to `end` or an item's end, and where that was."""
+        found = []
+        while at < end:
+            tag, vr, length, at = self.head(at, coding)
+            if tag == ITEM_END:
+                break
+            if tag >> 16 == 0xFFFE:
+                continue
+            if self.is_sequence(tag, vr, length, at):
+                items, at = self.items(at, length, IMPLICIT if vr == "UN" else coding)
+                found.append(Element(tag, "SQ", items=items, undefined=length == UNDEFINED))
+            elif length == UNDEFINED:
+                fragments, at = self.fragments(at, coding)
+                found.append(Element(tag, vr, fragments=fragments))
+            else:
+                value = self.data[at : at + length]
+                value = swapped(value, UNITS.get(vr, 1)) if coding.big_endian else value
+                found.append(Element(tag, vr, value))
+                at += length
+        return tuple(found), at
+
+    def head(self, at: int, coding: Coding) -> tuple[int, str, int, int]:
+        tag = self.number(at, 2, coding) << 16 | self.number(at + 2, 2, coding)
+        if tag >> 16 == 0xFFFE or not coding.explicit_vr:
+            return tag, "", self.number(at + 4, 4, coding), at + 8
+        vr = self.data[at + 4 : at + 6].decode("ascii")
+        if vr in LONG_VRS:
+            return tag, vr, self.number(at + 8, 4, coding), at + 12
+        return tag, vr, self.number(at + 6, 2, coding), at + 8
+
+    def is_sequence(self, tag: int, vr: str, length: int, at: int) -> bool:
+        if length == UNDEFINED:
+            return vr in ("", "SQ", "UN") and tag != 0x7FE00010
+        return vr == "SQ" or (vr == "" and not (tag >> 16) % 2 and implied_vr(tag) == "SQ")
+
+    def items(self, at: int, length: int, coding: Coding) -> tuple[tuple[Item, ...], int]:
+        found = []
+        end = len(self.data) if length == UNDEFINED else at + length
+        while at < end:
+            tag, _, item_length, at = self.head(at, coding)
+            if tag == SEQUENCE_END:
+                break
+            item_end = len(self.data) if item_length == UNDEFINED else at + item_length
+            elements, at = self.elements(at, item_end, coding)
+            found.append(Item(elements, item_length == UNDEFINED))
+        return tuple(found), at
+
+    def fragments(self, at: int, coding: Coding) -> tuple[tuple[bytes, ...], int]:
+        found = []
+        tag, _, length, at = self.head(at, coding)
+        while tag != SEQUENCE_END:
+            found.append(self.data[at : at + length])
+            tag, _, length, at = self.head(at + length, coding)
+        return tuple(found), at
