@@ -29,6 +29,7 @@ setup(
     ext_modules=cythonize(
         kernels,
         include_path=["ext"],
+        build_dir="build/sanitize" if SANITIZE else None,  # bounds checks are in the C: never mix the two
         nthreads=os.cpu_count() or 1,
         compiler_directives={
             "language_level": 3,

@@ -46,7 +46,7 @@ class Admission:
         self._associations_max = node.max_associations
         self._half_open_max = config.limits.half_open_max
         accept_unknown = config.archive.accept_unknown_sop_classes
-        self._policy = AcceptorPolicy(
+        self.policy = AcceptorPolicy(
             ae_title=node.ae_title,
             abstract_syntaxes=frozenset(sop_classes.STORAGE) | _QUERY_CLASSES | {sop_classes.VERIFICATION},
             transfer_syntaxes=frozenset(KNOWN),
@@ -68,7 +68,7 @@ class Admission:
 
     def decide(self, arrival: Arrival, request: AssociationRequest) -> AssociationAccept | AssociationReject:
         """The answer to an association request."""
-        response = negotiate(request, self._policy)
+        response = negotiate(request, self.policy)
         if isinstance(response, AssociationAccept):
             caller = self._caller(arrival, request)
             if not self._book.seat(arrival, caller, self._associations_max):

@@ -1,0 +1,674 @@
+"""Lossless JPEG with Huffman codes, both ways: ISO/IEC 10918-1 (T.81) Annex H, SOF3; PS3.5 A.4.1.
+
+Decodes what DICOM calls JPEG Lossless, Process 14 (.57) and its Selection Value 1 (.70); encodes the latter and,
+when asked, the other predictors. Colour is left alone: DICOM's lossless JPEG carries samples as they are.
+Hierarchical and arithmetic processes are refused by name.
+"""
+from cpython.bytearray cimport PyByteArray_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memchr, memcpy, memset
+
+from huffman cimport (
+    SYMBOL_COUNT_MAX, Bits, Huffman, assign_codes, fill_pairs, fill_singles, first_difference, long_code, refill,
+    second_difference, take,
+)
+from jpeg cimport (
+    DAC, DHP, DHT, DNL, DRI, EOI, EXP, RST0, RST7, SOF0, SOF3, SOF15, SOI, SOS, TEM, Fault, fault,
+)
+from jpeg_lossless_encoder cimport HEADER_SIZE_MAX, WRITE_AHEAD, Encoder, choose_codes, write_header, write_plain
+from prediction cimport undo_prediction
+from wire cimport DONE, MALFORMED, Outcome, get_u16be
+
+from fastdicom.errors import CodecError, UsageError
+
+cdef enum:
+    TABLES = 4
+    COMPONENTS_MAX = 4
+    SIDE_MAX = 65535
+    PAIRS_WORTH = 16384      # samples from which building the table of pairs pays
+    READ_AHEAD = 32          # bytes that the bit buffer may look past the end
+
+
+cdef struct Component:
+    uint8_t id
+    bint decoded
+
+
+cdef struct Scan:
+    int components
+    int component[COMPONENTS_MAX]         # index into Decoder.component
+    Huffman* table[COMPONENTS_MAX]
+    int selection                         # predictor 1-7
+    int shift                             # point transform
+
+
+cdef struct Decoder:
+    const uint8_t* data
+    size_t size
+    size_t at
+    # What the Data Set says and the codestream must agree with.
+    size_t rows
+    size_t columns
+    int samples
+    int sample_bytes
+    bint planar
+    uint8_t* out
+    # What the codestream says.
+    int precision                         # 0: no frame header yet
+    size_t restart_interval               # MCUs, 0: none
+    Component component[COMPONENTS_MAX]
+    Huffman table[TABLES]
+    # Scratch.
+    uint8_t* plain                        # entropy-coded bytes without stuffing, then zeros
+    uint16_t* lines                       # two lines
+    Fault fault
+
+
+# ---- segments -------------------------------------------------------------------------------------------
+
+cdef Outcome read_segment(Decoder* d, size_t* length) noexcept nogil:
+    """Length of the segment whose length field is at d.at, the field included; it lies inside the data."""
+    if d.size - d.at < 2:
+        return fault(&d.fault, "the codestream ends inside a marker segment", d.at)
+    length[0] = get_u16be(d.data + d.at)
+    if length[0] < 2:
+        return fault(&d.fault, "a marker segment is shorter than its length field", d.at)
+    if length[0] > d.size - d.at:
+        return fault(&d.fault, "a marker segment reaches past the end", d.at)
+    return DONE
+
+
+cdef Outcome read_frame(Decoder* d, size_t length) noexcept nogil:
+    """SOF3, T.81 B.2.2. Lines 0 means that DNL gives them; the Data Set has told us already."""
+    cdef const uint8_t* at = d.data + d.at + 2
+    cdef size_t lines
+    cdef int i
+    if d.precision:
+        return fault(&d.fault, "a second frame header", d.at)
+    if length < 8 or length != 8 + 3 * <size_t>at[5]:
+        return fault(&d.fault, "frame header with a wrong length", d.at)
+    lines = get_u16be(at + 1)
+    if lines != d.rows and lines != 0:
+        return fault(&d.fault, "number of lines differs from Rows", d.at + 3)
+    if get_u16be(at + 3) != d.columns:
+        return fault(&d.fault, "samples per line differ from Columns", d.at + 5)
+    if at[5] != d.samples:
+        return fault(&d.fault, "number of components differs from Samples per Pixel", d.at + 7)
+    if at[0] < 2 or at[0] > 8 * d.sample_bytes:
+        return fault(&d.fault, "precision does not fit Bits Allocated", d.at + 2)
+    for i in range(d.samples):
+        if d.samples > 1 and at[7 + 3 * i] != 0x11:
+            return fault(&d.fault, "subsampled components in lossless JPEG", d.at + 9 + 3 * i)
+        d.component[i].id = at[6 + 3 * i]
+        d.component[i].decoded = False
+    d.precision = at[0]
+    return DONE
+
+
+cdef Outcome read_tables(Decoder* d, size_t length) noexcept nogil:
+    """DHT, T.81 B.2.4.2: any number of tables. Those of class 1 (AC) are stepped over."""
+    cdef size_t at = d.at + 2
+    cdef size_t end = d.at + length
+    cdef size_t i, total
+    cdef Huffman* table
+    while at < end:
+        if end - at < 17:
+            return fault(&d.fault, "a Huffman table is cut short", at)
+        total = 0
+        for i in range(1, 17):
+            total += d.data[at + i]
+        if total > SYMBOL_COUNT_MAX or total > end - at - 17:
+            return fault(&d.fault, "a Huffman table has more symbols than bytes", at)
+        if d.data[at] >= TABLES and d.data[at] >> 4 != 1:
+            return fault(&d.fault, "a Huffman table for no destination", at)
+        if d.data[at] < TABLES:
+            table = &d.table[d.data[at]]
+            if not assign_codes(table, d.data + at + 1):
+                return fault(&d.fault, "a Huffman table with more codes than bits allow", at)
+            memset(table.symbols, 0, SYMBOL_COUNT_MAX)
+            memcpy(table.symbols, d.data + at + 17, total)
+            table.defined = True
+        at += 17 + total
+    return DONE
+
+
+cdef Outcome read_restart_interval(Decoder* d, size_t length) noexcept nogil:
+    """DRI, T.81 B.2.4.4 and H.1.1: whole lines of MCUs."""
+    if length != 4:
+        return fault(&d.fault, "restart interval with a wrong length", d.at)
+    d.restart_interval = get_u16be(d.data + d.at + 2)
+    if d.restart_interval % d.columns:
+        return fault(&d.fault, "restart interval is no multiple of a line", d.at + 2)
+    return DONE
+
+
+cdef Outcome read_line_count(Decoder* d, size_t length) noexcept nogil:
+    """DNL, T.81 B.2.5."""
+    if length != 4:
+        return fault(&d.fault, "number-of-lines segment with a wrong length", d.at)
+    if get_u16be(d.data + d.at + 2) != d.rows:
+        return fault(&d.fault, "number of lines differs from Rows", d.at + 2)
+    return DONE
+
+
+cdef Outcome read_scan_component(Decoder* d, Scan* scan, int k) noexcept nogil:
+    """One component of SOS: which, with which table."""
+    cdef const uint8_t* at = d.data + d.at + 3 + 2 * k
+    cdef int i = 0
+    while i < d.samples and (d.component[i].id != at[0] or d.component[i].decoded):
+        i += 1
+    if i == d.samples:
+        return fault(&d.fault, "a scan of a component that is unknown or done", d.at + 3 + 2 * k)
+    if at[1] >> 4 >= TABLES or not d.table[at[1] >> 4].defined:
+        return fault(&d.fault, "a scan with a Huffman table that is not defined", d.at + 4 + 2 * k)
+    d.component[i].decoded = True
+    scan.component[k] = i
+    scan.table[k] = &d.table[at[1] >> 4]
+    return DONE
+
+
+cdef Outcome read_scan(Decoder* d, Scan* scan, size_t length) noexcept nogil:
+    """SOS, T.81 B.2.3 and H.1.2: Ss is the predictor, Al the point transform."""
+    cdef const uint8_t* at = d.data + d.at + 2
+    cdef int k
+    if not d.precision:
+        return fault(&d.fault, "a scan before the frame header", d.at)
+    if length < 6 or length != 6 + 2 * <size_t>at[0]:
+        return fault(&d.fault, "scan header with a wrong length", d.at)
+    scan.components = at[0]
+    if scan.components < 1 or scan.components > d.samples:
+        return fault(&d.fault, "a scan of more components than the frame has", d.at + 2)
+    for k in range(scan.components):
+        if read_scan_component(d, scan, k) != DONE:
+            return MALFORMED
+    scan.selection = at[1 + 2 * scan.components]
+    scan.shift = at[3 + 2 * scan.components] & 15
+    if scan.selection < 1 or scan.selection > 7:
+        return fault(&d.fault, "no predictor of lossless JPEG", d.at + length - 3)
+    if scan.shift >= d.precision:
+        return fault(&d.fault, "point transform as large as the precision", d.at + length - 1)
+    return DONE
+
+
+# ---- entropy-coded data ---------------------------------------------------------------------------------
+
+cdef size_t unstuff(Decoder* d) noexcept nogil:
+    """Copy entropy-coded bytes to d.plain until a marker or the end; d.at is left there. T.81 F.1.2.3."""
+    cdef const uint8_t* at = d.data + d.at
+    cdef const uint8_t* end = d.data + d.size
+    cdef const uint8_t* stop
+    cdef size_t count = 0
+    while at < end:
+        stop = <const uint8_t*>memchr(at, 0xFF, end - at)
+        if stop == NULL:
+            stop = end
+        memcpy(d.plain + count, at, stop - at)
+        count += stop - at
+        at = stop
+        while end - at > 1 and at[0] == 0xFF and at[1] == 0xFF:     # fill bytes, T.81 B.1.1.2
+            at += 1
+        if end - at < 2 or at[1] != 0:
+            break
+        d.plain[count] = 0xFF
+        count += 1
+        at += 2
+    d.at = at - d.data
+    return count
+
+
+cdef size_t source_offset(Decoder* d, size_t start, size_t count) noexcept nogil:
+    """Where in the codestream the `count`-th unstuffed byte from `start` on came from."""
+    while count and start < d.size:
+        start += 2 if d.data[start] == 0xFF else 1
+        count -= 1
+    return start if start < d.size else d.size
+
+
+cdef inline size_t decode_shared(
+    Bits* bits, Huffman* table, uint16_t* line, size_t count, bint pairs, bint sums, uint16_t sum
+) noexcept nogil:
+    """`count` differences of one table; `sums`: their running sums from `sum` on, which is predictor 1.
+
+    Returns how many were decoded: less than `count` when a pattern is no code.
+    """
+    cdef Bits b = bits[0]
+    cdef const uint32_t* entries
+    cdef size_t i = 0
+    cdef int k
+    cdef uint32_t entry
+    entries = table.singles
+    if pairs:
+        entries = table.pairs
+    while count - i >= 8:
+        refill(&b)
+        for k in range(4):                   # 4 x 12 bits: no refill between them
+            entry = entries[b.window >> 52]
+            if entry == 0:
+                break
+            take(&b, entry)
+            line[i] = <uint16_t>(sum + first_difference(entry))
+            if sums:
+                sum = line[i]
+            if pairs:
+                line[i + 1] = <uint16_t>(sum + second_difference(entry))
+                if sums:
+                    sum = line[i + 1]
+                i += 1 + ((entry >> 6) & 1)
+            else:
+                i += 1
+        if entry == 0:
+            refill(&b)
+            entry = long_code(table, b.window)
+            if entry == 0:
+                break
+            take(&b, entry)
+            line[i] = <uint16_t>(sum + (entry >> 16))
+            if sums:
+                sum = line[i]
+            i += 1
+    while count - i < 8 and i < count:       # a pair could reach past the line
+        refill(&b)
+        entry = table.singles[b.window >> 52]
+        if entry:
+            take(&b, entry)
+            line[i] = <uint16_t>(sum + first_difference(entry))
+        else:
+            entry = long_code(table, b.window)
+            if entry == 0:
+                break
+            take(&b, entry)
+            line[i] = <uint16_t>(sum + (entry >> 16))
+        if sums:
+            sum = line[i]
+        i += 1
+    bits[0] = b
+    return i
+
+
+cdef size_t decode_mixed(Bits* bits, Scan* scan, uint16_t* line, size_t count) noexcept nogil:
+    """As decode_shared without sums, for interleaved components that have tables of their own."""
+    cdef Bits b = bits[0]
+    cdef size_t i = 0
+    cdef int k = 0
+    cdef uint32_t entry
+    while i < count:
+        refill(&b)
+        entry = scan.table[k].singles[b.window >> 52]
+        if entry:
+            line[i] = <uint16_t>first_difference(entry)
+        else:
+            entry = long_code(scan.table[k], b.window)
+            if entry == 0:
+                break
+            line[i] = <uint16_t>(entry >> 16)
+        take(&b, entry)
+        i += 1
+        k = k + 1 if k + 1 < scan.components else 0
+    bits[0] = b
+    return i
+
+
+cdef bint tables_shared(Scan* scan) noexcept nogil:
+    cdef int k
+    for k in range(1, scan.components):
+        if scan.table[k] != scan.table[0]:
+            return False
+    return True
+
+
+cdef size_t decode_line(
+    Decoder* d, Scan* scan, Bits* bits, uint16_t* line, const uint16_t* above, bint shared, bint pairs
+) noexcept nogil:
+    """One line of samples, `above` NULL for the first one. Returns the count decoded; short: no such code."""
+    cdef size_t count = d.columns * <size_t>scan.components
+    cdef uint16_t origin = <uint16_t>(1 << (d.precision - scan.shift - 1))
+    cdef size_t done
+    if scan.components == 1 and (above == NULL or scan.selection == 1):
+        if above != NULL:
+            origin = above[0]
+        if pairs:
+            return decode_shared(bits, scan.table[0], line, count, True, True, origin)
+        return decode_shared(bits, scan.table[0], line, count, False, True, origin)
+    if not shared:
+        done = decode_mixed(bits, scan, line, count)
+    elif pairs:
+        done = decode_shared(bits, scan.table[0], line, count, True, False, 0)
+    else:
+        done = decode_shared(bits, scan.table[0], line, count, False, False, 0)
+    if done == count:
+        undo_prediction(line, above, count, scan.components, scan.selection, origin)
+    return done
+
+
+# ---- output ---------------------------------------------------------------------------------------------
+
+cdef inline void put_samples(
+    uint8_t* out, size_t out_stride, const uint16_t* line, size_t stride, size_t count, int shift, bint wide
+) noexcept nogil:
+    """Every stride-th sample of a line to every out_stride-th place, 8 or 16 bits, little-endian."""
+    cdef size_t i
+    if wide:
+        for i in range(count):
+            out[2 * i * out_stride] = <uint8_t>(line[i * stride] << shift)
+            out[2 * i * out_stride + 1] = <uint8_t>((<uint32_t>line[i * stride] << shift) >> 8)
+    else:
+        for i in range(count):
+            out[i * out_stride] = <uint8_t>(line[i * stride] << shift)
+
+
+cdef void store_line(Decoder* d, Scan* scan, const uint16_t* line, size_t row) noexcept nogil:
+    """A line of a scan to its place in the frame."""
+    cdef size_t stride = scan.components
+    cdef size_t samples = d.samples
+    cdef size_t width = d.sample_bytes
+    cdef bint wide = width == 2
+    cdef size_t k, component
+    if stride == samples and (samples == 1 or not d.planar):
+        if scan.shift == 0 and wide:
+            memcpy(d.out + row * d.columns * samples * 2, line, d.columns * samples * 2)
+        else:
+            put_samples(d.out + row * d.columns * samples * width, 1, line, 1, d.columns * samples, scan.shift, wide)
+        return
+    for k in range(stride):
+        component = scan.component[k]
+        if d.planar:
+            put_samples(
+                d.out + (component * d.rows + row) * d.columns * width, 1, line + k, stride, d.columns, scan.shift, wide
+            )
+        else:
+            put_samples(
+                d.out + (row * d.columns * samples + component) * width, samples, line + k, stride, d.columns,
+                scan.shift, wide,
+            )
+
+
+# ---- scans ----------------------------------------------------------------------------------------------
+
+cdef Outcome decode_interval(Decoder* d, Scan* scan, size_t row, size_t end, bint shared, bint pairs) noexcept nogil:
+    """The lines of one restart interval, or of the whole scan; d.at is left behind the entropy-coded bytes."""
+    cdef size_t line_count = d.columns * <size_t>scan.components
+    cdef size_t start = d.at
+    cdef size_t size = unstuff(d)
+    cdef size_t used
+    cdef const uint16_t* above = NULL
+    cdef uint16_t* line
+    cdef Bits bits
+    memset(d.plain + size, 0, 4 * line_count + READ_AHEAD)
+    bits.at = d.plain
+    bits.window = 0
+    bits.count = 0
+    while row < end:
+        line = d.lines + (row & 1) * line_count
+        if decode_line(d, scan, &bits, line, above, shared, pairs) < line_count:
+            used = ((bits.at - d.plain) * 8 - bits.count) >> 3
+            return fault(&d.fault, "a pattern that is no Huffman code", source_offset(d, start, used))
+        if <size_t>((bits.at - d.plain) * 8 - bits.count) > 8 * size:
+            return fault(&d.fault, "the entropy-coded data end before the image", d.at)
+        store_line(d, scan, line, row)
+        above = line
+        row += 1
+    return DONE
+
+
+cdef Outcome decode_scan(Decoder* d, Scan* scan) noexcept nogil:
+    """Entropy-coded segments with their restart markers, T.81 B.2.1; d.at is the first byte behind SOS."""
+    cdef bint shared = tables_shared(scan)
+    cdef bint pairs = shared and d.rows * d.columns * <size_t>scan.components >= PAIRS_WORTH
+    cdef size_t row = 0
+    cdef size_t step = d.restart_interval // d.columns if d.restart_interval else d.rows
+    cdef int number = 0
+    cdef int k
+    for k in range(scan.components):
+        fill_singles(scan.table[k])
+    if pairs:
+        fill_pairs(scan.table[0])
+    while True:
+        if decode_interval(d, scan, row, min(row + step, d.rows), shared, pairs) != DONE:
+            return MALFORMED
+        row += step
+        if row >= d.rows:
+            return DONE
+        if d.size - d.at < 2 or d.data[d.at + 1] != RST0 + number:
+            return fault(&d.fault, "a restart marker is missing or out of order", d.at)
+        d.at += 2
+        number = (number + 1) & 7
+
+
+cdef bint all_decoded(Decoder* d) noexcept nogil:
+    cdef int i
+    if not d.precision:
+        return False
+    for i in range(d.samples):
+        if not d.component[i].decoded:
+            return False
+    return True
+
+
+cdef Outcome read_marker(Decoder* d, int* marker) noexcept nogil:
+    """The marker at d.at, behind its fill bytes; 0 when the data end instead."""
+    marker[0] = 0
+    if d.at >= d.size:
+        return DONE
+    if d.data[d.at] != 0xFF:
+        return fault(&d.fault, "no marker where one has to be", d.at)
+    while d.at < d.size and d.data[d.at] == 0xFF:
+        d.at += 1
+    if d.at < d.size:
+        marker[0] = d.data[d.at]
+        d.at += 1
+    return DONE
+
+
+cdef Outcome read_marker_segment(Decoder* d, int marker) noexcept nogil:
+    """One marker segment, and the entropy-coded data when it is a scan header; d.at is left behind it."""
+    cdef Scan scan
+    cdef size_t length
+    if marker <= TEM or RST0 <= marker <= RST7 or marker == SOI:
+        return fault(&d.fault, "a marker that has no place here", d.at - 1)
+    if marker == DAC or marker == DHP or marker == EXP or SOF0 <= marker <= SOF15 and not (
+        marker == SOF3 or marker == DHT
+    ):
+        return fault(&d.fault, "not lossless JPEG with Huffman codes", d.at - 1)
+    if read_segment(d, &length) != DONE:
+        return MALFORMED
+    if marker == SOF3 and read_frame(d, length) != DONE:
+        return MALFORMED
+    if marker == DHT and read_tables(d, length) != DONE:
+        return MALFORMED
+    if marker == DRI and read_restart_interval(d, length) != DONE:
+        return MALFORMED
+    if marker == DNL and read_line_count(d, length) != DONE:
+        return MALFORMED
+    if marker != SOS:
+        d.at += length
+        return DONE
+    if read_scan(d, &scan, length) != DONE:
+        return MALFORMED
+    d.at += length
+    return decode_scan(d, &scan)
+
+
+cdef Outcome decode_image(Decoder* d, bint end_required) noexcept nogil:
+    """SOI to EOI. Once every component is decoded the end may be missing, unless it is required."""
+    cdef int marker
+    if d.size < 2 or d.data[0] != 0xFF or d.data[1] != SOI:
+        return fault(&d.fault, "no JPEG codestream", 0)
+    d.at = 2
+    while True:
+        if all_decoded(d) and not end_required:
+            return check_line_count(d)
+        if read_marker(d, &marker) != DONE:
+            return MALFORMED
+        if marker == EOI and all_decoded(d):
+            return DONE
+        if marker == EOI or marker == 0:
+            return fault(&d.fault, "the codestream ends before the image", d.at)
+        if read_marker_segment(d, marker) != DONE:
+            return MALFORMED
+
+
+cdef Outcome check_line_count(Decoder* d) noexcept nogil:
+    """A DNL right behind the last scan has to agree with Rows; anything else there is not looked at."""
+    cdef size_t length
+    if d.size - d.at < 6 or d.data[d.at] != 0xFF or d.data[d.at + 1] != DNL:
+        return DONE
+    d.at += 2
+    if read_segment(d, &length) != DONE:
+        return MALFORMED
+    return read_line_count(d, length)
+
+
+# ---- entries --------------------------------------------------------------------------------------------
+
+cdef check_size(Py_ssize_t rows, Py_ssize_t columns, int samples, int bits_allocated):
+    if not (0 < rows <= SIDE_MAX and 0 < columns <= SIDE_MAX):
+        raise CodecError(f"{rows} rows of {columns} columns are no image that JPEG can carry")
+    if not 0 < samples <= COMPONENTS_MAX:
+        raise CodecError(f"{samples} samples per pixel are not 1-{COMPONENTS_MAX}")
+    if bits_allocated != 8 and bits_allocated != 16:
+        raise CodecError(f"lossless JPEG carries 8 or 16 bits allocated, not {bits_allocated}")
+
+
+cdef take_output(object out, Py_ssize_t size):
+    """`out` checked, or a new bytearray that is not filled in."""
+    if out is None:
+        return PyByteArray_FromStringAndSize(NULL, size)
+    cdef uint8_t[::1] view = out
+    if view.shape[0] != size:
+        raise UsageError(f"out has {view.shape[0]} bytes, the frame {size}")
+    return out
+
+
+def decode_frame(
+    const uint8_t[::1] data not None, Py_ssize_t rows, Py_ssize_t columns, int samples, int bits_allocated,
+    out=None, bint planar=False, bint end_required=False,
+):
+    check_size(rows, columns, samples, bits_allocated)
+    # Every sample takes one bit or more: nothing is allocated for a frame that the data cannot hold.
+    if rows * columns * samples > 8 * data.shape[0]:
+        raise CodecError(f"{data.shape[0]} bytes are too few for {rows} x {columns} x {samples} samples", 0)
+    out = take_output(out, rows * columns * samples * (bits_allocated // 8))
+    cdef uint8_t[::1] pixels = out
+    cdef size_t line_count = <size_t>(columns * samples)
+    cdef Decoder* d = <Decoder*>malloc(sizeof(Decoder))
+    cdef uint8_t* plain = <uint8_t*>malloc(data.shape[0] + 4 * line_count + READ_AHEAD)
+    cdef uint16_t* lines = <uint16_t*>malloc(2 * line_count * sizeof(uint16_t))
+    cdef Outcome outcome
+    cdef int i
+    try:
+        if d == NULL or plain == NULL or lines == NULL:
+            raise MemoryError
+        d.data = &data[0]
+        d.size = data.shape[0]
+        d.rows = rows
+        d.columns = columns
+        d.samples = samples
+        d.sample_bytes = bits_allocated // 8
+        d.planar = planar
+        d.out = &pixels[0]
+        d.precision = 0
+        d.restart_interval = 0
+        d.plain = plain
+        d.lines = lines
+        for i in range(TABLES):
+            d.table[i].defined = False
+        with nogil:
+            outcome = decode_image(d, end_required)
+        if outcome != DONE:
+            raise CodecError(d.fault.what.decode("ascii"), d.fault.offset)
+    finally:
+        free(d)
+        free(plain)
+        free(lines)
+    return out
+
+
+cdef size_t stuffing_size(const uint8_t* plain, size_t size) noexcept nogil:
+    """How many bytes of FFH there are: each is followed by a zero in the codestream."""
+    cdef size_t count = 0
+    cdef size_t i
+    for i in range(size):
+        count += plain[i] == 0xFF
+    return count
+
+
+cdef void stuff(uint8_t* out, const uint8_t* plain, size_t size) noexcept nogil:
+    """Copy entropy-coded bytes, each FFH followed by a zero. T.81 B.1.1.5."""
+    cdef const uint8_t* end = plain + size
+    cdef const uint8_t* stop
+    while plain < end:
+        stop = <const uint8_t*>memchr(plain, 0xFF, end - plain)
+        if stop == NULL:
+            memcpy(out, plain, end - plain)
+            return
+        memcpy(out, plain, stop - plain)
+        out += stop - plain
+        out[0] = 0xFF
+        out[1] = 0
+        out += 2
+        plain = stop + 1
+
+
+cdef bytes finish_codestream(const uint8_t* header, size_t header_size, const uint8_t* plain, size_t size):
+    """Header, stuffed data and EOI."""
+    cdef size_t stuffing
+    cdef uint8_t* out
+    with nogil:
+        stuffing = stuffing_size(plain, size)
+    result = PyBytes_FromStringAndSize(NULL, header_size + size + stuffing + 2)
+    out = <uint8_t*>PyBytes_AS_STRING(result)
+    with nogil:
+        memcpy(out, header, header_size)
+        stuff(out + header_size, plain, size)
+        out[header_size + size + stuffing] = 0xFF
+        out[header_size + size + stuffing + 1] = EOI
+    return result
+
+
+def encode_frame(
+    const uint8_t[::1] pixels not None, Py_ssize_t rows, Py_ssize_t columns, int samples, int bits_allocated,
+    int precision, int predictor=1, bint planar=False,
+):
+    check_size(rows, columns, samples, bits_allocated)
+    if not 2 <= precision <= bits_allocated:
+        raise CodecError(f"precision {precision} is not 2-{bits_allocated}")
+    if not 1 <= predictor <= 7:
+        raise UsageError(f"predictor {predictor} is not 1-7")
+    if pixels.shape[0] != rows * columns * samples * (bits_allocated // 8):
+        raise CodecError(f"{pixels.shape[0]} bytes are no {rows} x {columns} x {samples} of {bits_allocated} bits")
+    cdef uint8_t header[HEADER_SIZE_MAX]
+    cdef size_t header_size
+    cdef size_t size = 0
+    cdef uint8_t* plain = NULL
+    cdef Encoder* e = <Encoder*>malloc(sizeof(Encoder))
+    cdef uint16_t* lines = <uint16_t*>malloc(3 * columns * samples * sizeof(uint16_t))
+    try:
+        if e == NULL or lines == NULL:
+            raise MemoryError
+        e.pixels = &pixels[0]
+        e.rows = rows
+        e.columns = columns
+        e.samples = samples
+        e.sample_bytes = bits_allocated // 8
+        e.planar = planar
+        e.precision = precision
+        e.selection = predictor
+        e.lines = lines
+        with nogil:
+            size = choose_codes(e)
+            if size:
+                plain = <uint8_t*>malloc(size + WRITE_AHEAD)
+            if plain:
+                size = write_plain(e, plain)
+        if size == 0:
+            raise CodecError(f"a sample has more than {precision} bits")
+        if plain == NULL:
+            raise MemoryError
+        header_size = write_header(e, header)
+        return finish_codestream(header, header_size, plain, size)
+    finally:
+        free(e)
+        free(lines)
+        free(plain)

@@ -1,0 +1,525 @@
+"""RLE Lossless both ways: PS3.5 Annex G, one frame a call.
+
+A frame is a header of 64 bytes and up to 15 segments. Each segment is one byte plane of the image, most
+significant byte first within a sample, packed line by line: a control byte c below 128 is followed by
+c + 1 literal bytes, one above 128 by a single byte that stands for 257 - c of its kind, and 128 means
+nothing.
+
+Both directions work in pieces that fit the cache: the decoder unpacks the same strip of every segment
+and interleaves them, the encoder splits a line into planes and packs each. Copies move whole vectors and
+may write past what they mean, into slack that the next copy overwrites.
+
+Items, fragments and offset tables are not known here (encapsulated.pyx), nor what the samples mean.
+"""
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memmove, memset
+
+from bits cimport spread_byte
+from planes cimport planes_interleave, planes_split
+from runs cimport runs_equal64, runs_lowest_bit
+from vector cimport path_named, vector_best_path
+from wire cimport Outcome, DONE, MALFORMED, get_u32le, put_u32le, put_u64le
+
+from fastdicom.errors import CodecError, UsageError
+
+cdef enum:
+    HEADER_SIZE = 64
+    SEGMENT_COUNT_MAX = 15      # what the header has room for
+    RUN_MAX = 128               # bytes that one control byte can stand for
+    RUN_MIN = 3                 # a shorter run is no smaller than the literal it would interrupt
+    EXPANSION_MAX = 64          # two bytes of a segment give at most 128
+    SIDE_MAX = 65535            # Rows and Columns are US
+    STRIP = 4096                # pixels decoded at a time: the strips of all segments stay cached
+    WIDE = 16                   # bytes moved at once
+    MASK_BITS = 64              # neighbours that runs_equal64 compares at once
+    MASK_WORDS_MAX = SIDE_MAX // MASK_BITS + 1
+
+cdef enum Fault:
+    NO_FAULT = 0
+    SEGMENT_SHORT = 1           # the segment ended before its plane was full
+    SEGMENT_LONG = 2            # a run past the plane, or more than a padding byte after it
+
+cdef struct Frame:
+    size_t rows
+    size_t columns
+    size_t pixel_count
+    size_t sample_size          # bytes of a sample in the segments
+    size_t samples
+    size_t plane_count          # samples * sample_size: one segment each
+    size_t size                 # bytes of the frame, decoded
+
+cdef struct Segment:
+    const uint8_t* at           # the next control byte
+    const uint8_t* end
+    size_t ready                # bytes of the current strip that are unpacked already
+    Fault fault
+    size_t fault_size           # bytes missing, or bytes too many
+
+# The vector path in use. Tests and benches choose another with use_path().
+cdef int path = vector_best_path()
+
+
+def use_path(str name not None):
+    """Choose a vector path; see rle.pyi."""
+    global path
+    path = path_named(name)
+
+
+cdef Frame describe(
+    long long rows, long long columns, long long samples, long long bits_allocated
+) except *:
+    """Check that RLE can carry such an image, and work out its sizes. They fit in 64 bits."""
+    cdef Frame frame
+    if not (1 <= rows <= SIDE_MAX and 1 <= columns <= SIDE_MAX):
+        raise CodecError(f"RLE cannot carry an image of {rows} rows and {columns} columns")
+    if bits_allocated not in (1, 8, 16, 32, 64):
+        raise CodecError(f"RLE cannot carry samples of {bits_allocated} bits")
+    frame.sample_size = <size_t>(bits_allocated + 7) // 8
+    if not (1 <= samples and samples * <long long>frame.sample_size <= SEGMENT_COUNT_MAX):
+        raise CodecError(f"{samples} samples of {bits_allocated} bits do not fit in 15 RLE segments")
+    if bits_allocated == 1 and samples != 1:
+        raise CodecError(f"one-bit pixels have one sample, not {samples}")
+    frame.rows = <size_t>rows
+    frame.columns = <size_t>columns
+    frame.samples = <size_t>samples
+    frame.pixel_count = frame.rows * frame.columns
+    frame.plane_count = frame.samples * frame.sample_size
+    frame.size = frame.pixel_count * frame.plane_count
+    return frame
+
+
+# ---- decoding -----------------------------------------------------------------------------------
+
+cdef inline void copy_literal(uint8_t* out, const uint8_t* data, size_t count) noexcept nogil:
+    """Copy 1 to RUN_MAX bytes in vectors. Reads and writes up to RUN_MAX bytes whatever `count` is."""
+    cdef size_t done = WIDE
+    memcpy(out, data, WIDE)
+    if count > WIDE:
+        memcpy(out + WIDE, data + WIDE, WIDE)
+        done = 2 * WIDE
+        while done < count:
+            memcpy(out + done, data + done, 2 * WIDE)
+            done += 2 * WIDE
+
+
+cdef void unpack(Segment* segment, uint8_t* row, size_t want) noexcept nogil:
+    """Unpack until row[0:want] is full, or until the segment ends; what is missing then becomes zero.
+
+    The last run may go past `want`: the row has RUN_MAX bytes more, and the caller carries what is
+    there over to the next strip. A literal that the end of the segment cuts gives the bytes it has.
+    """
+    cdef const uint8_t* at = segment.at
+    cdef const uint8_t* end = segment.end
+    cdef uint8_t* out = row + segment.ready
+    cdef uint8_t* stop = row + want
+    cdef size_t control, count, left
+
+    # While a longest literal fits in what is left of the segment, only the output's end is looked at.
+    while out < stop and <size_t>(end - at) > RUN_MAX:
+        control = at[0]
+        if control < RUN_MAX:
+            copy_literal(out, at + 1, control + 1)
+            out += control + 1
+            at += control + 2
+        elif control > RUN_MAX:
+            memset(out, at[1], RUN_MAX)
+            out += 257 - control
+            at += 2
+        else:
+            at += 1
+
+    while out < stop and at < end:
+        control = at[0]
+        at += 1
+        left = <size_t>(end - at)
+        if control < RUN_MAX:
+            count = min(control + 1, left)
+            memcpy(out, at, count)
+            out += count
+            at += count
+        elif control > RUN_MAX and left > 0:
+            count = 257 - control
+            memset(out, at[0], count)
+            out += count
+            at += 1
+
+    if out < stop:
+        segment.fault = SEGMENT_SHORT
+        segment.fault_size += <size_t>(stop - out)
+        memset(out, 0, <size_t>(stop - out))
+        out = stop
+    segment.at = at
+    segment.ready = <size_t>(out - row)
+
+
+cdef size_t unpacked_size(const Segment* segment) noexcept nogil:
+    """How many bytes the whole segment unpacks to."""
+    cdef const uint8_t* at = segment.at
+    cdef size_t total = 0, control, left
+    while at < segment.end:
+        control = at[0]
+        at += 1
+        left = <size_t>(segment.end - at)
+        if control < RUN_MAX:
+            total += min(control + 1, left)
+            at += min(control + 1, left)
+        elif control > RUN_MAX and left > 0:
+            total += 257 - control
+            at += 1
+    return total
+
+
+cdef void check_end(Segment* segment) noexcept nogil:
+    """Note what follows a full plane. One byte may: it pads the segment to an even length, G.2."""
+    cdef size_t excess = segment.ready + <size_t>(segment.end - segment.at)
+    if segment.fault == NO_FAULT and (segment.ready > 0 or excess > 1):
+        segment.fault = SEGMENT_LONG
+        segment.fault_size = excess
+
+
+cdef void decode_planes(
+    Segment** segments, size_t plane_count, size_t pixel_count, uint8_t* scratch, uint8_t* out
+) noexcept nogil:
+    """Unpack `plane_count` segments and interleave them into `out`, strip by strip.
+
+    scratch: plane_count rows of STRIP + RUN_MAX bytes.
+    """
+    cdef const uint8_t* planes[SEGMENT_COUNT_MAX]
+    cdef size_t row_size = STRIP + RUN_MAX
+    cdef size_t done = 0, count, i
+    for i in range(plane_count):
+        planes[i] = scratch + i * row_size
+    if plane_count == 1 and pixel_count > RUN_MAX:
+        # A single plane is unpacked in place, but for its last bytes: no run leaves the image from there.
+        done = pixel_count - RUN_MAX
+        unpack(segments[0], out, done)
+        segments[0].ready -= done
+        memcpy(scratch, out + done, segments[0].ready)
+    while done < pixel_count:
+        count = min(<size_t>STRIP, pixel_count - done)
+        for i in range(plane_count):
+            unpack(segments[i], scratch + i * row_size, count)
+        planes_interleave(path, out + done * plane_count, planes, plane_count, count)
+        for i in range(plane_count):
+            segments[i].ready -= count      # what a run wrote past the strip opens the next one
+            memmove(scratch + i * row_size, planes[i] + count, segments[i].ready)
+        done += count
+    for i in range(plane_count):
+        check_end(segments[i])
+
+
+cdef void decode_samples(
+    const Frame* frame, Segment* segments, bint planar, uint8_t* scratch, uint8_t* out
+) noexcept nogil:
+    """Decode all segments into little-endian samples, one plane of samples each or interleaved."""
+    cdef Segment* order[SEGMENT_COUNT_MAX]
+    cdef size_t sample, byte, width = frame.sample_size
+    for sample in range(frame.samples):
+        for byte in range(width):           # segments hold the most significant byte first
+            order[sample * width + byte] = &segments[sample * width + width - 1 - byte]
+    if not planar:
+        decode_planes(order, frame.plane_count, frame.pixel_count, scratch, out)
+        return
+    for sample in range(frame.samples):
+        decode_planes(order + sample * width, width, frame.pixel_count, scratch, out)
+        out += width * frame.pixel_count
+
+
+cdef void decode_bits(const Frame* frame, Segment* segment, uint8_t* scratch, uint8_t* out) noexcept nogil:
+    """Decode one-bit pixels to a byte each.
+
+    Annex G pads a pixel to a byte before it makes segments, but files with eight pixels a byte exist
+    (the frame's native bytes, packed). The two differ eightfold in size, so the size tells which it is.
+    """
+    cdef size_t packed_size = (frame.pixel_count + 7) // 8
+    cdef uint8_t* packed
+    cdef uint8_t last[8]
+    cdef size_t i
+    if unpacked_size(segment) >= frame.pixel_count:
+        decode_planes(&segment, 1, frame.pixel_count, scratch, out)
+        return
+    packed = out + frame.pixel_count - packed_size      # at the end, where spreading reads before it writes
+    decode_planes(&segment, 1, packed_size, scratch, packed)
+    for i in range(frame.pixel_count // 8):
+        put_u64le(out + 8 * i, spread_byte(packed[i]))
+    if frame.pixel_count % 8:
+        put_u64le(last, spread_byte(packed[packed_size - 1]))
+        memcpy(out + frame.pixel_count - frame.pixel_count % 8, last, frame.pixel_count % 8)
+
+
+cdef Outcome open_segments(
+    const uint8_t* data, size_t size, size_t plane_count, Segment* segments, size_t* fault_at
+) noexcept nogil:
+    """Read the RLE header, G.5. MALFORMED leaves the offset of the offending field in fault_at.
+
+    As many segments as planes, the first behind the header, each behind the one before it, all
+    of them inside the frame and none of them empty.
+    """
+    cdef size_t i, offset, previous = HEADER_SIZE - 1
+    fault_at[0] = 0
+    if size < HEADER_SIZE or get_u32le(data) != plane_count:
+        return MALFORMED
+    for i in range(plane_count):
+        fault_at[0] = 4 + 4 * i
+        offset = get_u32le(data + 4 + 4 * i)
+        if offset <= previous or offset >= size:
+            return MALFORMED
+        segments[i] = Segment(data + offset, data + size, 0, NO_FAULT, 0)
+        if i > 0:
+            segments[i - 1].end = data + offset
+        previous = offset
+    return DONE
+
+
+cdef object header_error(const uint8_t[::1] data, size_t plane_count, size_t fault_at):
+    """The CodecError that tells what open_segments disliked."""
+    if <size_t>data.shape[0] < HEADER_SIZE:
+        return CodecError(f"an RLE frame of {data.shape[0]} bytes is shorter than its header", 0)
+    value = get_u32le(&data[fault_at])
+    if fault_at == 0:
+        return CodecError(f"the RLE header counts {value} segments where the image has {plane_count}", 0)
+    return CodecError(
+        f"RLE segment {fault_at // 4} starts at byte {value}, before the end of what precedes it"
+        f" or outside the {data.shape[0]} bytes of the frame", fault_at
+    )
+
+
+cdef int raise_segment_fault(const uint8_t* data, const Segment* segments, size_t plane_count) except -1:
+    """Raise for the first segment that does not hold its plane exactly."""
+    cdef size_t i
+    for i in range(plane_count):
+        if segments[i].fault != NO_FAULT:
+            what = "ends" if segments[i].fault == SEGMENT_SHORT else "goes on"
+            kind = "short of" if segments[i].fault == SEGMENT_SHORT else "past"
+            raise CodecError(
+                f"RLE segment {i + 1} {what} {segments[i].fault_size} bytes {kind} its plane",
+                segments[i].at - data,
+            )
+    return 0
+
+
+def decode_frame(
+    const uint8_t[::1] data not None,
+    long long rows,
+    long long columns,
+    long long samples,
+    long long bits_allocated,
+    bint planar=False,
+    out=None,
+    bint strict=False,
+):
+    """Decode one frame; see rle.pyi."""
+    cdef Frame frame = describe(rows, columns, samples, bits_allocated)
+    cdef Segment segments[SEGMENT_COUNT_MAX]
+    cdef size_t size = <size_t>data.shape[0], fault_at
+    cdef const uint8_t* start = &data[0] if size else NULL
+    cdef uint8_t[::1] given
+    cdef uint8_t* target
+    cdef uint8_t* scratch
+
+    if open_segments(start, size, frame.plane_count, segments, &fault_at) != DONE:
+        raise header_error(data, frame.plane_count, fault_at)
+    # The sizes come from the Data Set; memory is asked for only if the frame's own bytes could fill it.
+    if (frame.size + 7) // 8 > size * EXPANSION_MAX or (
+        bits_allocated > 1 and frame.size > size * EXPANSION_MAX
+    ):
+        raise CodecError(f"{size} bytes of RLE cannot hold an image of {frame.size} bytes")
+    if out is None:
+        out = PyByteArray_FromStringAndSize(NULL, <Py_ssize_t>frame.size)
+        target = <uint8_t*>PyByteArray_AS_STRING(out)
+    else:
+        given = out
+        if <size_t>given.shape[0] != frame.size:
+            raise UsageError(f"the frame has {frame.size} bytes, the buffer given for it {given.shape[0]}")
+        target = &given[0]
+    scratch = <uint8_t*>PyMem_RawMalloc(frame.plane_count * (STRIP + RUN_MAX))
+    if scratch == NULL:
+        raise MemoryError
+    with nogil:
+        if bits_allocated == 1:
+            decode_bits(&frame, segments, scratch, target)
+        else:
+            decode_samples(&frame, segments, planar, scratch, target)
+        PyMem_RawFree(scratch)
+    if strict:
+        raise_segment_fault(start, segments, frame.plane_count)
+    return out
+
+
+# ---- encoding -----------------------------------------------------------------------------------
+
+cdef struct Line:
+    size_t size                          # bytes of one plane in a line
+    # Bit i of `differ`: byte i ends a run, its right neighbour is another. Bit i of `starts`: bytes i,
+    # i + 1 and i + 2 are equal. Both have the bits from `size` on undefined.
+    uint64_t differ[MASK_WORDS_MAX]
+    uint64_t starts[MASK_WORDS_MAX]
+
+
+cdef void find_runs(Line* line, const uint8_t* row) noexcept nogil:
+    """Fill the masks for row[0:line.size]; the row has MASK_BITS + 1 readable bytes more."""
+    cdef size_t words = (line.size + MASK_BITS - 1) // MASK_BITS
+    cdef size_t last = line.size - 1
+    cdef uint64_t equal, following
+    cdef size_t i
+    for i in range(words):
+        line.differ[i] = ~runs_equal64(path, row + MASK_BITS * i)
+    line.differ[last // MASK_BITS] |= (<uint64_t>1) << (last % MASK_BITS)
+    for i in range(words):
+        equal = ~line.differ[i]
+        following = ~line.differ[i + 1] if i + 1 < words else 0
+        line.starts[i] = equal & ((equal >> 1) | (following << (MASK_BITS - 1)))
+
+
+cdef inline size_t next_bit(const uint64_t* mask, size_t start, size_t stop) noexcept nogil:
+    """The place of the first bit set in mask[start:stop], or `stop`."""
+    cdef size_t i = start // MASK_BITS
+    cdef uint64_t word = mask[i] & (~(<uint64_t>0) << (start % MASK_BITS))
+    while word == 0:
+        i += 1
+        if i * MASK_BITS >= stop:
+            return stop
+        word = mask[i]
+    return min(stop, i * MASK_BITS + <size_t>runs_lowest_bit(word))
+
+
+cdef inline uint8_t* put_literals(uint8_t* out, const uint8_t* data, size_t count) noexcept nogil:
+    cdef size_t part
+    while count > 0:
+        part = min(count, <size_t>RUN_MAX)
+        out[0] = <uint8_t>(part - 1)
+        copy_literal(out + 1, data, part)
+        out += 1 + part
+        data += part
+        count -= part
+    return out
+
+
+cdef uint8_t* pack_line(Line* line, const uint8_t* row, uint8_t* out) noexcept nogil:
+    """Pack row[0:line.size] and return where the next line goes.
+
+    Writes at most packed_line_max(line.size) bytes that count, and RUN_MAX bytes of slack after them.
+    """
+    cdef size_t at = 0, start, left, part
+    find_runs(line, row)
+    while at < line.size:
+        start = next_bit(line.starts, at, line.size)
+        out = put_literals(out, row + at, start - at)
+        if start == line.size:
+            break
+        at = next_bit(line.differ, start, line.size) + 1
+        left = at - start
+        while left >= RUN_MIN:
+            part = min(left, <size_t>RUN_MAX)
+            out[0] = <uint8_t>(257 - part)
+            out[1] = row[start]
+            out += 2
+            left -= part
+        at -= left                       # the end of a long run may be too short to be one
+    return out
+
+
+cdef inline size_t packed_line_max(size_t size) noexcept nogil:
+    """The most bytes that a line of `size` can take.
+
+    A literal costs its bytes and one for every 128 begun. A run costs 2 for at least 3 bytes, which pays
+    for the control byte of one more literal; only the first literal has no run before it.
+    """
+    return size + size // RUN_MAX + 1
+
+
+cdef void encode_planes(
+    const uint8_t* pixels, const Frame* frame, size_t plane_count, uint8_t* scratch, Line* line, uint8_t** ends
+) noexcept nogil:
+    """Pack interleaved planes line by line, each to where its ends[i] points, which moves along."""
+    cdef uint8_t* rows[SEGMENT_COUNT_MAX]
+    cdef size_t row_size = frame.columns + RUN_MAX
+    cdef size_t i, y
+    for i in range(plane_count):
+        rows[i] = scratch + i * row_size
+    for y in range(frame.rows):
+        planes_split(path, rows, pixels, plane_count, frame.columns)
+        for i in range(plane_count):
+            ends[i] = pack_line(line, rows[i], ends[i])
+        pixels += plane_count * frame.columns
+
+
+cdef void encode_samples(
+    const uint8_t* pixels, const Frame* frame, bint planar, uint8_t* scratch, Line* line, uint8_t** ends
+) noexcept nogil:
+    """Pack all planes. ends[i] belongs to plane i of the little-endian samples, not to segment i."""
+    cdef size_t sample
+    if not planar:
+        encode_planes(pixels, frame, frame.plane_count, scratch, line, ends)
+        return
+    for sample in range(frame.samples):
+        encode_planes(pixels, frame, frame.sample_size, scratch, line, ends + sample * frame.sample_size)
+        pixels += frame.sample_size * frame.pixel_count
+
+
+cdef bytes join_segments(const Frame* frame, uint8_t** starts, uint8_t** ends):
+    """The finished frame: header and segments, most significant byte first, each of an even length."""
+    cdef size_t offsets[SEGMENT_COUNT_MAX]
+    cdef size_t total = HEADER_SIZE, segment, plane, size
+    cdef size_t width = frame.sample_size
+    cdef uint8_t* out
+    for segment in range(frame.plane_count):
+        plane = segment - segment % width + width - 1 - segment % width
+        offsets[segment] = total
+        total += <size_t>(ends[plane] - starts[plane])
+        total += total % 2
+    if total > 0xfffffffe:
+        raise CodecError(f"an RLE frame of {total} bytes does not fit in a fragment")
+    result = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>total)
+    out = <uint8_t*>PyBytes_AS_STRING(result)
+    with nogil:
+        memset(out, 0, HEADER_SIZE)
+        put_u32le(out, <uint32_t>frame.plane_count)
+        for segment in range(frame.plane_count):
+            plane = segment - segment % width + width - 1 - segment % width
+            size = <size_t>(ends[plane] - starts[plane])
+            put_u32le(out + 4 + 4 * segment, <uint32_t>offsets[segment])
+            memcpy(out + offsets[segment], starts[plane], size)
+            if size % 2:
+                out[offsets[segment] + size] = 0
+    return result
+
+
+def encode_frame(
+    const uint8_t[::1] pixels not None,
+    long long rows,
+    long long columns,
+    long long samples,
+    long long bits_allocated,
+    bint planar=False,
+):
+    """Encode one frame; see rle.pyi."""
+    cdef Frame frame = describe(rows, columns, samples, bits_allocated)
+    cdef uint8_t* starts[SEGMENT_COUNT_MAX]
+    cdef uint8_t* ends[SEGMENT_COUNT_MAX]
+    cdef size_t row_size = frame.columns + RUN_MAX
+    cdef size_t segment_max = frame.rows * packed_line_max(frame.columns) + RUN_MAX
+    cdef size_t i, plane_count = frame.plane_count
+    cdef uint8_t* memory
+    cdef Line* line
+    if <size_t>pixels.shape[0] != frame.size:
+        raise CodecError(f"an image of {frame.size} bytes was given as {pixels.shape[0]}")
+    memory = <uint8_t*>PyMem_RawMalloc(sizeof(Line) + plane_count * (row_size + segment_max))
+    if memory == NULL:
+        raise MemoryError
+    try:
+        line = <Line*>memory
+        line.size = frame.columns
+        with nogil:
+            # Whole vectors of a row are compared; what lies behind its pixels must be there, not matter.
+            memset(memory + sizeof(Line), 0, plane_count * row_size)
+            for i in range(plane_count):
+                starts[i] = memory + sizeof(Line) + plane_count * row_size + i * segment_max
+                ends[i] = starts[i]
+            encode_samples(&pixels[0], &frame, planar, memory + sizeof(Line), line, ends)
+        return join_segments(&frame, starts, ends)
+    finally:
+        PyMem_RawFree(memory)

@@ -1,0 +1,1 @@
+"""Mutational harnesses, one per entry point that takes bytes from outside."""

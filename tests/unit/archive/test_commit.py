@@ -1,0 +1,149 @@
+"""The committer: batches, the order of its steps, and every step failing in turn. Promise 1."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from fastdicom.archive.commit import Committer
+from fastdicom.archive.files import Files
+from fastdicom.archive.incoming import IncomingFile
+from fastdicom.errors import Unavailable
+from tests.support.failing_disk import FailingDisk
+from tests.unit.archive.test_files import names
+
+
+class FakeIndex:
+    """Rows by path; can be told to fail before or after it has taken a batch."""
+
+    def __init__(self, disk: FailingDisk) -> None:
+        self.disk = disk
+        self.rows: list[str] = []
+        self.batches: list[int] = []
+        self.fail = ""
+        self.reopened = 0
+
+    def apply(self, batch: Sequence[str]) -> list[str]:
+        self.disk.calls.append("apply")
+        if self.fail == "before":
+            raise OSError("index failed")
+        self.batches.append(len(batch))
+        self.rows += batch
+        if self.fail == "after":
+            raise OSError("index failed after its commit")
+        return [f"outcome of {path}" for path in batch]
+
+    def reopen(self) -> None:
+        self.reopened += 1
+        self.fail = ""
+
+
+class Bench:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.disk = FailingDisk()
+        self.files = Files(root, self.disk)
+        self.index = FakeIndex(self.disk)
+        self.committer = Committer(
+            self.index.apply,
+            self.disk,
+            sync=True,
+            reopen=self.index.reopen,
+            has_row=lambda path: path in self.index.rows,
+        )
+
+    def sealed(self) -> IncomingFile:
+        file = self.files.incoming()
+        file.append([b"content"])
+        file.seal(sync=True)
+        return file
+
+    def store(self) -> str:
+        file = self.sealed()
+        outcome: str = self.committer.commit(file, file.path)
+        file.finish()
+        return outcome
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_the_order_is_file_name_folder_row(bench: Bench) -> None:
+    bench.files.incoming().discard()  # the block's own creation is not what we look at
+    bench.disk.calls.clear()
+    assert bench.store() == "outcome of 00000001/0002.dcm"
+    assert bench.disk.calls == ["create", "write", "sync_data", "rename", "sync_folder", "apply"]
+
+
+@pytest.mark.parametrize("step", ["rename", "sync_folder"])
+def test_a_failed_name_promises_nothing_and_leaves_nothing(bench: Bench, step: str) -> None:
+    file = bench.sealed()
+    bench.disk.fail(step)
+    with pytest.raises(Unavailable):
+        bench.committer.commit(file, file.path)
+    assert bench.index.rows == [] and names(bench.root) == []
+    bench.store()
+    assert names(bench.root) == bench.index.rows
+
+
+def test_a_row_that_did_not_come_takes_its_file_along_at_the_next_batch(bench: Bench) -> None:
+    file = bench.sealed()
+    bench.index.fail = "before"
+    with pytest.raises(Unavailable):
+        bench.committer.commit(file, file.path)
+    bench.store()
+    assert bench.index.reopened == 1
+    assert names(bench.root) == bench.index.rows == ["00000001/0002.dcm"]
+
+
+def test_a_row_that_came_although_the_commit_failed_keeps_its_file(bench: Bench) -> None:
+    file = bench.sealed()
+    bench.index.fail = "after"
+    with pytest.raises(Unavailable):
+        bench.committer.commit(file, file.path)
+    bench.store()
+    assert names(bench.root) == bench.index.rows == ["00000001/0001.dcm", "00000001/0002.dcm"]
+
+
+def test_a_file_that_cannot_be_removed_is_left_to_the_next_start(bench: Bench) -> None:
+    file = bench.sealed()
+    bench.disk.fail("rename")
+    bench.disk.fail("unlink")
+    with pytest.raises(Unavailable):
+        bench.committer.commit(file, file.path)
+    assert names(bench.root) == ["00000001/0001.part"]
+    assert not file.block.clean
+
+
+def test_changes_that_wait_share_one_batch(bench: Bench) -> None:
+    held = threading.Event()
+    inside = threading.Event()
+    apply = bench.index.apply
+
+    def slow_apply(batch: Sequence[str]) -> list[str]:
+        inside.set()
+        held.wait(10)
+        return apply(batch)
+
+    bench.committer._apply = slow_apply
+    files = [bench.sealed() for _ in range(8)]
+    threads = [
+        threading.Thread(target=bench.committer.commit, args=(file, file.path), daemon=True) for file in files
+    ]
+    threads[0].start()
+    assert inside.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    while bench.committer.waiting < 7:
+        threads[1].join(0.001)
+    held.set()
+    for thread in threads:
+        thread.join(10)
+    assert bench.index.batches == [1, 7]
+    assert sorted(bench.index.rows) == [file.path for file in files]
+    assert (bench.committer.batches, bench.committer.commits) == (2, 8)

@@ -1,0 +1,164 @@
+"""Files that come in: where they lie, what a refused write leaves, what start-up makes of leftovers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fastdicom.archive.disk import Disk
+from fastdicom.archive.files import Files
+from fastdicom.archive.layout import BLOCK_FILES_MAX, Block, block_names
+from fastdicom.archive.recovery import recover
+from fastdicom.errors import Unavailable
+from tests.support.failing_disk import FailingDisk
+
+
+def names(root: Path) -> list[str]:
+    return sorted(f"{block}/{name}" for block in block_names(root) for name in os.listdir(root / block))
+
+
+def test_a_file_is_called_part_until_it_is_named(tmp_path: Path) -> None:
+    files = Files(tmp_path, Disk())
+    file = files.incoming()
+    file.append([b"one", memoryview(b"two")])
+    assert names(tmp_path) == ["00000001/0001.part"]
+    file.seal(sync=True)
+    file.name()
+    file.finish()
+    assert names(tmp_path) == ["00000001/0001.dcm"] == [file.path]
+    assert bytes(files.read(file.path)) == b"onetwo"
+    assert file.size == 6
+
+
+def test_short_writes_are_completed(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    disk.short_writes = True
+    files = Files(tmp_path, disk)
+    file = files.incoming()
+    pieces = [b"", b"a" * 1000, b"", b"b" * 7, b"c"]
+    file.append(pieces)
+    file.seal(sync=False)
+    file.name()
+    assert bytes(files.read(file.path)) == b"".join(pieces)
+
+
+def test_more_pieces_than_one_call_takes(tmp_path: Path) -> None:
+    files = Files(tmp_path, Disk())
+    file = files.incoming()
+    file.append([bytes([at % 256]) for at in range(5000)])
+    file.seal(sync=False)
+    file.name()
+    assert bytes(files.read(file.path)) == bytes(at % 256 for at in range(5000))
+
+
+def test_a_discarded_file_leaves_nothing(tmp_path: Path) -> None:
+    files = Files(tmp_path, Disk())
+    files.incoming().discard()
+    sealed = files.incoming()
+    sealed.seal(sync=True)
+    sealed.name()
+    sealed.discard()
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("step", ["create", "sync_folder"])
+def test_no_file_can_be_made(tmp_path: Path, step: str) -> None:
+    disk = FailingDisk()
+    files = Files(tmp_path, disk)
+    disk.fail(step)
+    with pytest.raises(Unavailable):
+        files.incoming()
+    files.incoming().discard()
+    assert names(tmp_path) == []
+
+
+def test_below_min_free_nothing_is_taken(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    files = Files(tmp_path, disk, min_free=1000)
+    disk.free = 999
+    with pytest.raises(Unavailable, match="999 bytes are free"):
+        files.incoming()
+
+
+def test_a_full_block_is_followed_by_another(tmp_path: Path) -> None:
+    files = Files(tmp_path, Disk())
+    last = first = files.incoming()
+    for _ in range(BLOCK_FILES_MAX):
+        if last is not first:
+            last.discard()
+        last = files.incoming()
+    assert last.block.name == "00000002"
+    assert files.layout.take_finished() == []
+    first.discard()
+    assert files.layout.take_finished() == ["00000001"]
+
+
+def test_two_processes_never_share_a_block(tmp_path: Path) -> None:
+    one, two = Files(tmp_path, Disk()), Files(tmp_path, Disk())
+    assert one.incoming().block.name != two.incoming().block.name
+
+
+def leftovers(root: Path) -> None:
+    (root / "00000001").mkdir()
+    for name in ("0001.dcm", "0002.dcm", "0003.dcm", "0004.part"):
+        (root / "00000001" / name).write_bytes(b"x")
+
+
+def test_recovery_adopts_whole_files_and_sweeps_the_rest(tmp_path: Path) -> None:
+    leftovers(tmp_path)
+    asked = []
+
+    def adopt(path: str) -> bool:
+        asked.append(path)
+        return path.endswith("0002.dcm")
+
+    found = recover(
+        tmp_path,
+        Disk(),
+        is_sealed=lambda name: False,
+        indexed_paths=lambda prefix: [prefix + "0001.dcm"],
+        adopt=adopt,
+    )
+    assert asked == ["00000001/0002.dcm", "00000001/0003.dcm"]
+    assert (found.adopted, found.swept, found.sealed) == (1, 2, ("00000001",))
+    assert names(tmp_path) == ["00000001/0001.dcm", "00000001/0002.dcm"]
+
+
+def test_recovery_leaves_sealed_blocks_and_those_of_the_living_alone(tmp_path: Path) -> None:
+    leftovers(tmp_path)
+    before = names(tmp_path)
+    nothing = recover(
+        tmp_path,
+        Disk(),
+        is_sealed=lambda name: True,
+        indexed_paths=lambda prefix: [],
+        adopt=lambda path: False,
+    )
+    living = Block(tmp_path, "00000001")
+    assert living.try_lock()
+    nothing_either = recover(
+        tmp_path,
+        Disk(),
+        is_sealed=lambda name: False,
+        indexed_paths=lambda prefix: [],
+        adopt=lambda path: False,
+    )
+    assert names(tmp_path) == before
+    assert nothing.sealed == nothing_either.sealed == ()
+    living.release()
+
+
+def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "00000001").mkdir()
+    (tmp_path / "00000001" / "README").write_text("not ours")
+    (tmp_path / "lost+found").mkdir()
+    recover(
+        tmp_path,
+        Disk(),
+        is_sealed=lambda name: False,
+        indexed_paths=lambda prefix: [],
+        adopt=lambda path: False,
+    )
+    assert names(tmp_path) == ["00000001/README"]

@@ -1,0 +1,160 @@
+"""What we answer to an A-ASSOCIATE-RQ; the conformance statement's 124 classes by 33 syntaxes among it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fastdicom.access import Admission
+from fastdicom.config import Config
+from fastdicom.standard import sop_classes, transfer_syntaxes
+from fastdicom.upperlayer import codec
+from fastdicom.upperlayer.negotiation import AcceptorPolicy, choose, negotiate
+from fastdicom.upperlayer.pdus import (
+    REJECT_APPLICATION_CONTEXT,
+    REJECT_CALLED_AE_TITLE,
+    REJECT_CALLING_AE_TITLE,
+    REJECT_PROTOCOL_VERSION,
+    AssociationAccept,
+    AssociationRequest,
+    ExtendedNegotiation,
+    PresentationContext,
+    RoleSelection,
+    UserInformation,
+)
+
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+JPEG = "1.2.840.10008.1.2.4.50"
+CT = "1.2.840.10008.5.1.4.1.1.2"
+POLICY = Admission(Config()).policy
+CLASSES = [row.uid for row in sop_classes.CONFORMANCE] + [
+    sop_classes.VERIFICATION,
+    sop_classes.PATIENT_ROOT_FIND,
+    sop_classes.STUDY_ROOT_FIND,
+    sop_classes.PATIENT_ROOT_MOVE,
+    sop_classes.STUDY_ROOT_MOVE,
+]
+
+
+def request(*contexts: PresentationContext, **changes: object) -> AssociationRequest:
+    made = AssociationRequest("FASTDICOM", "MODALITY", contexts)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def accepted(made: AssociationRequest, policy: AcceptorPolicy = POLICY) -> AssociationAccept:
+    answer = negotiate(made, policy)
+    assert isinstance(answer, AssociationAccept)
+    return answer
+
+
+@pytest.mark.parametrize("uid", [row.uid for row in transfer_syntaxes.CONFORMANCE])
+def test_every_class_is_accepted_in_this_syntax(uid: str) -> None:
+    assert len(CLASSES) == 124
+    for class_uid in CLASSES:
+        result = choose(PresentationContext(1, class_uid, (uid,)), POLICY)
+        assert (result.result, result.transfer_syntax) == (0, uid)
+
+
+def test_all_33_syntaxes_are_in_the_table() -> None:
+    assert len(transfer_syntaxes.CONFORMANCE) == 33
+
+
+@pytest.mark.parametrize("order", [(JPEG, EXPLICIT, IMPLICIT), (IMPLICIT, JPEG), (EXPLICIT, IMPLICIT)])
+def test_implicit_vr_little_endian_is_chosen_wherever_it_stands(order: tuple[str, ...]) -> None:
+    assert choose(PresentationContext(1, CT, order), POLICY).transfer_syntax == IMPLICIT
+
+
+def test_without_it_the_first_known_one_is_chosen() -> None:
+    context = PresentationContext(1, CT, ("1.2.3.4", JPEG, EXPLICIT))
+    assert choose(context, POLICY).transfer_syntax == JPEG
+
+
+def test_the_order_is_an_option() -> None:
+    policy = Admission(Config(preferred_transfer_syntaxes=["ExplicitVRLittleEndian", "RLELossless"])).policy
+    assert choose(PresentationContext(1, CT, (IMPLICIT, EXPLICIT)), policy).transfer_syntax == EXPLICIT
+
+
+@pytest.mark.parametrize(
+    ("class_uid", "syntaxes", "result"),
+    [
+        ("1.2.3.4.5", (IMPLICIT,), 3),
+        ("1.2.840.10008.1.3.10", (IMPLICIT,), 3),
+        (CT, ("1.2.3.4",), 4),
+        (CT, (), 4),
+        ("1.2.3.4.5", ("1.2.3.4",), 3),
+    ],
+)
+def test_reasons_for_a_refused_context(class_uid: str, syntaxes: tuple[str, ...], result: int) -> None:
+    assert choose(PresentationContext(1, class_uid, syntaxes), POLICY).result == result
+
+
+def test_private_classes_are_an_option() -> None:
+    policy = Admission(Config(archive={"accept_unknown_sop_classes": True})).policy
+    assert choose(PresentationContext(1, "1.2.3.4.5", (IMPLICIT,)), policy).result == 0
+    newer = "1.2.840.10008.5.1.4.1.1.999"
+    assert choose(PresentationContext(1, newer, (IMPLICIT,)), policy).result == 0
+    modality_worklist = "1.2.840.10008.5.1.4.31"
+    assert choose(PresentationContext(1, modality_worklist, (IMPLICIT,)), policy).result == 3
+
+
+def test_128_contexts_are_answered_one_by_one() -> None:
+    contexts = [
+        PresentationContext(2 * number + 1, (CLASSES * 2)[number], (IMPLICIT,)) for number in range(128)
+    ]
+    made = codec.decode(1, codec.encode(request(*contexts))[6:])
+    assert isinstance(made, AssociationRequest)
+    answer = codec.decode(2, codec.encode(accepted(made))[6:])
+    assert isinstance(answer, AssociationAccept)
+    assert [result.context_id for result in answer.results] == list(range(1, 256, 2))
+    assert {result.result for result in answer.results} == {0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reject"),
+    [
+        ({"protocol_version": 2}, REJECT_PROTOCOL_VERSION),
+        ({"application_context": "1.2.3"}, REJECT_APPLICATION_CONTEXT),
+        ({"calling_ae_title": ""}, REJECT_CALLING_AE_TITLE),
+    ],
+)
+def test_rejections(changes: dict[str, object], reject: object) -> None:
+    assert negotiate(request(**changes), POLICY) == reject
+
+
+def test_later_protocol_versions_that_include_ours_are_fine() -> None:
+    assert accepted(request(protocol_version=3))
+
+
+def test_the_called_ae_title_is_checked_when_asked_for() -> None:
+    policy = Admission(Config(ae_title="OURS", check_called_ae_title=True)).policy
+    assert negotiate(request(called_ae_title="THEIRS"), policy) == REJECT_CALLED_AE_TITLE
+    assert accepted(request(called_ae_title="OURS"), policy)
+    assert accepted(request(called_ae_title="THEIRS"))
+
+
+def test_strangers_are_rejected_when_they_may_do_nothing() -> None:
+    config = Config(access={"unknown_peers": []}, peers=[{"ae_title": "MODALITY"}])
+    policy = Admission(config).policy
+    assert accepted(request(), policy)
+    assert negotiate(request(calling_ae_title="STRANGER"), policy) == REJECT_CALLING_AE_TITLE
+
+
+def test_roles_are_granted_where_we_can_send() -> None:
+    roles = (RoleSelection(CT, False, True), RoleSelection(sop_classes.STUDY_ROOT_FIND, True, True))
+    answer = accepted(request(user=UserInformation(roles=roles)))
+    assert answer.user.roles == (
+        RoleSelection(CT, False, True),
+        RoleSelection(sop_classes.STUDY_ROOT_FIND, True, False),
+    )
+
+
+def test_extended_negotiation_is_read_and_not_granted() -> None:
+    items = (ExtendedNegotiation(sop_classes.STUDY_ROOT_FIND, b"\x01\x01\x01\x01"),)
+    assert accepted(request(user=UserInformation(extended=items))).user.extended == ()
+
+
+def test_asynchronous_operations_are_brought_down_to_one() -> None:
+    assert accepted(request()).user.asynchronous_operations is None
+    answer = accepted(request(user=UserInformation(asynchronous_operations=(0, 0))))
+    assert answer.user.asynchronous_operations == (1, 1)
