@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from fastdicom.kernels import pixels, rle
+from fastdicom.kernels import colour, pixels, rle
 
 Tool = Callable[[], Any]  # a tool's `prepare` attribute, if it has one, is called before and not measured
 OURS = "fastdicom"
@@ -81,11 +81,13 @@ def module(name: str) -> ModuleType | None:
 def phantom(name: str, side: int, bits_stored: int, samples: int = 1) -> Image:
     """A body in air: a bright ellipse with organs, noise inside and none outside, as scanners give."""
     rng = np.random.default_rng(1)
-    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    numpy: Any = np  # its stubs refuse comparisons with numbers
+    x, y = numpy.meshgrid(np.linspace(-1, 1, side), np.linspace(-1, 1, side))
     body = (x / 0.8) ** 2 + (y / 0.9) ** 2 < 1
     value = 0.4 * body + 0.2 * ((x - 0.3) ** 2 + y**2 < 0.05) + 0.1 * np.sin(6 * x) * body
     value += rng.normal(0, 0.004, value.shape) * body
-    stored = np.clip(value * ((1 << bits_stored) - 1), 0, (1 << bits_stored) - 1)
+    white = float((1 << bits_stored) - 1)
+    stored = numpy.clip(value * white, 0.0, white)
     layers = [stored * factor for factor in (1, 0.8, 0.6, 1)[:samples]]
     dtype = "<u1" if bits_stored <= 8 else "<u2"
     data = np.stack(layers, axis=-1).astype(dtype).tobytes()
@@ -297,12 +299,12 @@ def colour_rows(image: Image) -> Iterator[Row]:
             image,
             "YBR_FULL to RGB",
             {
-                OURS: lambda: pixels.ybr_full_to_rgb(data),
+                OURS: lambda: colour.ybr_full_to_rgb(data),
                 "pydicom": lambda: convert(array, "YBR_FULL", "RGB"),
             },
             check=lambda _: b"",  # pydicom rounds in floats: one sample in some thousand is off by one
         )
-        yield Row(image, "RGB to YBR_FULL", {OURS: lambda: pixels.rgb_to_ybr_full(data)})
+        yield Row(image, "RGB to YBR_FULL", {OURS: lambda: colour.rgb_to_ybr_full(data)})
 
 
 # Functions from an image to what is measured on it. Another codec is one more.
