@@ -29,6 +29,9 @@ cdef enum:
 # The vector path in use. Tests and benches choose another with use_path().
 cdef int path = vector_best_path()
 
+# Where empty buffers point: memcpy of no bytes still wants an address.
+cdef uint8_t nothing = 0
+
 ctypedef fused sample:
     uint8_t
     uint16_t
@@ -51,7 +54,7 @@ cdef class Target:
     cdef uint8_t* at
 
     def __cinit__(self, out, size_t size):
-        self.at = NULL
+        self.at = &nothing
         if out is None:
             out = PyByteArray_FromStringAndSize(NULL, <Py_ssize_t>size)
             self.at = <uint8_t*>PyByteArray_AS_STRING(out)
@@ -65,7 +68,7 @@ cdef class Target:
 
 
 cdef const uint8_t* first_byte(const uint8_t[::1] data) noexcept:
-    return &data[0] if data.shape[0] else NULL
+    return &data[0] if data.shape[0] else &nothing
 
 
 cdef size_t sample_bytes(long long bits_allocated) except 0:
@@ -165,6 +168,7 @@ cdef void interleave_samples(
     cdef Strip strip
     cdef size_t s, done = 0, count
     if width == 1:
+        memset(planes, 0, sizeof(planes))
         for s in range(samples):
             planes[s] = data + s * pixel_count
         planes_interleave(path, out, planes, samples, pixel_count)
@@ -186,6 +190,7 @@ cdef void split_samples(
     cdef Strip strip
     cdef size_t s, done = 0, count
     if width == 1:
+        memset(planes, 0, sizeof(planes))
         for s in range(samples):
             planes[s] = out + s * pixel_count
         planes_split(path, planes, data, samples, pixel_count)

@@ -192,6 +192,12 @@ cdef void decode_planes(
     cdef size_t done = 0, count, i
     for i in range(plane_count):
         planes[i] = scratch + i * row_size
+    if plane_count == 1 and pixel_count > RUN_MAX:
+        # A single plane is unpacked in place, but for its last bytes: no run leaves the image from there.
+        done = pixel_count - RUN_MAX
+        unpack(segments[0], out, done)
+        segments[0].ready -= done
+        memcpy(scratch, out + done, segments[0].ready)
     while done < pixel_count:
         count = min(<size_t>STRIP, pixel_count - done)
         for i in range(plane_count):

@@ -363,3 +363,17 @@ def test_a_real_422_image_agrees_with_pydicom_within_one() -> None:
     ours = pixels.ybr_full_422_to_rgb(dataset.PixelData[:size], dataset.Columns)
     theirs = dataset.pixel_array.astype(int)  # pydicom converts YBR_FULL_422 to RGB by itself
     assert np.abs(np.frombuffer(ours, np.uint8).reshape(theirs.shape) - theirs).max() <= 1
+
+
+def test_empty_pixel_data_stay_empty() -> None:
+    for given in (None, bytearray()):
+        assert pixels.swap_bytes(b"", 32, given) == b""
+        assert pixels.to_interleaved(b"", 3, 8, given) == b""
+        assert pixels.to_planar(b"", 3, 16, given) == b""
+        assert pixels.unpack_bits(b"", 0, out=given) == b""
+        assert pixels.pack_bits(b"", out=given) == b""
+        assert pixels.align_samples(b"", 16, 12, 11, True, given) == b""
+        assert pixels.overlay_bits(b"", 16, 12, given) == b""
+        assert pixels.ybr_full_to_rgb(b"", given) == b""
+        assert pixels.ybr_full_422_to_rgb(b"", 2, given) == b""
+    assert pixels.stray_bits(b"", 16, 12, 11, True) == 0
