@@ -227,7 +227,7 @@ cdef class Scanner:
         return 0 if self.value_kept or self.fault != NO_FAULT else self.value_left
 
     def skip(self, uint64_t count):
-        if self.value_kept or count > self.value_left:
+        if count > (0 if self.value_kept else self.value_left):
             raise ValueError(f"{count} bytes are not inside a value that is skipped")
         self.value_left -= count
         self.offset += count

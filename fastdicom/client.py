@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fastdicom.dimse import messages
 from fastdicom.errors import ConnectionLost, PeerError
+from fastdicom.identifiers import build_identifier, level_name
 from fastdicom.inbox import InstanceFolder
 from fastdicom.net.connection import Timing
 from fastdicom.net.requestor import ClientAssociation, Proposal
 from fastdicom.outbox import send_files
-from fastdicom.queries import encode, request_dataset, to_dataset
+from fastdicom.queries import encode, to_dataset
 from fastdicom.reports import Progress, ProgressCallback, RetrieveReport, StoreReport
 from fastdicom.standard import sop_classes, status
 from fastdicom.standard.transfer_syntaxes import (
@@ -113,7 +114,7 @@ class PeerConnection:
         """
         patient_root = model.upper() == "PATIENT"
         class_uid = sop_classes.PATIENT_ROOT_FIND if patient_root else sop_classes.STUDY_ROOT_FIND
-        dataset = request_dataset(level, identifier, keys)
+        dataset = self._identifier(level, identifier, keys)
         association = self._queries()
         context_id, syntax = association.context_for(class_uid)
         request = messages.CFindRequest(self._next_id(), class_uid)
@@ -142,7 +143,7 @@ class PeerConnection:
         """C-MOVE to `destination`, an AE title that the peer knows; returns the final counts."""
         patient_root = model.upper() == "PATIENT"
         class_uid = sop_classes.PATIENT_ROOT_MOVE if patient_root else sop_classes.STUDY_ROOT_MOVE
-        dataset = request_dataset(level, identifier, keys)
+        dataset = self._identifier(level, identifier, keys)
         association = self._queries()
         context_id, syntax = association.context_for(class_uid)
         request = messages.CMoveRequest(self._next_id(), class_uid, destination)
@@ -168,7 +169,7 @@ class PeerConnection:
         """
         patient_root = model.upper() == "PATIENT"
         class_uid = sop_classes.PATIENT_ROOT_GET if patient_root else sop_classes.STUDY_ROOT_GET
-        dataset = request_dataset(level, identifier, keys)
+        dataset = self._identifier(level, identifier, keys)
         folder = InstanceFolder(Path(out), source_ae_title=self.called, receiving_ae_title=self.calling)
         classes = tuple(storage_classes) or sop_classes.MOST_USED
         association = self._use(_get_proposals(class_uid, classes), classes)
@@ -183,9 +184,8 @@ class PeerConnection:
     def store(
         self,
         paths: Iterable[str | os.PathLike[str]],
-        *,
         progress: ProgressCallback | None = None,
-        transfer_syntaxes: Sequence[str] = (),
+        transfer_syntaxes: Sequence[str] | None = None,
     ) -> StoreReport:
         """C-STORE of files and, recursively, folders. What is no DICOM file is skipped and named.
 
@@ -193,7 +193,11 @@ class PeerConnection:
         not even the first association came about.
         """
         return send_files(
-            paths, self._open_for_storage, self.close, progress=progress, transfer_syntaxes=transfer_syntaxes
+            paths,
+            self._open_for_storage,
+            self.close,
+            progress=progress,
+            transfer_syntaxes=tuple(transfer_syntaxes or ()),
         )
 
     # ------------------------------------------------------------------------------ associations
@@ -220,6 +224,14 @@ class PeerConnection:
             scp_classes=scp_classes,
         )
         return self._association
+
+    @staticmethod
+    def _identifier(level: str, identifier: Dataset | None, keys: dict[str, Any]) -> Dataset:
+        built = build_identifier(level, keys)
+        if identifier is not None:
+            built.update(identifier)
+            built.QueryRetrieveLevel = level_name(level)
+        return built
 
     def _next_id(self) -> int:
         self._message_id = self._message_id % 0xFFFF + 1

@@ -95,7 +95,7 @@ def _attribute(value: object) -> Attribute:
         raise ValueError(f"{value!r} has no level that we know; {nearest(level, LEVELS)}")
     from pydicom.datadict import dictionary_VR, keyword_dict  # heavy: only for who adds attributes
 
-    if keyword not in keyword_dict:
+    if not keyword or keyword not in keyword_dict:  # it has nameless retired rows under ""
         raise ValueError(f"{keyword!r} is no attribute of PS3.6; {nearest(keyword, keyword_dict)}")
     tag = keyword_dict[keyword]
     return Attribute(tag, dictionary_VR(tag)[:2], keyword, level)
@@ -165,6 +165,9 @@ class Peer:
 
     host: "" for a peer that only calls us and is no C-MOVE destination. allow: what it may ask of us.
     transfer_syntaxes: UIDs to propose to it; empty: what fits the object.
+
+    >>> Config(peers=[Peer(ae_title="PACS", host="10.0.0.5", port=11112)]).peer("PACS").host
+    '10.0.0.5'
     """
 
     ae_title: str = field(metadata=read_with(ae_title))

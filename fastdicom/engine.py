@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Any, Self
 from fastdicom import status_file
 from fastdicom.access import Admission
 from fastdicom.config import Config
-from fastdicom.dataset.identifier import decode_identifier, identifier_from_keywords
+from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
 from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
 from fastdicom.errors import UsageError
-from fastdicom.local import Archive
+from fastdicom.identifiers import build_identifier
+from fastdicom.keeper import ArchiveKeeper
 from fastdicom.net.acceptor import Acceptor, start_thread
 from fastdicom.net.connection import Timing
 from fastdicom.net.server import ServerConnection
 from fastdicom.net.transport import Transport
-from fastdicom.queries import identifier_limits, to_dataset
+from fastdicom.queries import decoded, identifier_limits, to_dataset
 from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
@@ -87,7 +88,7 @@ class Engine:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.archive: Archive
+        self.archive: ArchiveKeeper
         self.addresses: list[tuple[str, int]] = []
         self._handlers: list[Handler] = []
         self._acceptor: Acceptor | None = None
@@ -115,7 +116,7 @@ class Engine:
         """Recover the archive, listen, serve. Raises UsageError when that is not possible."""
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
-        self.archive = Archive(self.config.archive.path, config=self.config)
+        self.archive = ArchiveKeeper(self.config.archive.path, self.config)
         try:
             self.archive.recover()
             self._plug()
@@ -178,7 +179,7 @@ class Engine:
 
     def find(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Iterator[Dataset]:
         """Query our own archive; keys as in `PeerConnection.find`."""
-        identifier = identifier_from_keywords(level, model, **keys)
+        identifier = decoded(build_identifier(level, keys), model, self.config)
         for match in self.archive.find(identifier):
             if match is not None:
                 yield to_dataset(match)
@@ -240,10 +241,16 @@ class Engine:
             ),
         )
 
-    def _decode_identifier(self, data: bytes, syntax: str, sop_class_uid: str, retrieve: bool) -> Any:
-        model = "PATIENT" if sop_class_uid in PATIENT_ROOT_CLASSES else "STUDY"
+    def _decode_identifier(self, data: bytes, syntax: str, sop_class_uid: str, retrieve: bool) -> Identifier:
+        config = self.config
         return decode_identifier(
-            data, syntax, model, limits=identifier_limits(self.config.limits), retrieve=retrieve
+            data,
+            syntax,
+            "PATIENT" if sop_class_uid in PATIENT_ROOT_CLASSES else "STUDY",
+            retrieve=retrieve,
+            patient_level_in_study_root=config.query.patient_level_in_study_root,
+            attributes=self.archive.attributes,
+            limits=identifier_limits(config.limits),
         )
 
     def _stored(self, put: Put, caller: Caller) -> None:

@@ -52,7 +52,7 @@ def _part_name(part: str) -> str:
     if tag := _TAG.fullmatch(part):
         number = int(tag[1] + tag[2], 16)
         return keyword_for_tag(number) or f"{tag[1]},{tag[2]}".upper()
-    if part not in keyword_dict:
+    if not part or part not in keyword_dict:  # it has nameless retired rows under ""
         raise UsageError(f"{part!r} is no attribute of PS3.6; {nearest(part, keyword_dict)}")
     return part
 

@@ -1,100 +1,59 @@
-"""An archive on this machine: files and index together, for the engine, for programs and for the shell.
+"""An archive on this machine, for programs and for the shell, with or without a running node.
 
-Several processes may use one archive at the same time. PS3.10 files, one for each instance.
+pydicom Data Sets and keywords come in and go out; the work is done in `keeper` and `maintenance`.
 """
 
 from __future__ import annotations
 
-import fcntl
-import logging
 import os
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import xxhash
-
-from fastdicom.archive.commit import Committer
-from fastdicom.archive.disk import Disk
-from fastdicom.archive.files import Files
-from fastdicom.archive.incoming import IncomingFile
-from fastdicom.archive.recovery import Recovery, recover
+from fastdicom import maintenance
 from fastdicom.config import Config
-from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
+from fastdicom.dataset.attributes import ATTRIBUTES
 from fastdicom.dataset.identifier import Identifier
-from fastdicom.dataset.part10 import FileMeta, encode_file_meta, read_file_meta
-from fastdicom.dataset.record import (
-    Added,
-    Change,
-    Deleted,
-    FileEntry,
-    InstanceRecord,
-    Kept,
-    Outcome,
-    Put,
-    Replaced,
-    StoredEntry,
+from fastdicom.dataset.record import StoredEntry
+from fastdicom.errors import UsageError
+from fastdicom.identifiers import build_identifier, deepest_level
+from fastdicom.index.environment import Counts
+from fastdicom.keeper import ArchiveKeeper, scan_policy
+from fastdicom.queries import decoded, to_dataset
+from fastdicom.reports import (
+    DeleteReport,
+    Explanation,
+    ExportReport,
+    ImportReport,
+    ProgressCallback,
+    RebuildReport,
+    VerifyReport,
 )
-from fastdicom.dataset.scanned import wanted_table
-from fastdicom.dataset.stream import DatasetScan, ScanPolicy
-from fastdicom.errors import FastdicomError, UsageError
-from fastdicom.index.environment import Counts, Index
 
-log = logging.getLogger(__name__)
-
-_SEALED = "sealed/"
-_TRASH_BATCH = 256
-_READ_PIECE = 1 << 20
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 
 class Archive:
-    """Files and index of one archive folder.
+    """An archive folder.
 
-    >>> with Archive(tmp_path / "archive") as archive:
+    >>> with Archive(tmp_path / "archive", create=True) as archive:
     ...     archive.counts().instances
     0
 
-    config: durability, duplicates, limits and indexed attributes; the defaults of `Config` without it.
-    readonly: for queries only; the archive must exist. Raises UsageError when the folder is no archive.
+    config: durability, duplicates, limits and indexed attributes. create: make an archive where there is
+    none. Raises UsageError when there is no archive, or while its index is being rebuilt.
     """
 
     def __init__(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        config: Config | None = None,
-        readonly: bool = False,
-        disk: Disk | None = None,
+        self, path: str | os.PathLike[str], *, config: Config | None = None, create: bool = False
     ) -> None:
         self.path = Path(path)
-        self.config = config or Config(archive=self.path)
-        self.readonly = readonly
-        if readonly and not (self.path / "index").is_dir():
-            raise UsageError(f"{self.path} is no archive: it has no index folder")
-        settings = self.config.archive
-        self.sync = settings.durability == "full"
-        self.attributes: tuple[Attribute, ...] = (*ATTRIBUTES, *self.config.index.extra)
-        self.scan_policy = scan_policy(self.config)
-        if not readonly:
-            _make_folder(self.path)
-            self._lock = lock_folder(self.path, exclusive=False)
-        self.index = self._open_index()
-        self._unlinked: list[str] = []
-        self._trash_lock = threading.Lock()
-        self.files: Files
-        if readonly:
-            self._objects = self.path / "objects"
-            return
-        self.files = Files(self.path / "objects", disk or Disk(), min_free=settings.min_free)
-        self.committer = Committer(
-            self._apply,
-            self.files.disk,
-            sync=self.sync,
-            reopen=self._reopen_index,
-            has_row=lambda path: any(found == path for found in self.index.paths(path)),
-        )
+        self._config = config or Config(archive=self.path)
+        if not create and not (self.path / "objects").is_dir():
+            raise UsageError(f"{self.path} is no archive: there is no folder {self.path / 'objects'}")
+        self._keeper = ArchiveKeeper(self.path, self._config)
 
     def __enter__(self) -> Self:
         return self
@@ -103,213 +62,79 @@ class Archive:
         self.close()
 
     def close(self) -> None:
-        """Finish what is begun and give everything back."""
-        if not self.readonly:
-            self.files.close()
-            self._seal_finished()
-            self._empty_trash()
-            os.close(self._lock)
-        self.index.close()
-
-    # ------------------------------------------------------------------------------ receiving
-
-    def incoming(self) -> IncomingFile:
-        """A new file. Raises Unavailable when there is no room for it."""
-        return self.files.incoming()
-
-    def commit(self, file: IncomingFile | None, change: Change) -> Outcome:
-        """Make a sealed file and its row durable (or a deletion). Raises Unavailable when it failed."""
-        outcome: Outcome = self.committer.commit(file, change)
-        if file is not None:
-            if isinstance(outcome, Kept):
-                file.discard()
-            else:
-                file.finish()
-        if isinstance(outcome, Replaced | Deleted) and outcome.old is not None:
-            self._unlink(outcome.old.path)
-        return outcome
-
-    def take(self, source: Path) -> Outcome:
-        """Store one file of another place. Raises Refused, UsageError (no DICOM file) or OSError."""
-        with source.open("rb") as stream:
-            meta = read_file_meta(stream)
-            record, checksum = self._scan(stream, meta)
-            file = self.incoming()
-            try:
-                head = encode_file_meta(
-                    record.sop_class_uid,
-                    record.sop_instance_uid,
-                    meta.transfer_syntax_uid,
-                    source_ae_title=meta.source_ae_title,
-                )
-                file.append([head])
-                stream.seek(meta.dataset_offset)
-                while piece := stream.read(_READ_PIECE):
-                    file.append([piece])
-                file.seal(sync=self.sync)
-            except BaseException:
-                file.discard()
-                raise
-        entry = FileEntry(
-            file.path,
-            file.size,
-            len(head),
-            checksum,
-            meta.transfer_syntax_uid,
-            time.time(),
-            meta.source_ae_title,
-        )
-        return self.commit(file, Put(record, entry, self.config.archive.duplicates == "replace"))
-
-    def _scan(self, stream: BinaryIO, meta: FileMeta) -> tuple[InstanceRecord, int]:
-        """The record of a file's Data Set, and its checksum."""
-        scan = DatasetScan(meta.transfer_syntax_uid, self.scan_policy)
-        checksum = xxhash.xxh3_64()
-        stream.seek(meta.dataset_offset)
-        while piece := stream.read(_READ_PIECE):
-            scan.feed(piece)
-            checksum.update(piece)
-        return scan.finish(None, None), checksum.intdigest()
+        """Give everything back."""
+        self._keeper.close()
 
     # ------------------------------------------------------------------------------ asking
 
-    def find(self, identifier: Identifier) -> Iterator[bytes | None]:
-        """Encoded identifiers of the matches, one for each entity; None now and then in between."""
-        return self.index.find(identifier)
+    def find(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Iterator[Dataset]:
+        """The matches of a query, as C-FIND would answer them."""
+        for match in self._keeper.find(self._identifier(level, model, keys)):
+            if match is not None:
+                yield to_dataset(match)
 
-    def instances(self, identifier: Identifier) -> Sequence[StoredEntry]:
-        """Every instance below the matches."""
-        return self.index.instances(identifier)
-
-    def read(self, entry: StoredEntry) -> memoryview:
-        """The whole file of an instance."""
-        return self.files.read(entry.file.path)
+    def instances(self, level: str | None = None, model: str = "STUDY", **keys: Any) -> Sequence[StoredEntry]:
+        """Every instance below the matches. level: by default the lowest that one of the keys belongs to."""
+        return self._keeper.instances(self._below(level, model, keys))
 
     def path_of(self, entry: StoredEntry) -> Path:
         """Where the file of an instance is."""
-        return self.path / "objects" / entry.file.path
+        return self._keeper.path_of(entry)
 
     def counts(self) -> Counts:
         """Entities of each level, and bytes."""
-        return self.index.counts()
+        return self._keeper.counts()
 
-    # ------------------------------------------------------------------------------ start-up
+    def explain(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Explanation:
+        """Run a query and say how it was answered."""
+        started = time.perf_counter()
+        plan = self._keeper.index.explain(self._identifier(level, model, keys))
+        seconds = time.perf_counter() - started
+        return Explanation(plan.key, plan.rows_visited, plan.answers, seconds, plan.files_read)
 
-    def recover(self) -> Recovery:
-        """Settle what an earlier process left behind. Before anything is received."""
-        trash = self.index.trash()
-        if trash:
-            self.index.forget_trash(self.files.unlink(trash))
-        sealed = {name.removeprefix(_SEALED) for name in self.index.notes(_SEALED)}
-        found = recover(
-            self.files.root,
-            self.files.disk,
-            is_sealed=sealed.__contains__,
-            indexed_paths=self.index.paths,
-            adopt=self._adopt,
-        )
-        self._note_sealed(found.sealed)
-        return found
+    # ------------------------------------------------------------------------------ changing
 
-    def _adopt(self, path: str) -> bool:
-        """Index a whole file that has no row. False: it is no instance that we would have kept."""
-        absolute = self.files.path_of(path)
+    def import_paths(
+        self, paths: Iterable[str | os.PathLike[str]], progress: ProgressCallback | None = None
+    ) -> ImportReport:
+        """Take files and folders in."""
+        return maintenance.import_paths(self._keeper, paths, progress)
+
+    def export(
+        self,
+        out: str | os.PathLike[str],
+        progress: ProgressCallback | None = None,
+        *,
+        level: str | None = None,
+        **keys: Any,
+    ) -> ExportReport:
+        """Copy what matches to `out/<study>/<series>/<SOP Instance UID>.dcm`; without keys, everything."""
+        return maintenance.export(self._keeper, Path(out), self._below(level, "STUDY", keys), progress)
+
+    def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
+        """Delete what matches. Raises UsageError without a key that says what."""
+        if not any(value not in ("", None, []) for value in keys.values()):
+            raise UsageError("name what is to be deleted: at least one key with a value")
+        return maintenance.delete(self._keeper, self._below(level, "STUDY", keys), dry_run=dry_run)
+
+    def verify(self, progress: ProgressCallback | None = None) -> VerifyReport:
+        """Is every indexed instance whole on disk, and every file indexed?"""
+        return maintenance.verify(self._keeper, progress)
+
+    def rebuild(self, progress: ProgressCallback | None = None) -> RebuildReport:
+        """The index anew from the files alone. Raises UsageError while anybody else uses the archive."""
+        self._keeper.close()
         try:
-            put = self.put_of(absolute, path)
-        except (FastdicomError, OSError) as error:
-            log.warning("%s has no row and cannot be indexed: %s", path, error)
-            return False
-        return isinstance(self.index.apply([put])[0], Added)
+            attributes = (*ATTRIBUTES, *self._config.index.extra)
+            return maintenance.rebuild(self.path, attributes, scan_policy(self._config), progress)
+        finally:
+            self._keeper = ArchiveKeeper(self.path, self._config)
 
-    def put_of(self, absolute: Path, path: str) -> Put:
-        """The index change for a file that lies in the objects folder already."""
-        with absolute.open("rb") as stream:
-            meta = read_file_meta(stream)
-            record, checksum = self._scan(stream, meta)
-            stat = os.fstat(stream.fileno())
-        entry = FileEntry(
-            path,
-            stat.st_size,
-            meta.dataset_offset,
-            checksum,
-            meta.transfer_syntax_uid,
-            stat.st_mtime,
-            meta.source_ae_title,
-        )
-        return Put(record, entry)
+    # ------------------------------------------------------------------------------ keys
 
-    # ------------------------------------------------------------------------------ the index's side
+    def _below(self, level: str | None, model: str, keys: dict[str, Any]) -> Identifier:
+        return self._identifier(level or deepest_level(keys), model, keys)
 
-    def _open_index(self) -> Index:
-        return Index.open(
-            self.path / "index", attributes=self.attributes, readonly=self.readonly, sync=self.sync
-        )
-
-    def _reopen_index(self) -> None:
-        self.index.close()
-        self.index = self._open_index()
-
-    def _apply(self, batch: Sequence[Change]) -> list[Outcome]:
-        outcomes = self.index.apply(batch)
-        self._seal_finished()
-        return outcomes
-
-    def _seal_finished(self) -> None:
-        finished = self.files.layout.take_finished()
-        if finished:
-            self._note_sealed(finished)
-
-    def _note_sealed(self, names: Sequence[str]) -> None:
-        for name in names:
-            self.index.note(_SEALED + name, b"1")
-
-    def _unlink(self, path: str) -> None:
-        """A row let go of this file. Its entry in the index's trash goes later, with others."""
-        gone = self.files.unlink([path])
-        with self._trash_lock:
-            self._unlinked += gone
-            if len(self._unlinked) < _TRASH_BATCH:
-                return
-        self._empty_trash()
-
-    def _empty_trash(self) -> None:
-        with self._trash_lock:
-            gone, self._unlinked = self._unlinked, []
-        if gone:
-            self.index.forget_trash(gone)
-
-
-def lock_folder(path: Path, *, exclusive: bool) -> int:
-    """A descriptor that holds the archive's lock: shared by all who write, exclusive for `rebuild`.
-
-    Raises UsageError when somebody holds the other kind.
-    """
-    fd = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        why = "it is in use: stop the node first" if exclusive else "its index is being rebuilt"
-        raise UsageError(f"{path}: {why}") from None
-    return fd
-
-
-def scan_policy(config: Config) -> ScanPolicy:
-    """What the scanner looks for, and its ceilings, from the configuration."""
-    limits = config.limits
-    return ScanPolicy(
-        wanted=wanted_table(config.index.extra),
-        depth_max=limits.nesting_depth_max,
-        value_length_max=limits.indexed_value_length_max,
-        element_count_max=limits.element_count_max,
-        inflated_length_max=limits.inflated_length_max,
-        inflate_ratio_max=limits.inflate_ratio_max,
-        inflate_ratio_after=limits.inflate_ratio_after,
-    )
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(mode=0o750, parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the archive {path}: {error.strerror}") from error
+    def _identifier(self, level: str, model: str, keys: dict[str, Any]) -> Identifier:
+        """Keywords to an Identifier, on the way that a C-FIND takes; nothing is hierarchical here."""
+        return decoded(build_identifier(level, keys), model, self._config)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import xxhash
 
 from fastdicom.archive.layout import WHOLE, block_names
+from fastdicom.dataset.attributes import Attribute
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Delete, Deleted, Kept, Put, StoredEntry
+from fastdicom.dataset.stream import ScanPolicy
 from fastdicom.errors import FastdicomError, UsageError
+from fastdicom.folders import files_below
 from fastdicom.index.environment import Index
-from fastdicom.local import Archive, lock_folder
-from fastdicom.outbox import files_below
+from fastdicom.keeper import ArchiveKeeper, lock_folder, put_of
 from fastdicom.reports import (
     DeleteReport,
     ExportReport,
@@ -32,13 +34,13 @@ _PIECE = 1 << 20
 
 
 def import_paths(
-    archive: Archive, paths: Iterable[str | os.PathLike[str]], progress: ProgressCallback | None = None
+    keeper: ArchiveKeeper, paths: Iterable[str | os.PathLike[str]], progress: ProgressCallback | None = None
 ) -> ImportReport:
     """Take files and folders into the archive. What is no DICOM file is skipped and named."""
     report = ImportReport()
     for path in files_below(paths):
         try:
-            outcome = archive.take(path)
+            outcome = keeper.take(path)
         except UsageError as error:
             report.skipped.append(NamedPath(path, str(error)))
         except (FastdicomError, OSError) as error:
@@ -54,20 +56,20 @@ def import_paths(
 
 
 def export(
-    archive: Archive, out: Path, identifier: Identifier, progress: ProgressCallback | None = None
+    keeper: ArchiveKeeper, out: Path, identifier: Identifier, progress: ProgressCallback | None = None
 ) -> ExportReport:
     """Copy every instance below the matches to `out/<study>/<series>/<SOP Instance UID>.dcm`.
 
     The UIDs were vetted when they came in; a file that exists is replaced.
     """
     report = ExportReport()
-    entries = archive.instances(identifier)
+    entries = keeper.instances(identifier)
     for entry in entries:
         folder = out / entry.study_instance_uid / entry.series_instance_uid
         target = folder / f"{entry.sop_instance_uid}.dcm"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(archive.path_of(entry), target)
+            shutil.copyfile(keeper.path_of(entry), target)
         except OSError as error:
             report.failed.append(NamedPath(target, error.strerror or str(error)))
         else:
@@ -77,12 +79,12 @@ def export(
     return report
 
 
-def delete(archive: Archive, identifier: Identifier, *, dry_run: bool = False) -> DeleteReport:
+def delete(keeper: ArchiveKeeper, identifier: Identifier, *, dry_run: bool = False) -> DeleteReport:
     """Delete every instance below the matches: row first, then file."""
     report = DeleteReport()
-    for entry in archive.instances(identifier):
+    for entry in keeper.instances(identifier):
         if not dry_run:
-            outcome = archive.commit(None, Delete(entry.sop_instance_uid))
+            outcome = keeper.commit(None, Delete(entry.sop_instance_uid))
             if not isinstance(outcome, Deleted) or outcome.old is None:
                 continue  # somebody else was faster
         report.entries.append(entry)
@@ -94,17 +96,17 @@ def delete(archive: Archive, identifier: Identifier, *, dry_run: bool = False) -
 # ------------------------------------------------------------------------------------------ verify
 
 
-def verify(archive: Archive, progress: ProgressCallback | None = None) -> VerifyReport:
+def verify(keeper: ArchiveKeeper, progress: ProgressCallback | None = None) -> VerifyReport:
     """Compare every row with its file, byte by byte, and every file with the index."""
     report = VerifyReport()
-    total = archive.counts().instances
+    total = keeper.counts().instances
     known: dict[str, set[str]] = {}
-    for entry in archive.index.entries():
+    for entry in keeper.index.entries():
         block, _, name = entry.file.path.partition("/")
         known.setdefault(block, set()).add(name)
-        _verify_one(archive, entry, report)
+        _verify_one(keeper, entry, report)
         _tell(progress, report.checked, total, len(report.damaged) + len(report.missing), report.bytes)
-    objects = archive.path / "objects"
+    objects = keeper.path / "objects"
     for block in block_names(objects):
         for name in sorted(os.listdir(objects / block)):
             if name.endswith(WHOLE) and name not in known.get(block, ()):
@@ -112,8 +114,8 @@ def verify(archive: Archive, progress: ProgressCallback | None = None) -> Verify
     return report
 
 
-def _verify_one(archive: Archive, entry: StoredEntry, report: VerifyReport) -> None:
-    path = archive.path_of(entry)
+def _verify_one(keeper: ArchiveKeeper, entry: StoredEntry, report: VerifyReport) -> None:
+    path = keeper.path_of(entry)
     report.checked += 1
     try:
         size, checksum = _checksum(path, entry.file.dataset_offset)
@@ -143,19 +145,24 @@ def _checksum(path: Path, dataset_offset: int) -> tuple[int, int]:
 # ------------------------------------------------------------------------------------------ rebuild
 
 
-def rebuild(path: Path, archive: Archive, progress: ProgressCallback | None = None) -> RebuildReport:
+def rebuild(
+    path: Path,
+    attributes: Sequence[Attribute],
+    policy: ScanPolicy,
+    progress: ProgressCallback | None = None,
+) -> RebuildReport:
     """Make the index anew from the files alone; the old one is there until the new one is whole.
 
-    archive: opened without an index of its own, see `Archive.for_rebuild`. Raises UsageError while a node
-    or another program writes to the archive.
+    attributes, policy: what to index, from the configuration. Raises UsageError while a node or another
+    program writes to the archive.
     """
     lock = lock_folder(path, exclusive=True)
     try:
         fresh = path / "index.rebuild"
         shutil.rmtree(fresh, ignore_errors=True)
         report = RebuildReport()
-        with Index.open(fresh, attributes=archive.attributes, sync=False) as index:
-            for batch in _batches(_puts(archive, report)):
+        with Index.open(fresh, attributes=attributes, sync=False) as index:
+            for batch in _batches(_puts(path / "objects", policy, report)):
                 _apply(index, batch, report)
                 _tell(progress, report.indexed, None, len(report.failed), report.bytes)
         _swap(path / "index", fresh)
@@ -164,15 +171,14 @@ def rebuild(path: Path, archive: Archive, progress: ProgressCallback | None = No
         os.close(lock)
 
 
-def _puts(archive: Archive, report: RebuildReport) -> Iterator[Put]:
-    objects = archive.path / "objects"
+def _puts(objects: Path, policy: ScanPolicy, report: RebuildReport) -> Iterator[Put]:
     for block in block_names(objects):
         for name in sorted(os.listdir(objects / block)):
             if not name.endswith(WHOLE):
                 continue
             absolute = objects / block / name
             try:
-                yield archive.put_of(absolute, f"{block}/{name}")
+                yield put_of(absolute, f"{block}/{name}", policy)
             except (FastdicomError, OSError) as error:
                 report.failed.append(NamedPath(absolute, str(error)))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from fastdicom.dataset.part10 import read_file_meta, scan_file
 from fastdicom.dataset.record import FileEntry, StoredEntry
 from fastdicom.errors import MalformedDataset, Refused, UsageError
+from fastdicom.folders import files_below
 from fastdicom.net.requestor import ClientAssociation, Proposal
 from fastdicom.reports import FailedObject, NamedPath, Progress, ProgressCallback, StoreReport
 from fastdicom.services.proposals import AssociationPlan, plan_associations
@@ -70,19 +71,6 @@ def read_whole(path: Path) -> memoryview:
     """All bytes of a file, mapped. Raises OSError."""
     with path.open("rb") as stream:
         return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-
-
-def files_below(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
-    """The files that `paths` name, folders recursively. Raises UsageError when one is missing."""
-    for path in map(Path, paths):
-        if path.is_dir():
-            for folder, folders, names in os.walk(path):
-                folders.sort()
-                yield from (Path(folder) / name for name in sorted(names))
-        elif path.exists():
-            yield path
-        else:
-            raise UsageError(f"{path}: no such file or folder")
 
 
 def _entries(paths: Iterable[str | os.PathLike[str]], report: StoreReport) -> Iterator[StoredEntry]:

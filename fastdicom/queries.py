@@ -6,55 +6,15 @@ pydicom is imported when it is needed, not before.
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fastdicom.errors import UsageError
+from fastdicom.config import Config, Limits
+from fastdicom.dataset.attributes import ATTRIBUTES
+from fastdicom.dataset.identifier import Identifier, IdentifierLimits, decode_identifier
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, KNOWN
 
 if TYPE_CHECKING:
     from pydicom import Dataset
-
-LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
-
-
-def request_dataset(level: str, identifier: Dataset | None, keys: dict[str, Any]) -> Dataset:
-    """The identifier of a C-FIND, C-MOVE or C-GET as a pydicom Data Set.
-
-    keys: values by keyword ("" for a return key, a list for several values). Raises UsageError that names
-    what is no keyword.
-    """
-    from pydicom import Dataset as PydicomDataset
-
-    if level not in LEVELS:
-        raise UsageError(f"{level!r} is no level: {', '.join(LEVELS)}")
-    out = PydicomDataset()
-    if identifier is not None:
-        out.update(identifier)
-    for keyword, value in keys.items():
-        _set(out, keyword, value)
-    out.QueryRetrieveLevel = level
-    if _is_not_ascii(out) and "SpecificCharacterSet" not in out:
-        out.SpecificCharacterSet = "ISO_IR 192"
-    return out
-
-
-def _set(dataset: Dataset, keyword: str, value: Any) -> None:
-    from difflib import get_close_matches
-
-    from pydicom.datadict import keyword_dict
-
-    if keyword not in keyword_dict:
-        near = get_close_matches(keyword, keyword_dict, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UsageError(f"{keyword!r} is no keyword of PS3.6{hint}")
-    try:
-        setattr(dataset, keyword, value)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"{keyword}: {error}") from error
-
-
-def _is_not_ascii(dataset: Dataset) -> bool:
-    return any(not str(element.value).isascii() for element in dataset.iterall() if element.VR != "SQ")
 
 
 def encode(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
@@ -84,4 +44,27 @@ def to_dataset(data: bytes, transfer_syntax_uid: str = EXPLICIT_VR_LITTLE_ENDIAN
         data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data)
     return read_dataset(
         BytesIO(data), is_implicit_VR=not syntax.explicit_vr, is_little_endian=not syntax.big_endian
+    )
+
+
+def decoded(dataset: Dataset, model: str, config: Config) -> Identifier:
+    """A query on our own archive: relational, since nobody has to negotiate with himself."""
+    return decode_identifier(
+        encode(dataset, EXPLICIT_VR_LITTLE_ENDIAN),
+        EXPLICIT_VR_LITTLE_ENDIAN,
+        "PATIENT" if model.upper() == "PATIENT" else "STUDY",
+        limits=identifier_limits(config.limits),
+        relational=True,
+        patient_level_in_study_root=True,
+        attributes=(*ATTRIBUTES, *config.index.extra),
+    )
+
+
+def identifier_limits(limits: Limits) -> IdentifierLimits:
+    """The ceilings for identifiers from the configuration."""
+    return IdentifierLimits(
+        length_max=limits.identifier_length_max,
+        keys_max=limits.identifier_keys_max,
+        uids_max=limits.identifier_uids_max,
+        depth_max=limits.nesting_depth_max,
     )

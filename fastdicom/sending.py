@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Protocol
 
-from fastdicom.errors import FastdicomError, UsageError
+from fastdicom.errors import FastdicomError
+from fastdicom.folders import files_below
 from fastdicom.reports import FailedObject, Progress, ProgressCallback, StoreReport
 
 
@@ -18,7 +19,7 @@ class Storer(Protocol):
 
     def store(
         self,
-        paths: Sequence[str | os.PathLike[str]],
+        paths: Iterable[str | os.PathLike[str]],
         progress: ProgressCallback | None = None,
         transfer_syntaxes: Sequence[str] | None = None,
     ) -> StoreReport:
@@ -30,7 +31,7 @@ def store_parallel(
     paths: Iterable[str | os.PathLike[str]],
     associations: int,
     progress: ProgressCallback | None = None,
-    transfer_syntaxes: Sequence[str] | None = None,
+    transfer_syntaxes: Sequence[str] = (),
 ) -> StoreReport:
     """C-STORE of files and folders over at most `associations` connections that `connect` makes.
 
@@ -62,7 +63,7 @@ class Worker(Thread):
         connect: Callable[[], AbstractContextManager[Storer]],
         paths: list[Path],
         progress: ProgressCallback,
-        transfer_syntaxes: Sequence[str] | None,
+        transfer_syntaxes: Sequence[str],
     ) -> None:
         super().__init__(name="fastdicom-send", daemon=True)
         self.report = StoreReport()
@@ -76,7 +77,9 @@ class Worker(Thread):
         """Send; an error is kept for the caller, and every file that it concerns is reported."""
         try:
             with self._connect() as peer:
-                self.report = peer.store(self._paths, self._progress, self._transfer_syntaxes)
+                self.report = peer.store(
+                    self._paths, progress=self._progress, transfer_syntaxes=self._transfer_syntaxes
+                )
         except Exception as problem:  # whoever waits for this thread raises or reports it
             self.error = problem
             self.report.failed = [FailedObject(path, None, str(problem)) for path in self._paths]
@@ -127,19 +130,6 @@ def merge(reports: Sequence[StoreReport]) -> StoreReport:
     return whole
 
 
-def files_below(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
-    """Every file that `paths` name or hold, folders in alphabetical order. Raises UsageError for no path."""
-    for path in map(Path, paths):
-        if path.is_dir():
-            for folder, folders, names in os.walk(path):
-                folders.sort()
-                yield from (Path(folder, name) for name in sorted(names))
-        elif path.exists():
-            yield path
-        else:
-            raise UsageError(f"there is no {os.fspath(path)!r}")
-
-
 def divide(files: Iterable[Path], count: int) -> list[list[Path]]:
     """At most `count` lists of about the same size in bytes, each in the order of `files`."""
     parts: list[list[Path]] = [[] for _ in range(count)]
@@ -147,5 +137,10 @@ def divide(files: Iterable[Path], count: int) -> list[list[Path]]:
     for file in files:
         least = sizes.index(min(sizes))
         parts[least].append(file)
-        sizes[least] += 1 + file.stat().st_size
+        sizes[least] += 1 + _size(file)
     return [part for part in parts if part] or [[]]
+
+
+def _size(file: Path) -> int:
+    """Bytes; 0 for a link to nothing, which is skipped and named when its turn comes."""
+    return file.stat().st_size if file.exists() else 0

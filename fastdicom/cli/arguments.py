@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import fastdicom
-from fastdicom.config import Timeouts
+from fastdicom.config import Config
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import key_name, level_name
 from fastdicom.settings import ae_title, number, seconds, transfer_syntax
@@ -107,6 +108,22 @@ def add_archive(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """--config, for what indexes files."""
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help="the node's configuration: its limits and extra attributes",
+    )
+
+
+def config_of(options: argparse.Namespace) -> Config:
+    """The configuration that the options mean, about the archive that they name."""
+    config = Config.load(options.config) if options.config is not None else Config()
+    return config.with_changes(archive={"path": options.archive})
+
+
 def add_transfer_syntax(parser: argparse.ArgumentParser, required: bool, does: str) -> None:
     """--transfer-syntax."""
     parser.add_argument(
@@ -136,11 +153,11 @@ def keys_of(options: argparse.Namespace) -> dict[str, str]:
     return keys
 
 
-def connect(options: argparse.Namespace) -> PeerConnection:
-    """The connection to the peer that the arguments name; a context manager."""
-    timeouts = Timeouts()
-    if options.timeout is not None:
-        timeouts = Timeouts(connect_s=options.timeout, response_s=options.timeout)
-    return fastdicom.connect(
-        options.host, options.port, called=options.called, calling=options.calling, timeouts=timeouts
+def peer_of(options: argparse.Namespace) -> PeerConnection:
+    """The peer that the arguments name; a context manager. Its first operation opens the association."""
+    peer = fastdicom.PeerConnection(
+        options.host, options.port, called=options.called, calling=options.calling
     )
+    if options.timeout is not None:
+        peer.timing = replace(peer.timing, connect_s=options.timeout, response_s=options.timeout)
+    return peer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from fastdicom.cli.arguments import add_json, add_peer, connect
+from fastdicom.cli.arguments import add_json, add_peer, peer_of
 from fastdicom.cli.exits import DONE
 from fastdicom.cli.terminal import print_json
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Ask once; the time from request to answer."""
-    with connect(options) as peer:
+    with peer_of(options) as peer:
         elapsed_s = peer.echo()
     if options.json:
         print_json(

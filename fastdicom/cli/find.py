@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import fastdicom
 from fastdicom.cli.answers import print_answers, print_json_answers, with_return_keys
-from fastdicom.cli.arguments import add_json, add_keys, add_level, add_model, add_peer, connect, keys_of
+from fastdicom.cli.arguments import add_json, add_keys, add_level, add_model, add_peer, keys_of, peer_of
 from fastdicom.cli.exits import DONE
 from fastdicom.cli.terminal import plural, print_json, printable, say
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier
 from fastdicom.reports import Explanation
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 EXAMPLE = """\
   fastdicom find 10.0.0.5 104 --called PACS -k PatientName='DOE*' -k StudyDate=20240101-
@@ -58,12 +63,9 @@ def find_at_peer(options: argparse.Namespace) -> int:
     model = options.model.upper()
     keys = with_return_keys(options.level, model, keys_of(options))
     identifier = build_identifier(options.level, keys)
-    with connect(options) as peer:
-        answers = peer.find(level=options.level, model=model, identifier=identifier)
-        if options.json:
-            print_json_answers(answers)
-        else:
-            say(plural(print_answers(answers, keys), "match", "matches"))
+    with peer_of(options) as peer:
+        found = peer.find(level=options.level, model=model, identifier=identifier)
+        show(found, keys, options.json)
     return DONE
 
 
@@ -75,17 +77,21 @@ def find_in_archive(options: argparse.Namespace) -> int:
         if options.explain:
             explain(archive.explain(level=options.level, model=model, **keys), options.json)
         elif options.paths:
-            paths = (archive.path_of(entry) for entry in archive.instances(level=options.level, **keys))
-            for path in paths:
+            for entry in archive.instances(level=options.level, model=model, **keys):
+                path = archive.path_of(entry)
                 print_json({"path": path}) if options.json else print(path)
         else:
             keys = with_return_keys(options.level, model, keys)
-            answers = archive.find(level=options.level, model=model, **keys)
-            if options.json:
-                print_json_answers(answers)
-            else:
-                say(plural(print_answers(answers, keys), "match", "matches"))
+            show(archive.find(level=options.level, model=model, **keys), keys, options.json)
     return DONE
+
+
+def show(found: Iterable[Dataset], columns: Iterable[str], as_json: bool) -> None:
+    """Print matches as they come."""
+    if as_json:
+        print_json_answers(found)
+    else:
+        say(plural(print_answers(found, columns), "match", "matches"))
 
 
 def explain(explanation: Explanation, as_json: bool) -> None:

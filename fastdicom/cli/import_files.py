@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import fastdicom
-from fastdicom.cli.arguments import add_archive, add_json
+from fastdicom.cli.arguments import add_archive, add_config, add_json, config_of
 from fastdicom.cli.exits import DONE, REFUSED
 from fastdicom.cli.progress import ProgressPrinter
 from fastdicom.cli.terminal import human_size, plural, print_json, say
@@ -18,12 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """PATH... --archive DIR."""
     parser.add_argument("paths", metavar="PATH", nargs="+", help="a file, or a folder with all below it")
     add_archive(parser)
+    add_config(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Copy into the archive and index; the files given stay where they are."""
-    with fastdicom.Archive(options.archive) as archive, ProgressPrinter("imported") as progress:
+    archive = fastdicom.Archive(options.archive, config=config_of(options), create=True)
+    with archive, ProgressPrinter("imported") as progress:
         report = archive.import_paths(options.paths, progress)
     if options.json:
         print_json(report)

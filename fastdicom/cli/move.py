@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from fastdicom.cli.arguments import add_peer, checked, connect
+from fastdicom.cli.arguments import add_peer, checked, peer_of
 from fastdicom.cli.progress import ProgressPrinter
 from fastdicom.cli.retrieval import add_retrieval, retrieval_keys, tell
+from fastdicom.identifiers import build_identifier
 from fastdicom.settings import ae_title
 
 EXAMPLE = "  fastdicom move 10.0.0.5 104 --called PACS --destination GATEWAY -k StudyInstanceUID=1.2.3"
@@ -28,12 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Have it sent; the peer's counts while it does."""
     keys = retrieval_keys(options)
-    with connect(options) as peer, ProgressPrinter("moved") as progress:
+    with peer_of(options) as peer, ProgressPrinter("moved") as progress:
         report = peer.move(
             destination=options.destination,
             level=options.level,
             model=options.model.upper(),
+            identifier=build_identifier(options.level, keys),
             progress=progress,
-            **keys,
         )
     return tell(report, "moved", options.json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import fastdicom
-from fastdicom.cli.arguments import add_archive, add_json
+from fastdicom.cli.arguments import add_archive, add_config, add_json, config_of
 from fastdicom.cli.exits import DONE, REFUSED
 from fastdicom.cli.progress import ProgressPrinter
 from fastdicom.cli.terminal import human_size, plural, print_json, say
@@ -16,12 +16,14 @@ EXAMPLE = "  fastdicom rebuild --archive /var/lib/fastdicom"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--archive DIR."""
     add_archive(parser)
+    add_config(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Read every file anew; files that are no instances are named and stay."""
-    with fastdicom.Archive(options.archive) as archive, ProgressPrinter("indexed") as progress:
+    archive = fastdicom.Archive(options.archive, config=config_of(options))
+    with archive, ProgressPrinter("indexed") as progress:
         report = archive.rebuild(progress)
     if options.json:
         print_json(report)

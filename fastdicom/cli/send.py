@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from fastdicom.cli.arguments import add_json, add_peer, add_transfer_syntax, connect, whole_number
+from fastdicom.cli.arguments import add_json, add_peer, add_transfer_syntax, peer_of, whole_number
 from fastdicom.cli.exits import DONE, REFUSED
 from fastdicom.cli.progress import ProgressPrinter
 from fastdicom.cli.terminal import human_size, plural, print_json, printable, say
@@ -46,10 +46,10 @@ def send(options: argparse.Namespace) -> StoreReport:
     """Send everything over as many associations as asked for."""
     from fastdicom.sending import store_parallel
 
-    syntaxes = [options.transfer_syntax] if options.transfer_syntax else None
+    syntaxes = (options.transfer_syntax,) if options.transfer_syntax else ()
     with ProgressPrinter("sent") as progress:
         return store_parallel(
-            lambda: connect(options), options.paths, options.associations, progress, syntaxes
+            lambda: peer_of(options), options.paths, options.associations, progress, syntaxes
         )
 
 

@@ -35,6 +35,13 @@ class Timing:
 class Connection:
     """One association on one transport, driven by one thread."""
 
+    stopping = False
+
+    @property
+    def idle(self) -> bool:
+        """True between messages."""
+        return self.assembler.idle
+
     def __init__(
         self,
         transport: Transport,
@@ -63,6 +70,8 @@ class Connection:
 
     def _pull(self, timeout_s: float) -> list[AssociationEvent]:
         count = self.transport.receive(self.association.space(), timeout_s)
+        if count == 0 and self.stopping and self.idle:
+            return []  # it was us who ended the wait
         events = self.association.received(count, self.clock())
         self.flush()
         return events

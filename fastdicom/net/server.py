@@ -61,7 +61,6 @@ class ServerConnection(Connection):
     number = 0
     address = ""
     name = "?"  # for logs: calling AE title, once known
-    stopping = False
     failed = False
     ended = False  # set by who started the thread
 

@@ -73,9 +73,7 @@ def test_one_byte_at_a_time() -> None:
     ),
     st.integers(1, 5000),
 )
-def test_data_longer_than_the_buffer_passes_through(
-    pdvs: list[tuple[int, int, bytes]], step: int
-) -> None:
+def test_data_longer_than_the_buffer_passes_through(pdvs: list[tuple[int, int, bytes]], step: int) -> None:
     stream = b"".join(pdu(4, pdv(2 * number + 1, control, data)) for number, control, data in pdvs)
     reader = PduReader(4096, 0, 1000)
     events = [event for at in range(0, len(stream), step) for event in feed(reader, stream[at : at + step])]

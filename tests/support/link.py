@@ -29,6 +29,8 @@ def deliver(data: bytes, to: Association, *, step: int = 0, now: float = 0.0) ->
     return events
 
 
-def exchange(source: Association, to: Association, *, step: int = 0, now: float = 0.0) -> list[AssociationEvent]:
+def exchange(
+    source: Association, to: Association, *, step: int = 0, now: float = 0.0
+) -> list[AssociationEvent]:
     """Everything that `source` has to say, to `to`."""
     return deliver(b"".join(source.take_outgoing()), to, step=step, now=now)

@@ -164,6 +164,7 @@ MISTAKES = [
     ('[log]\nlevel = "info"', [(2, "log.level", '"INFO"')]),
     ("[limits]\nnesting_depth_max = 0", [(2, "limits.nesting_depth_max", "between 1 and")]),
     ('[index]\nextra = ["ScanOptons"]', [(2, "index.extra", "nearest known is `ScanOptions`")]),
+    ('[index]\nextra = ["SERIES/"]', [(2, "index.extra", "is no attribute")]),
     ('[index]\nextra = ["SERIE/ScanOptions"]', [(2, "index.extra", "nearest known is `SERIES`")]),
     ("[node\nport = 1", [(1, "", "Expected ']'")]),
     ("[node]\nport = 1\nport = 2", [(3, "", "Cannot overwrite a value")]),

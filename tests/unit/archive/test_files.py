@@ -130,12 +130,20 @@ def test_recovery_leaves_sealed_blocks_and_those_of_the_living_alone(tmp_path: P
     leftovers(tmp_path)
     before = names(tmp_path)
     nothing = recover(
-        tmp_path, Disk(), is_sealed=lambda name: True, indexed_paths=lambda prefix: [], adopt=lambda path: False
+        tmp_path,
+        Disk(),
+        is_sealed=lambda name: True,
+        indexed_paths=lambda prefix: [],
+        adopt=lambda path: False,
     )
     living = Block(tmp_path, "00000001")
     assert living.try_lock()
     nothing_either = recover(
-        tmp_path, Disk(), is_sealed=lambda name: False, indexed_paths=lambda prefix: [], adopt=lambda path: False
+        tmp_path,
+        Disk(),
+        is_sealed=lambda name: False,
+        indexed_paths=lambda prefix: [],
+        adopt=lambda path: False,
     )
     assert names(tmp_path) == before
     assert nothing.sealed == nothing_either.sealed == ()
@@ -147,6 +155,10 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "00000001" / "README").write_text("not ours")
     (tmp_path / "lost+found").mkdir()
     recover(
-        tmp_path, Disk(), is_sealed=lambda name: False, indexed_paths=lambda prefix: [], adopt=lambda path: False
+        tmp_path,
+        Disk(),
+        is_sealed=lambda name: False,
+        indexed_paths=lambda prefix: [],
+        adopt=lambda path: False,
     )
     assert names(tmp_path) == ["00000001/README"]

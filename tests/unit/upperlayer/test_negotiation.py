@@ -1,4 +1,4 @@
-"""What we answer to an A-ASSOCIATE-RQ. The conformance statement's 124 classes by 33 syntaxes are all here."""
+"""What we answer to an A-ASSOCIATE-RQ; the conformance statement's 124 classes by 33 syntaxes among it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,544 @@
+"""Matches index rows against an identifier's keys and encodes the answers, without a Python object per
+element. What the keys mean was decided before, by index/query.py. PS3.4 C.2.2.2, C.4.1.1.3.2.
+"""
+
+cimport cython
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcmp, memcpy
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+
+from byteorder cimport swap_copy
+from element cimport (
+    Element, GROUP_OF_ITEMS, HEAD_LONG, HEAD_SHORT, ITEM, NO_VR, VR_AT, VR_LO, VR_LT, VR_PN, VR_SH, VR_SQ,
+    VR_ST, VR_UC, VR_UR, VR_UT, has_short_length, padding_of, unit_of,
+)
+from pattern cimport digits, equal, fold_ascii_name, like, name_like, take_until, trimmed
+from row cimport SLOTS, Row, Span, next_element, open_row, packed_row
+from wire cimport put_u16be, put_u16le, put_u32be, put_u32le
+
+PATIENT, STUDY, SERIES, IMAGE, COMPUTED = range(5)
+UNIVERSAL, ANY_OF, LIKE, NAME, DATE, TIME, MEMBER, CALL = range(8)
+
+cdef enum:
+    LEVELS = 4
+    LEVEL_PATIENT = 0
+    LEVEL_STUDY = 1
+    DEPTH_MAX = 64
+    DIGITS_MAX = 12
+    NAME_ROOM = 512                # a longer name is folded by way of the heap
+    CHARACTER_SET = 0x00080005
+
+cdef enum Kind:
+    MATCH_ALL = 0
+    MATCH_ANY_OF = 1
+    MATCH_LIKE = 2
+    MATCH_NAME = 3
+    MATCH_DATE = 4
+    MATCH_TIME = 5
+    MATCH_MEMBER = 6
+    MATCH_CALL = 7
+
+
+cdef struct Slot:
+    uint32_t tag
+    uint16_t vr
+    int level
+    bint returned
+    bint text
+    bint several                   # a backslash divides values
+    Kind kind
+    Span* wanted                   # patterns, values, or the two ends of a range
+    size_t wanted_count
+    bint present
+    Span value
+    Span folded                    # at == NULL: the value itself is to be folded
+
+
+cdef class _Slots:
+    """The slots and what their spans point to; so that __dealloc__ frees whatever __init__ had built."""
+
+    cdef Slot* at
+    cdef int count
+
+    def __cinit__(self, int count):
+        self.at = <Slot*>calloc(max(count, 1), sizeof(Slot))
+        if self.at == NULL:
+            raise MemoryError()
+        self.count = count
+
+    def __dealloc__(self):
+        cdef int i
+        for i in range(self.count):
+            free(self.at[i].wanted)
+        free(self.at)
+
+
+@cython.final
+cdef class Selector:
+    """See query.pyi."""
+
+    cdef _Slots slots
+    cdef Slot* slot
+    cdef readonly int count
+    cdef list operands             # per slot: a tuple of bytes, a frozenset or a callable
+    cdef list values               # per slot: bytes given by `set`
+    cdef int order[LEVELS][512]    # the slots of each level, by tag
+    cdef int level_count[LEVELS]
+    cdef int checked[LEVELS][512]  # those of them that not everything matches
+    cdef int checked_count[LEVELS]
+    cdef Py_buffer view[LEVELS]
+    cdef bint viewed[LEVELS]
+    cdef bint explicit_vr
+    cdef bint big_endian
+    cdef readonly bint non_ascii
+    cdef readonly unsigned long long visited
+    cdef bytes plain_charset
+    cdef bytes other_charset
+    cdef uint8_t* out
+    cdef size_t room
+    cdef size_t written
+
+    def __init__(self, specification, *, bint explicit_vr=True, bint big_endian=False,
+                 bytes plain_charset=b"ISO_IR 100", bytes other_charset=b"ISO_IR 192"):
+        cdef list listed = list(specification)
+        cdef int i
+        if self.slots is not None:
+            raise RuntimeError("a Selector is made once")
+        if len(listed) > 512:
+            raise ValueError(f"{len(listed)} keys are more than 512")
+        self.slots = _Slots(len(listed))
+        self.slot = self.slots.at
+        self.count = self.slots.count
+        self.operands = [None] * self.count
+        self.values = [None] * self.count
+        self.explicit_vr = explicit_vr
+        self.big_endian = big_endian
+        self.plain_charset = plain_charset
+        self.other_charset = other_charset
+        for i in range(self.count):
+            tag, vr, level, returned, kind, operand = listed[i]
+            self._define(i, tag, vr, level, returned, kind, operand)
+
+    def __dealloc__(self):
+        cdef int level
+        for level in range(LEVELS):
+            if self.viewed[level]:
+                PyBuffer_Release(&self.view[level])
+        free(self.out)
+
+    cdef int _define(self, int index, uint32_t tag, str vr, int level, bint returned, int kind, operand) except -1:
+        cdef Slot* slot = &self.slot[index]
+        if index and self.slot[index - 1].tag >= tag:
+            raise ValueError("keys have to come in ascending order of tags")
+        if len(vr) != 2 or not 0 <= level <= LEVELS:
+            raise ValueError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}): no VR {vr!r} or no level {level}")
+        slot.tag = tag
+        slot.vr = (ord(vr[0]) << 8) | ord(vr[1])
+        slot.level = level
+        slot.returned = returned
+        slot.text = slot.vr in (VR_LO, VR_LT, VR_PN, VR_SH, VR_ST, VR_UC, VR_UT)
+        slot.several = slot.vr not in (VR_LT, VR_ST, VR_UT, VR_UR)
+        slot.kind = <Kind>kind
+        self.operands[index] = operand
+        if slot.kind not in (MATCH_ALL, MATCH_MEMBER, MATCH_CALL):
+            self._point_to(slot, operand)
+        if level < LEVELS:
+            self.order[level][self.level_count[level]] = index
+            self.level_count[level] += 1
+            if slot.kind != MATCH_ALL:
+                self.checked[level][self.checked_count[level]] = index
+                self.checked_count[level] += 1
+        return 0
+
+    cdef int _point_to(self, Slot* slot, tuple operand) except -1:
+        cdef Py_ssize_t i
+        cdef bytes one
+        if slot.kind in (MATCH_DATE, MATCH_TIME):
+            room = 8 if slot.kind == MATCH_DATE else DIGITS_MAX
+            if len(operand) != 2 or any(len(end) not in (0, room) for end in operand):
+                raise ValueError(f"the ends of a range need {room} digits")
+        slot.wanted = <Span*>calloc(max(len(operand), 1), sizeof(Span))
+        if slot.wanted == NULL:
+            raise MemoryError()
+        slot.wanted_count = len(operand)
+        for i in range(len(operand)):
+            one = operand[i]
+            slot.wanted[i].at = <const uint8_t*>PyBytes_AS_STRING(one)
+            slot.wanted[i].length = <size_t>PyBytes_GET_SIZE(one)
+        return 0
+
+    # Rows in.
+
+    def take(self, int level, row):
+        cdef Row opened
+        cdef Py_buffer* view
+        if not 0 <= level < LEVELS:
+            raise ValueError(f"no level {level}")
+        view = self._hold(level, row)
+        if not open_row(<const uint8_t*>view.buf, <size_t>view.len, &opened):
+            raise ValueError("the lengths of an index row do not add up")
+        return self._take(level, &opened)
+
+    def take_packed(self, int level, block, int first):
+        cdef Py_buffer* view
+        cdef Span row
+        cdef Row opened
+        cdef int slot
+        if not 0 <= level < LEVELS or first < 0:
+            raise ValueError(f"no level {level} or no slot {first}")
+        view = self._hold(level, block)
+        for slot in range(first, SLOTS):
+            if not packed_row(<const uint8_t*>view.buf, <size_t>view.len, slot, &row):
+                raise ValueError("the lengths of a block of index rows do not add up")
+            if row.length == 0:
+                continue
+            if not open_row(row.at, row.length, &opened):
+                raise ValueError("the lengths of an index row do not add up")
+            if self._take(level, &opened):
+                return slot
+        return -1
+
+    def head(self, int level, block, int slot):
+        cdef Span row
+        cdef Row opened
+        cdef const uint8_t[::1] data = block
+        if not packed_row(&data[0], <size_t>data.shape[0], slot, &row) or not open_row(row.at, row.length, &opened):
+            raise ValueError("the lengths of a block of index rows do not add up")
+        return PyBytes_FromStringAndSize(<const char*>opened.head.at, <Py_ssize_t>opened.head.length)
+
+    def release(self):
+        cdef int level, i
+        for level in range(LEVELS):
+            if self.viewed[level]:
+                PyBuffer_Release(&self.view[level])
+                self.viewed[level] = False
+            for i in range(self.level_count[level]):
+                self.slot[self.order[level][i]].present = False
+
+    cdef Py_buffer* _hold(self, int level, data) except NULL:
+        """Borrow the row's bytes: the values point into them until the next row of this level."""
+        if self.viewed[level]:
+            if self.view[level].obj is data:
+                return &self.view[level]
+            self.viewed[level] = False
+            PyBuffer_Release(&self.view[level])
+        PyObject_GetBuffer(data, &self.view[level], PyBUF_SIMPLE)
+        self.viewed[level] = True
+        return &self.view[level]
+
+    cdef bint _take(self, int level, Row* row) except -1:
+        """Most rows of a scan do not match: look at what decides first, at the rest when it is wanted."""
+        self.visited += 1
+        if not self._decides(level, row.own, row.folded):
+            return False
+        if level == LEVEL_STUDY and not self._decides(LEVEL_PATIENT, row.upper, row.folded):
+            return False
+        self._point(self.order[level], self.level_count[level], row.own)
+        if level == LEVEL_STUDY:
+            self._point(self.order[LEVEL_PATIENT], self.level_count[LEVEL_PATIENT], row.upper)
+        return True
+
+    cdef bint _decides(self, int level, Span own, Span folded) except -1:
+        """True when the keys of a level match."""
+        cdef int i
+        if self.checked_count[level] == 0:
+            return True
+        self._point(self.checked[level], self.checked_count[level], own)
+        if folded.length:
+            self._point_folded(level, folded)
+        for i in range(self.checked_count[level]):
+            if not self._slot_matches(self.checked[level][i]):
+                return False
+        return True
+
+    cdef void _point(self, int* order, int count, Span rest) noexcept:
+        """Point slots at their values: both are in ascending order, one walk does."""
+        cdef Element element
+        cdef Span value
+        cdef int next = 0
+        cdef Slot* slot
+        cdef int i
+        for i in range(count):
+            slot = &self.slot[order[i]]
+            slot.present = False
+            slot.folded.at = NULL
+        while next < count and next_element(&rest, &element, &value):
+            while next < count and self.slot[order[next]].tag < element.tag:
+                next += 1
+            if next < count and self.slot[order[next]].tag == element.tag:
+                slot = &self.slot[order[next]]
+                slot.present = True
+                slot.value = value
+                next += 1
+
+    cdef void _point_folded(self, int level, Span rest) noexcept:
+        cdef Element element
+        cdef Span value
+        cdef int i
+        cdef Slot* slot
+        while next_element(&rest, &element, &value):
+            for i in range(self.checked_count[level]):
+                slot = &self.slot[self.checked[level][i]]
+                if slot.tag == element.tag and slot.present:
+                    slot.folded = value
+
+    # Matching.
+
+    cdef bint _slot_matches(self, int index) except -1:
+        cdef Slot* slot = &self.slot[index]
+        cdef Span rest
+        if slot.kind == MATCH_CALL:
+            value = None
+            if slot.present:
+                value = PyBytes_FromStringAndSize(<const char*>slot.value.at, <Py_ssize_t>slot.value.length)
+            return bool(self.operands[index](value))
+        if not slot.present:
+            return False
+        if slot.kind == MATCH_NAME:
+            return self._name_matches(slot)
+        rest = slot.value
+        while rest.at != NULL:
+            if self._value_matches(slot, index, trimmed(take_until(&rest, 0x5C) if slot.several else whole(&rest))):
+                return True
+        return False
+
+    cdef bint _value_matches(self, Slot* slot, int index, Span value) except -1:
+        cdef size_t i
+        cdef uint8_t number[DIGITS_MAX]
+        if slot.kind == MATCH_ANY_OF:
+            for i in range(slot.wanted_count):
+                if equal(slot.wanted[i], value):
+                    return value.length != 0
+            return False
+        if slot.kind == MATCH_LIKE:
+            for i in range(slot.wanted_count):
+                if like(slot.wanted[i], value):
+                    return value.length != 0
+            return False
+        if slot.kind == MATCH_MEMBER:
+            return PyBytes_FromStringAndSize(<const char*>value.at, <Py_ssize_t>value.length) in self.operands[index]
+        if not digits(number, 8 if slot.kind == MATCH_DATE else DIGITS_MAX, value):
+            return False
+        return in_range(slot, number)
+
+    cdef bint _name_matches(self, Slot* slot) except -1:
+        cdef uint8_t near_room[NAME_ROOM]
+        cdef uint8_t* far_room = NULL
+        cdef uint8_t* to = near_room
+        cdef Span rest = slot.folded if slot.folded.at != NULL else slot.value
+        cdef Span name
+        cdef bint matched = False
+        if rest.length > NAME_ROOM:
+            far_room = <uint8_t*>realloc(NULL, rest.length)
+            if far_room == NULL:
+                raise MemoryError()
+            to = far_room
+        while rest.at != NULL and not matched:
+            name = take_until(&rest, 0x5C)
+            if slot.folded.at == NULL:
+                name.length = fold_ascii_name(to, name)
+                name.at = to
+            else:
+                name = trimmed(name)
+            matched = name.length != 0 and any_name_like(slot, name)
+        free(far_room)
+        return matched
+
+    # Answers out.
+
+    def set(self, int index, bytes value):
+        cdef Slot* slot
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        slot = &self.slot[index]
+        self.values[index] = value
+        slot.present = value is not None
+        slot.folded.at = NULL
+        if value is not None:
+            slot.value.at = <const uint8_t*>PyBytes_AS_STRING(value)
+            slot.value.length = <size_t>PyBytes_GET_SIZE(value)
+        return slot.kind == MATCH_ALL or self._slot_matches(index)
+
+    def texts(self):
+        cdef int i
+        cdef list found = []
+        for i in range(self.count):
+            if self.slot[i].returned and self.slot[i].present and has_high_text(self.slot[i].vr, self.slot[i].value, 0):
+                found.append((i, chr(self.slot[i].vr >> 8) + chr(self.slot[i].vr & 0xFF), PyBytes_FromStringAndSize(
+                    <const char*>self.slot[i].value.at, <Py_ssize_t>self.slot[i].value.length)))
+        return found
+
+    def encode(self):
+        cdef int i
+        self.non_ascii = False
+        for i in range(self.count):
+            if self.slot[i].returned and self.slot[i].present:
+                if has_high_text(self.slot[i].vr, self.slot[i].value, 0):
+                    self.non_ascii = True
+                    break
+        return self._encode(self.other_charset if self.non_ascii else self.plain_charset, None)
+
+    def encode_with(self, bytes charset not None, dict replaced not None):
+        return self._encode(charset, replaced)
+
+    cdef bytes _encode(self, bytes charset, dict replaced):
+        cdef int i
+        cdef size_t needed = 0
+        cdef Span value
+        cdef bytes given
+        for i in range(self.count):
+            needed += HEAD_LONG + 1 + (self.slot[i].value.length if self.slot[i].present else 0)
+        needed += <size_t>PyBytes_GET_SIZE(charset)
+        if replaced is not None:
+            for given in replaced.values():
+                needed += <size_t>PyBytes_GET_SIZE(given)
+        self._reserve(needed)
+        self.written = 0
+        for i in range(self.count):
+            if not self.slot[i].returned:
+                continue
+            value.at = NULL
+            value.length = 0
+            if self.slot[i].tag == CHARACTER_SET:
+                given = charset
+            else:
+                given = replaced.get(i) if replaced is not None else None
+            if given is not None:
+                value.at = <const uint8_t*>PyBytes_AS_STRING(given)
+                value.length = <size_t>PyBytes_GET_SIZE(given)
+            elif self.slot[i].present:
+                value = self.slot[i].value
+            self._put(self.slot[i].tag, self.slot[i].vr, value, 0)
+        return PyBytes_FromStringAndSize(<const char*>self.out, <Py_ssize_t>self.written)
+
+    cdef int _reserve(self, size_t needed) except -1:
+        cdef uint8_t* larger
+        if needed > self.room:
+            larger = <uint8_t*>realloc(self.out, needed + 256)
+            if larger == NULL:
+                raise MemoryError()
+            self.out = larger
+            self.room = needed + 256
+        return 0
+
+    cdef void _put(self, uint32_t tag, uint16_t vr, Span value, int depth) noexcept:
+        """One element; what it takes is never more than it took in the row, so there is room."""
+        cdef size_t head_at = self.written
+        cdef size_t body_at
+        self.written += self._head_length(vr)
+        body_at = self.written
+        if vr == VR_SQ:
+            self._put_items(value, depth)
+        else:
+            self._put_value(vr, value)
+        self._put_head(self.out + head_at, tag, vr, self.written - body_at)
+
+    cdef inline size_t _head_length(self, uint16_t vr) noexcept:
+        return HEAD_SHORT if not self.explicit_vr or vr == NO_VR or has_short_length(vr) else HEAD_LONG
+
+    cdef void _put_value(self, uint16_t vr, Span value) noexcept:
+        cdef uint8_t* to = self.out + self.written
+        if value.length == 0:
+            return
+        if self.big_endian:
+            swap_copy(to, value.at, value.length, unit_of(vr))
+        else:
+            memcpy(to, value.at, value.length)
+        self.written += value.length
+        if value.length & 1:
+            self.out[self.written] = padding_of(vr)
+            self.written += 1
+
+    cdef void _put_items(self, Span rest, int depth) noexcept:
+        cdef Element item, element
+        cdef Span inside, value
+        cdef size_t head_at
+        if self.explicit_vr and not self.big_endian:
+            self._put_value(NO_VR, rest)
+            return
+        while rest.length and depth < DEPTH_MAX and next_element(&rest, &item, &inside):
+            head_at = self.written
+            self.written += HEAD_SHORT
+            while inside.length and next_element(&inside, &element, &value):
+                self._put(element.tag, element.vr, value, depth + 1)
+            self._put_head(self.out + head_at, ITEM, NO_VR, self.written - head_at - HEAD_SHORT)
+
+    cdef void _put_head(self, uint8_t* at, uint32_t tag, uint16_t vr, size_t length) noexcept:
+        cdef bint wide = not self.explicit_vr or vr == NO_VR
+        if self.big_endian:
+            put_u16be(at, <uint16_t>(tag >> 16))
+            put_u16be(at + 2, <uint16_t>tag)
+        else:
+            put_u16le(at, <uint16_t>(tag >> 16))
+            put_u16le(at + 2, <uint16_t>tag)
+        if wide:
+            self._put_length(at + 4, length)
+            return
+        at[4] = <uint8_t>(vr >> 8)
+        at[5] = <uint8_t>vr
+        if has_short_length(vr):
+            if self.big_endian:
+                put_u16be(at + 6, <uint16_t>length)
+            else:
+                put_u16le(at + 6, <uint16_t>length)
+            return
+        at[6] = at[7] = 0
+        self._put_length(at + 8, length)
+
+    cdef inline void _put_length(self, uint8_t* at, size_t length) noexcept:
+        if self.big_endian:
+            put_u32be(at, <uint32_t>length)
+        else:
+            put_u32le(at, <uint32_t>length)
+
+
+cdef inline Span whole(Span* rest) noexcept:
+    cdef Span value = rest[0]
+    rest.at = NULL
+    rest.length = 0
+    return value
+
+
+cdef inline bint in_range(Slot* slot, const uint8_t* number) noexcept:
+    cdef Span low = slot.wanted[0], high = slot.wanted[1]
+    if low.length and memcmp(number, low.at, low.length) < 0:
+        return False
+    return high.length == 0 or memcmp(number, high.at, high.length) <= 0
+
+
+cdef inline bint any_name_like(Slot* slot, Span name) noexcept:
+    cdef size_t i
+    for i in range(slot.wanted_count):
+        if name_like(slot.wanted[i], name):
+            return True
+    return False
+
+
+cdef bint has_high_text(uint16_t vr, Span value, int depth) noexcept:
+    """True when text in the element is not ASCII: it needs a character set that says how it reads."""
+    cdef Element item, element
+    cdef Span inside, part
+    cdef size_t i
+    cdef uint8_t high = 0
+    if vr in (VR_LO, VR_LT, VR_PN, VR_SH, VR_ST, VR_UC, VR_UT):
+        for i in range(value.length):
+            high |= value.at[i]
+        return high & 0x80 != 0
+    if vr != VR_SQ or depth == DEPTH_MAX:
+        return False
+    while value.length and next_element(&value, &item, &inside):
+        while inside.length and next_element(&inside, &element, &part):
+            if has_high_text(element.vr, part, depth + 1):
+                return True
+    return False
+
+
+def matches_like(bytes pattern not None, bytes value not None):
+    cdef Span left, right
+    left.at = <const uint8_t*>PyBytes_AS_STRING(pattern)
+    left.length = <size_t>PyBytes_GET_SIZE(pattern)
+    right.at = <const uint8_t*>PyBytes_AS_STRING(value)
+    right.length = <size_t>PyBytes_GET_SIZE(value)
+    return bool(like(left, right))

@@ -1,0 +1,137 @@
+"""Small questions about the Data Sets in index rows: one value out of them, is their text plain ASCII.
+
+The Data Sets are those of the scan kernel: Explicit VR Little Endian with explicit lengths. Bytes that are
+no element end the walk; nothing here raises for them.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from cpython.bytes cimport PyBytes_FromStringAndSize
+
+from dictionary cimport vr_of as tag_vr
+from element cimport (
+    Element, VR_LO, VR_LT, VR_PN, VR_SH, VR_SQ, VR_ST, VR_UC, VR_UT, DONE, read_head,
+)
+from row cimport Row, Span, next_element, open_row, packed_row
+
+cdef enum:
+    DEPTH_MAX = 64
+    ESCAPE = 0x1B
+
+
+cdef inline bint is_text(uint16_t vr) noexcept nogil:
+    """The VRs that Specific Character Set speaks of. PS3.5 6.1.2.2."""
+    return vr in (VR_LO, VR_LT, VR_PN, VR_SH, VR_ST, VR_UC, VR_UT)
+
+
+cdef bint is_plain(Span value) noexcept nogil:
+    """True without bytes above 7FH and without escape sequences."""
+    cdef size_t i
+    cdef uint8_t high = 0
+    cdef bint escape = False
+    for i in range(value.length):
+        high |= value.at[i]
+        escape |= value.at[i] == ESCAPE
+    return not (high & 0x80) and not escape
+
+
+cdef bint elements_plain(Span rest, int depth) noexcept nogil:
+    cdef Element element
+    cdef Span value
+    while rest.length:
+        if not next_element(&rest, &element, &value):
+            return False
+        if element.vr == VR_SQ:
+            if depth == DEPTH_MAX or not items_plain(value, depth + 1):
+                return False
+        elif is_text(element.vr) and not is_plain(value):
+            return False
+    return True
+
+
+cdef bint items_plain(Span rest, int depth) noexcept nogil:
+    cdef Element item
+    cdef Span value
+    while rest.length:
+        if not next_element(&rest, &item, &value) or not elements_plain(value, depth):
+            return False
+    return True
+
+
+cdef bytes find_value(Span rest, uint32_t tag):
+    cdef Element element
+    cdef Span value
+    while next_element(&rest, &element, &value):
+        if element.tag == tag:
+            return PyBytes_FromStringAndSize(<const char*>value.at, <Py_ssize_t>value.length)
+        if element.tag > tag:
+            return None
+    return None
+
+
+cdef inline Span span_of(const uint8_t[::1] data) noexcept:
+    cdef Span span
+    span.length = <size_t>data.shape[0]
+    span.at = &data[0] if data.shape[0] else NULL
+    return span
+
+
+def text_is_plain(const uint8_t[::1] dataset not None):
+    return bool(elements_plain(span_of(dataset), 0))
+
+
+def value_of(const uint8_t[::1] dataset not None, uint32_t tag):
+    return find_value(span_of(dataset), tag)
+
+
+def elements(const uint8_t[::1] dataset not None):
+    cdef Span rest = span_of(dataset), value
+    cdef Element element
+    cdef list found = []
+    while rest.length and next_element(&rest, &element, &value):
+        found.append((
+            element.tag,
+            chr(element.vr >> 8) + chr(element.vr & 0xFF),
+            PyBytes_FromStringAndSize(<const char*>value.at, <Py_ssize_t>value.length),
+        ))
+    if rest.length:
+        raise ValueError("the row ends inside an element")
+    return found
+
+
+def items(const uint8_t[::1] sequence not None):
+    cdef Span rest = span_of(sequence), value
+    cdef Element item
+    cdef list found = []
+    while rest.length and next_element(&rest, &item, &value):
+        found.append(PyBytes_FromStringAndSize(<const char*>value.at, <Py_ssize_t>value.length))
+    if rest.length:
+        raise ValueError("the sequence ends inside an item")
+    return found
+
+
+def parts(const uint8_t[::1] row not None):
+    cdef Row opened
+    if row.shape[0] == 0 or not open_row(&row[0], <size_t>row.shape[0], &opened):
+        raise ValueError("the lengths of an index row do not add up")
+    return (
+        PyBytes_FromStringAndSize(<const char*>opened.head.at, <Py_ssize_t>opened.head.length),
+        PyBytes_FromStringAndSize(<const char*>opened.upper.at, <Py_ssize_t>opened.upper.length),
+        PyBytes_FromStringAndSize(<const char*>opened.own.at, <Py_ssize_t>opened.own.length),
+        PyBytes_FromStringAndSize(<const char*>opened.folded.at, <Py_ssize_t>opened.folded.length),
+    )
+
+
+def packed(const uint8_t[::1] block not None, int slot):
+    cdef Span row
+    if not 0 <= slot < 16:
+        raise ValueError(f"no slot {slot}")
+    if block.shape[0] == 0 or not packed_row(&block[0], <size_t>block.shape[0], slot, &row):
+        raise ValueError("the lengths of a block of index rows do not add up")
+    return PyBytes_FromStringAndSize(<const char*>row.at, <Py_ssize_t>row.length)
+
+
+def vr_of(uint32_t tag):
+    cdef uint16_t vr = tag_vr(tag)
+    if vr & 0x2020:               # "xs", "lw"...: numbers of 16 bits as far as identifiers go, or bytes
+        return "OW" if vr == 0x6F78 else "US"
+    return chr(vr >> 8) + chr(vr & 0xFF)

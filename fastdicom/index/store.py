@@ -1,0 +1,209 @@
+"""The LMDB environment itself: opening, transactions, and a map that grows. Knows no attributes.
+
+The map is virtual and large from the start, so that growing it is rare: an address range costs nothing, and
+the file is only as long as what is in it. A machine that cannot give the range gets a smaller one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import lmdb
+
+from fastdicom.errors import Unavailable, UsageError
+from fastdicom.index.gate import Gate
+
+log = logging.getLogger(__name__)
+
+GIB = 1 << 30
+MAP_SIZE = 256 * GIB
+MAP_SIZE_LEAST = GIB // 4
+READERS_MAX = 1022  # slots for open read transactions, of all processes
+GROW_TIMEOUT_S = 30.0
+_CHECK_READERS_EVERY = 1024  # write transactions: a reader that died keeps old pages from being used again
+
+Result = TypeVar("Result")
+
+
+class Store:
+    """One LMDB environment with its named databases.
+
+    Raises UsageError when there is none to read, or it cannot be opened.
+    """
+
+    def __init__(
+        self, path: Path, names: tuple[str, ...], *, readonly: bool, sync: bool, map_size: int = MAP_SIZE
+    ) -> None:
+        self.path = path
+        self.readonly = readonly
+        self._sync = sync
+        self._names = names
+        self._map_size = map_size
+        self._gate = Gate()
+        self._writes = 0
+        self._open()
+
+    def close(self) -> None:
+        """Wait for open transactions of this process, then close."""
+        with self._gate.alone(GROW_TIMEOUT_S) as alone:
+            if not alone:
+                log.warning("index %s is closed while a query is still open", self.path)
+            self._environment.close()
+
+    def reopen(self) -> None:
+        """Close and open again: after a failed commit, when only the disk knows what happened.
+
+        Raises Unavailable when transactions of this process stay open.
+        """
+        with self._gate.alone(GROW_TIMEOUT_S) as alone:
+            if not alone:
+                raise Unavailable("the index is busy and cannot be opened anew")
+            self._environment.close()
+            self._open()
+
+    def sync(self) -> None:
+        """Flush to disk what earlier commits without `sync` have left in memory."""
+        with self._gate.shared():
+            self._environment.sync(True)
+
+    @property
+    def length(self) -> int:
+        """Bytes that are in use."""
+        info = self._environment.info()
+        return int((info["last_pgno"] + 1) * self._page_size)
+
+    # Transactions.
+
+    def begin(self) -> Any:
+        """A read transaction with buffers; give it to `end`. Adopts a map that another process has grown."""
+        while True:
+            self._gate.enter()
+            try:
+                return self._environment.begin(buffers=True)
+            except lmdb.MapResizedError:
+                self._gate.leave()
+                self._adopt()
+            except lmdb.ReadersFullError:
+                self._gate.leave()
+                if not self._environment.reader_check():
+                    raise Unavailable("too many queries read the index at once") from None
+            except BaseException:
+                self._gate.leave()
+                raise
+
+    def end(self, transaction: Any) -> None:
+        """Close what `begin` opened."""
+        try:
+            transaction.abort()
+        finally:
+            self._gate.leave()
+
+    @contextmanager
+    def reading(self) -> Iterator[Any]:
+        """`begin` and `end`."""
+        transaction = self.begin()
+        try:
+            yield transaction
+        finally:
+            self.end(transaction)
+
+    @property
+    def wanted(self) -> bool:
+        """True while the map has to grow: long readers should end their transaction and begin a new one."""
+        return self._gate.wanted
+
+    def write(self, work: Callable[[Any], Result]) -> Result:
+        """Do `work` in one write transaction and commit; again from the start when the map had to grow.
+
+        Raises Unavailable when LMDB cannot write; then nothing of it has happened, unless the disk failed
+        in the middle of the commit (then `reopen`).
+        """
+        self._writes += 1
+        if not self._writes % _CHECK_READERS_EVERY:
+            self._environment.reader_check()
+        while True:
+            try:
+                with self._gate.shared(), self._environment.begin(write=True) as transaction:
+                    return work(transaction)
+            except lmdb.MapFullError:
+                self._grow()
+            except lmdb.MapResizedError:
+                self._adopt()
+            except lmdb.Error as problem:
+                raise Unavailable(f"the index cannot be written: {problem}") from problem
+
+    def database(self, name: str) -> Any:
+        """The handle of a named database."""
+        return self.databases[name]
+
+    # The map.
+
+    def _open(self) -> None:
+        size = self._map_size
+        while True:
+            try:
+                self._environment = self._opened(size)
+                break
+            except lmdb.MemoryError:
+                size //= 2
+                if size < MAP_SIZE_LEAST:
+                    raise UsageError(f"{self.path}: no address space for the index") from None
+            except (lmdb.Error, OSError) as problem:
+                raise UsageError(f"{self.path}: the index cannot be opened: {problem}") from problem
+        self._page_size = self._environment.stat()["psize"]
+        stale = 0 if self.readonly else self._environment.reader_check()
+        if stale:
+            log.info("index %s: cleared %d readers that had died", self.path, stale)
+        try:
+            self.databases = {name: self._database(name) for name in self._names}
+        except BaseException:
+            self._environment.close()
+            raise
+
+    def _opened(self, size: int) -> Any:
+        if self.readonly and not (self.path / "data.mdb").is_file():
+            raise UsageError(f"{self.path}: there is no index")
+        return lmdb.open(
+            os.fspath(self.path),
+            map_size=size,
+            max_dbs=len(self._names),
+            max_readers=READERS_MAX,
+            readonly=self.readonly,
+            create=not self.readonly,
+            sync=self._sync,
+            metasync=True,
+            readahead=False,
+            max_spare_txns=16,
+        )
+
+    def _database(self, name: str) -> Any:
+        try:
+            return self._environment.open_db(name.encode("ascii"), create=not self.readonly)
+        except lmdb.NotFoundError:
+            raise UsageError(f"{self.path}: this is no index of fastdicom, it has no {name!r}") from None
+        except lmdb.Error as problem:
+            raise UsageError(f"{self.path}: the index cannot be opened: {problem}") from problem
+
+    def _grow(self) -> None:
+        """Double the map. LMDB allows it only while no transaction of this process is open."""
+        with self._gate.alone(GROW_TIMEOUT_S) as alone:
+            if not alone:
+                raise Unavailable("the index has to grow, but queries stay open")
+            size = self._environment.info()["map_size"]
+            try:
+                self._environment.set_mapsize(size * 2)
+            except (lmdb.Error, OSError) as problem:
+                raise Unavailable(f"the index cannot grow beyond {size} bytes: {problem}") from problem
+            log.info("index %s: the map grew from %d to %d bytes", self.path, size, size * 2)
+
+    def _adopt(self) -> None:
+        """Take the map size that another process has given it."""
+        with self._gate.alone(GROW_TIMEOUT_S) as alone:
+            if not alone:
+                raise Unavailable("the index has grown, but queries stay open")
+            self._environment.set_mapsize(0)

@@ -1,0 +1,291 @@
+"""Files and index of one archive, kept together: what the services ask for and promise 1 rests on.
+
+Several processes may use one archive at the same time. For programs there is `local.Archive`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import xxhash
+
+from fastdicom.archive.commit import Committer
+from fastdicom.archive.disk import Disk
+from fastdicom.archive.files import Files
+from fastdicom.archive.incoming import IncomingFile
+from fastdicom.archive.recovery import Recovery, recover
+from fastdicom.config import Config
+from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
+from fastdicom.dataset.identifier import Identifier
+from fastdicom.dataset.part10 import FileMeta, encode_file_meta, read_file_meta
+from fastdicom.dataset.record import (
+    Added,
+    Change,
+    Deleted,
+    FileEntry,
+    InstanceRecord,
+    Kept,
+    Outcome,
+    Put,
+    Replaced,
+    StoredEntry,
+)
+from fastdicom.dataset.scanned import wanted_table
+from fastdicom.dataset.stream import DatasetScan, ScanPolicy
+from fastdicom.errors import FastdicomError, UsageError
+from fastdicom.index.environment import Counts, Index
+
+log = logging.getLogger(__name__)
+
+_SEALED = "sealed/"
+_TRASH_BATCH = 256
+_READ_PIECE = 1 << 20
+
+
+class ArchiveKeeper:
+    """Files and index of one archive folder, open for reading and writing.
+
+    config: durability, duplicates, limits and indexed attributes. Makes the folder when there is none.
+    Raises UsageError when that is not possible, or while the index is being rebuilt.
+    """
+
+    def __init__(self, path: Path, config: Config, *, disk: Disk | None = None) -> None:
+        self.path = path
+        self.config = config
+        settings = config.archive
+        self.sync = settings.durability == "full"
+        self.attributes: tuple[Attribute, ...] = (*ATTRIBUTES, *config.index.extra)
+        self.scan_policy = scan_policy(config)
+        _make_folder(path)
+        self._lock = lock_folder(path, exclusive=False)
+        self.index = Index.open(path / "index", attributes=self.attributes, sync=self.sync)
+        self.files = Files(path / "objects", disk or Disk(), min_free=settings.min_free)
+        self._unlinked: list[str] = []
+        self._trash_lock = threading.Lock()
+        self.committer = Committer(
+            self._apply,
+            self.files.disk,
+            sync=self.sync,
+            reopen=self.index.reopen,
+            has_row=lambda path: self.index.at_path(path) is not None,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish what is begun and give everything back."""
+        self.files.close()
+        self._seal_finished()
+        self._empty_trash()
+        self.index.close()
+        os.close(self._lock)
+
+    # ------------------------------------------------------------------------------ receiving
+
+    def incoming(self) -> IncomingFile:
+        """A new file. Raises Unavailable when there is no room for it."""
+        return self.files.incoming()
+
+    def commit(self, file: IncomingFile | None, change: Change) -> Outcome:
+        """Make a sealed file and its row durable (or a deletion). Raises Unavailable when it failed."""
+        outcome: Outcome = self.committer.commit(file, change)
+        if file is not None:
+            if isinstance(outcome, Kept):
+                file.discard()
+            else:
+                file.finish()
+        if isinstance(outcome, Replaced | Deleted) and outcome.old is not None:
+            self._unlink(outcome.old.path)
+        return outcome
+
+    def take(self, source: Path) -> Outcome:
+        """Store one file of another place. Raises Refused, UsageError (no DICOM file) or OSError."""
+        with source.open("rb") as stream:
+            meta = read_file_meta(stream)
+            record, checksum = _scan(stream, meta, self.scan_policy)
+            file = self.incoming()
+            try:
+                head = encode_file_meta(
+                    record.sop_class_uid,
+                    record.sop_instance_uid,
+                    meta.transfer_syntax_uid,
+                    source_ae_title=meta.source_ae_title,
+                )
+                file.append([head])
+                stream.seek(meta.dataset_offset)
+                while piece := stream.read(_READ_PIECE):
+                    file.append([piece])
+                file.seal(sync=self.sync)
+            except BaseException:
+                file.discard()
+                raise
+        entry = FileEntry(
+            file.path,
+            file.size,
+            len(head),
+            checksum,
+            meta.transfer_syntax_uid,
+            time.time(),
+            meta.source_ae_title,
+        )
+        return self.commit(file, Put(record, entry, self.config.archive.duplicates == "replace"))
+
+    # ------------------------------------------------------------------------------ asking
+
+    def find(self, identifier: Identifier) -> Iterator[bytes | None]:
+        """Encoded identifiers of the matches, one for each entity; None now and then in between."""
+        return self.index.find(identifier, retrieve_ae_title=self.config.node.ae_title)
+
+    def instances(self, identifier: Identifier) -> Sequence[StoredEntry]:
+        """Every instance below the matches."""
+        return self.index.instances(identifier)
+
+    def read(self, entry: StoredEntry) -> memoryview:
+        """The whole file of an instance."""
+        return self.files.read(entry.file.path)
+
+    def path_of(self, entry: StoredEntry) -> Path:
+        """Where the file of an instance is."""
+        return self.path / "objects" / entry.file.path
+
+    def counts(self) -> Counts:
+        """Entities of each level, and bytes."""
+        return self.index.counts()
+
+    # ------------------------------------------------------------------------------ start-up
+
+    def recover(self) -> Recovery:
+        """Settle what an earlier process left behind. Before anything is received."""
+        trash = self.index.trash()
+        if trash:
+            self.index.forget_trash(self.files.unlink(trash))
+        sealed = {name.removeprefix(_SEALED) for name in self.index.notes(_SEALED)}
+        found = recover(
+            self.files.root,
+            self.files.disk,
+            is_sealed=sealed.__contains__,
+            indexed_paths=self.index.paths,
+            adopt=self._adopt,
+        )
+        self._note_sealed(found.sealed)
+        return found
+
+    def _adopt(self, path: str) -> bool:
+        """Index a whole file that has no row. False: it is no instance that we would have kept."""
+        absolute = self.files.path_of(path)
+        try:
+            put = put_of(absolute, path, self.scan_policy)
+        except (FastdicomError, OSError) as error:
+            log.warning("%s has no row and cannot be indexed: %s", path, error)
+            return False
+        return isinstance(self.index.apply([put])[0], Added)
+
+    # ------------------------------------------------------------------------------ the index's side
+
+    def _apply(self, batch: Sequence[Change]) -> list[Outcome]:
+        outcomes = self.index.apply(batch)
+        self._seal_finished()
+        return outcomes
+
+    def _seal_finished(self) -> None:
+        finished = self.files.layout.take_finished()
+        if finished:
+            self._note_sealed(finished)
+
+    def _note_sealed(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.index.note(_SEALED + name, b"1")
+
+    def _unlink(self, path: str) -> None:
+        """A row let go of this file. Its entry in the index's trash goes later, with others."""
+        gone = self.files.unlink([path])
+        with self._trash_lock:
+            self._unlinked += gone
+            if len(self._unlinked) < _TRASH_BATCH:
+                return
+        self._empty_trash()
+
+    def _empty_trash(self) -> None:
+        with self._trash_lock:
+            gone, self._unlinked = self._unlinked, []
+        if gone:
+            self.index.forget_trash(gone)
+
+
+def put_of(absolute: Path, path: str, policy: ScanPolicy) -> Put:
+    """The index change for a file that lies in the objects folder already, as `path`.
+
+    Raises UsageError (no DICOM file), Refused (no whole instance) or OSError.
+    """
+    with absolute.open("rb") as stream:
+        meta = read_file_meta(stream)
+        record, checksum = _scan(stream, meta, policy)
+        stat = os.fstat(stream.fileno())
+    entry = FileEntry(
+        path,
+        stat.st_size,
+        meta.dataset_offset,
+        checksum,
+        meta.transfer_syntax_uid,
+        stat.st_mtime,
+        meta.source_ae_title,
+    )
+    return Put(record, entry)
+
+
+def _scan(stream: BinaryIO, meta: FileMeta, policy: ScanPolicy) -> tuple[InstanceRecord, int]:
+    """The record of a file's Data Set, and its checksum."""
+    scan = DatasetScan(meta.transfer_syntax_uid, policy)
+    checksum = xxhash.xxh3_64()
+    stream.seek(meta.dataset_offset)
+    while piece := stream.read(_READ_PIECE):
+        scan.feed(piece)
+        checksum.update(piece)
+    return scan.finish(None, None), checksum.intdigest()
+
+
+def lock_folder(path: Path, *, exclusive: bool) -> int:
+    """A descriptor that holds the archive's lock: shared by all who write, exclusive for `rebuild`.
+
+    Raises UsageError when somebody holds the other kind.
+    """
+    fd = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        why = "it is in use: stop the node first" if exclusive else "its index is being rebuilt"
+        raise UsageError(f"{path}: {why}") from None
+    return fd
+
+
+def scan_policy(config: Config) -> ScanPolicy:
+    """What the scanner looks for, and its ceilings, from the configuration."""
+    limits = config.limits
+    return ScanPolicy(
+        wanted=wanted_table(config.index.extra),
+        depth_max=limits.nesting_depth_max,
+        value_length_max=limits.indexed_value_length_max,
+        element_count_max=limits.element_count_max,
+        inflated_length_max=limits.inflated_length_max,
+        inflate_ratio_max=limits.inflate_ratio_max,
+        inflate_ratio_after=limits.inflate_ratio_after,
+    )
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the archive {path}: {error.strerror}") from error
