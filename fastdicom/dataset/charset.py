@@ -201,7 +201,9 @@ class Charset:
                 text.append(low.decode(run))
             else:
                 text.append(run.decode("ascii"))
-                if any(byte in delimiters for byte in run):  # back to the first value's state, PS3.5 6.1.2.5.3
+                if any(
+                    byte in delimiters for byte in run
+                ):  # back to the first value's state, PS3.5 6.1.2.5.3
                     low, high = self._low, self._high or high
             at = end
         return "".join(text)

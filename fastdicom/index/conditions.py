@@ -84,7 +84,10 @@ def _time(key: Key) -> Condition:
     low, high = (_time_digits(key, end) for end in _ends(key))
     # A single value is a point; the end of a range means all of the second, minute or hour that it names.
     fill = b"9" if is_range(key.values[0]) else b"0"
-    return TIME, (low.ljust(_TIME_DIGITS, b"0") if low else b"", high.ljust(_TIME_DIGITS, fill) if high else b"")
+    return TIME, (
+        low.ljust(_TIME_DIGITS, b"0") if low else b"",
+        high.ljust(_TIME_DIGITS, fill) if high else b"",
+    )
 
 
 def _time_digits(key: Key, end: str) -> bytes:

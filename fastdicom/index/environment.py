@@ -21,7 +21,17 @@ from fastdicom.dataset.record import Change, Outcome, StoredEntry
 from fastdicom.errors import UsageError
 from fastdicom.index.packed import row_of
 from fastdicom.index.query import Query
-from fastdicom.index.schema import DATABASES, PAIR, SERIAL, SERIALS, TOTALS, VERSION, opaque_key, path_key, unpack_file
+from fastdicom.index.schema import (
+    DATABASES,
+    PAIR,
+    SERIAL,
+    SERIALS,
+    TOTALS,
+    VERSION,
+    opaque_key,
+    path_key,
+    unpack_file,
+)
 from fastdicom.index.store import MAP_SIZE, Store
 from fastdicom.index.walk import Walk
 from fastdicom.index.writer import SOP_CLASS_UID, SOP_INSTANCE_UID, Writer
@@ -106,7 +116,9 @@ class Index:
 
     # Writing.
 
-    def apply(self, batch: Sequence[Change], notes: Mapping[str, bytes | None] | None = None) -> list[Outcome]:
+    def apply(
+        self, batch: Sequence[Change], notes: Mapping[str, bytes | None] | None = None
+    ) -> list[Outcome]:
         """All changes and notes in one transaction; returns when it is durable, with an outcome for each.
 
         The files that Replaced and Deleted name are in `trash` from the same moment on. Raises Unavailable
@@ -358,7 +370,11 @@ class _Entries:
             self._series = (series, *self._uids_above(series))
         _, study_uid, series_uid = self._series
         return StoredEntry(
-            _uid(image, SOP_CLASS_UID), _uid(image, SOP_INSTANCE_UID), study_uid, series_uid, unpack_file(head)
+            _uid(image, SOP_CLASS_UID),
+            _uid(image, SOP_INSTANCE_UID),
+            study_uid,
+            series_uid,
+            unpack_file(head),
         )
 
     def _uids_above(self, series: int) -> tuple[str, str]:

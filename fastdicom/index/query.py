@@ -147,4 +147,3 @@ class Query:
                 return None
             replaced[index] = recoded
         return self.selector.encode_with(self._charset.value, replaced)
-

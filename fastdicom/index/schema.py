@@ -142,9 +142,16 @@ class Summary:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self.studies, self.series, self.instances, self.bytes, _, _, self._modality_length, self._class_length = (
-            _TALLY.unpack_from(data)
-        )
+        (
+            self.studies,
+            self.series,
+            self.instances,
+            self.bytes,
+            _,
+            _,
+            self._modality_length,
+            self._class_length,
+        ) = _TALLY.unpack_from(data)
 
     @property
     def modalities(self) -> bytes:

@@ -24,3 +24,10 @@ def keeper(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def target(keeper: Keeper) -> Target:
     """A living server, shared with the other tests of the module."""
     return keeper.target()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder is of the hostile suite."""
+    for item in items:
+        if "tests/hostile/" in item.path.as_posix():
+            item.add_marker(pytest.mark.hostile)

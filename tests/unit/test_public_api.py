@@ -24,7 +24,8 @@ NAMES = [
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    config = fastdicom.Config(port=0, archive=tmp_path_factory.mktemp("node"))
+    everything = {"unknown_peers": ["echo", "store", "find", "move", "get"]}
+    config = fastdicom.Config(port=0, archive=tmp_path_factory.mktemp("node"), access=everything)
     with fastdicom.Engine(config) as engine:
         yield engine.addresses[0]
 

@@ -129,7 +129,7 @@ def test_send_of_a_path_that_is_not_there_ends_with_two(
     peer: FakePeer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["send", *HOST, str(tmp_path / "none")]) == 2
-    assert "no such file or folder" in capsys.readouterr().err
+    assert "there is no" in capsys.readouterr().err
 
 
 def test_find_prints_a_table_of_the_usual_attributes(
