@@ -11,7 +11,7 @@ may write past what they mean, into slack that the next copy overwrites.
 
 Items, fragments and offset tables are not known here (encapsulated.pyx), nor what the samples mean.
 """
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
+from cpython.bytearray cimport PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -50,6 +50,7 @@ cdef struct Frame:
     size_t samples
     size_t plane_count          # samples * sample_size: one segment each
     size_t size                 # bytes of the frame, decoded
+    bint one_bit                # a byte a pixel when decoded, maybe eight pixels a byte when not
 
 cdef struct Segment:
     const uint8_t* at           # the next control byte
@@ -78,7 +79,7 @@ cdef Frame describe(
     if bits_allocated not in (1, 8, 16, 32, 64):
         raise CodecError(f"RLE cannot carry samples of {bits_allocated} bits")
     frame.sample_size = <size_t>(bits_allocated + 7) // 8
-    if not (1 <= samples and samples * <long long>frame.sample_size <= SEGMENT_COUNT_MAX):
+    if not 1 <= samples <= SEGMENT_COUNT_MAX // <long long>frame.sample_size:
         raise CodecError(f"{samples} samples of {bits_allocated} bits do not fit in 15 RLE segments")
     if bits_allocated == 1 and samples != 1:
         raise CodecError(f"one-bit pixels have one sample, not {samples}")
@@ -88,7 +89,13 @@ cdef Frame describe(
     frame.pixel_count = frame.rows * frame.columns
     frame.plane_count = frame.samples * frame.sample_size
     frame.size = frame.pixel_count * frame.plane_count
+    frame.one_bit = bits_allocated == 1
     return frame
+
+
+cdef inline size_t mirrored(size_t index, size_t width) noexcept nogil:
+    """Segments have the most significant byte of a sample first, planes the least: the one to the other."""
+    return index - index % width + width - 1 - index % width
 
 
 # ---- decoding -----------------------------------------------------------------------------------
@@ -216,10 +223,9 @@ cdef void decode_samples(
 ) noexcept nogil:
     """Decode all segments into little-endian samples, one plane of samples each or interleaved."""
     cdef Segment* order[SEGMENT_COUNT_MAX]
-    cdef size_t sample, byte, width = frame.sample_size
-    for sample in range(frame.samples):
-        for byte in range(width):           # segments hold the most significant byte first
-            order[sample * width + byte] = &segments[sample * width + width - 1 - byte]
+    cdef size_t sample, i, width = frame.sample_size
+    for i in range(frame.plane_count):
+        order[i] = &segments[mirrored(i, width)]
     if not planar:
         decode_planes(order, frame.plane_count, frame.pixel_count, scratch, out)
         return
@@ -301,6 +307,30 @@ cdef int raise_segment_fault(const uint8_t* data, const Segment* segments, size_
     return 0
 
 
+cdef int check_capacity(const Frame* frame, size_t size) except -1:
+    """Raise if `size` bytes of RLE cannot fill the frame.
+
+    Its dimensions come from the Data Set: memory is asked for only where the frame's own bytes vouch.
+    """
+    cdef size_t least = (frame.size + 7) // 8 if frame.one_bit else frame.size
+    if least > size * EXPANSION_MAX:
+        raise CodecError(f"{size} bytes of RLE cannot hold an image of {frame.size} bytes")
+    return 0
+
+
+cdef int decode_segments(const Frame* frame, Segment* segments, bint planar, uint8_t* out) except -1:
+    cdef uint8_t* scratch = <uint8_t*>PyMem_RawMalloc(frame.plane_count * (STRIP + RUN_MAX))
+    if scratch == NULL:
+        raise MemoryError
+    with nogil:
+        if frame.one_bit:
+            decode_bits(frame, segments, scratch, out)
+        else:
+            decode_samples(frame, segments, planar, scratch, out)
+        PyMem_RawFree(scratch)
+    return 0
+
+
 def decode_frame(
     const uint8_t[::1] data not None,
     long long rows,
@@ -316,34 +346,17 @@ def decode_frame(
     cdef Segment segments[SEGMENT_COUNT_MAX]
     cdef size_t size = <size_t>data.shape[0], fault_at
     cdef const uint8_t* start = &data[0] if size else NULL
-    cdef uint8_t[::1] given
-    cdef uint8_t* target
-    cdef uint8_t* scratch
+    cdef uint8_t[::1] target
 
     if open_segments(start, size, frame.plane_count, segments, &fault_at) != DONE:
         raise header_error(data, frame.plane_count, fault_at)
-    # The sizes come from the Data Set; memory is asked for only if the frame's own bytes could fill it.
-    if (frame.size + 7) // 8 > size * EXPANSION_MAX or (
-        bits_allocated > 1 and frame.size > size * EXPANSION_MAX
-    ):
-        raise CodecError(f"{size} bytes of RLE cannot hold an image of {frame.size} bytes")
+    check_capacity(&frame, size)
     if out is None:
         out = PyByteArray_FromStringAndSize(NULL, <Py_ssize_t>frame.size)
-        target = <uint8_t*>PyByteArray_AS_STRING(out)
-    else:
-        given = out
-        if <size_t>given.shape[0] != frame.size:
-            raise UsageError(f"the frame has {frame.size} bytes, the buffer given for it {given.shape[0]}")
-        target = &given[0]
-    scratch = <uint8_t*>PyMem_RawMalloc(frame.plane_count * (STRIP + RUN_MAX))
-    if scratch == NULL:
-        raise MemoryError
-    with nogil:
-        if bits_allocated == 1:
-            decode_bits(&frame, segments, scratch, target)
-        else:
-            decode_samples(&frame, segments, planar, scratch, target)
-        PyMem_RawFree(scratch)
+    target = out
+    if <size_t>target.shape[0] != frame.size:
+        raise UsageError(f"the frame has {frame.size} bytes, the buffer given for it {target.shape[0]}")
+    decode_segments(&frame, segments, planar, &target[0])
     if strict:
         raise_segment_fault(start, segments, frame.plane_count)
     return out
@@ -467,7 +480,7 @@ cdef bytes join_segments(const Frame* frame, uint8_t** starts, uint8_t** ends):
     cdef size_t width = frame.sample_size
     cdef uint8_t* out
     for segment in range(frame.plane_count):
-        plane = segment - segment % width + width - 1 - segment % width
+        plane = mirrored(segment, width)
         offsets[segment] = total
         total += <size_t>(ends[plane] - starts[plane])
         total += total % 2
@@ -479,13 +492,38 @@ cdef bytes join_segments(const Frame* frame, uint8_t** starts, uint8_t** ends):
         memset(out, 0, HEADER_SIZE)
         put_u32le(out, <uint32_t>frame.plane_count)
         for segment in range(frame.plane_count):
-            plane = segment - segment % width + width - 1 - segment % width
+            plane = mirrored(segment, width)
             size = <size_t>(ends[plane] - starts[plane])
             put_u32le(out + 4 + 4 * segment, <uint32_t>offsets[segment])
             memcpy(out + offsets[segment], starts[plane], size)
             if size % 2:
                 out[offsets[segment] + size] = 0
     return result
+
+
+cdef uint8_t* pack_frame(
+    const uint8_t* pixels, const Frame* frame, bint planar, uint8_t** starts, uint8_t** ends
+) except NULL:
+    """Pack every plane into memory that the caller frees: plane i is at starts[i] up to ends[i].
+
+    The memory is room for the worst case, of which the system provides only what is written to.
+    """
+    cdef size_t row_size = frame.columns + RUN_MAX
+    cdef size_t segment_max = frame.rows * packed_line_max(frame.columns) + RUN_MAX
+    cdef size_t i, count = frame.plane_count
+    cdef uint8_t* memory = <uint8_t*>PyMem_RawMalloc(sizeof(Line) + count * (row_size + segment_max))
+    cdef Line* line = <Line*>memory
+    cdef uint8_t* scratch = memory + sizeof(Line)
+    if memory == NULL:
+        raise MemoryError
+    with nogil:
+        line.size = frame.columns
+        # Whole vectors of a row are compared; what lies behind its pixels must be there, not matter.
+        memset(scratch, 0, count * row_size)
+        for i in range(count):
+            starts[i] = ends[i] = scratch + count * row_size + i * segment_max
+        encode_samples(pixels, frame, planar, scratch, line, ends)
+    return memory
 
 
 def encode_frame(
@@ -500,26 +538,11 @@ def encode_frame(
     cdef Frame frame = describe(rows, columns, samples, bits_allocated)
     cdef uint8_t* starts[SEGMENT_COUNT_MAX]
     cdef uint8_t* ends[SEGMENT_COUNT_MAX]
-    cdef size_t row_size = frame.columns + RUN_MAX
-    cdef size_t segment_max = frame.rows * packed_line_max(frame.columns) + RUN_MAX
-    cdef size_t i, plane_count = frame.plane_count
     cdef uint8_t* memory
-    cdef Line* line
     if <size_t>pixels.shape[0] != frame.size:
         raise CodecError(f"an image of {frame.size} bytes was given as {pixels.shape[0]}")
-    memory = <uint8_t*>PyMem_RawMalloc(sizeof(Line) + plane_count * (row_size + segment_max))
-    if memory == NULL:
-        raise MemoryError
+    memory = pack_frame(&pixels[0], &frame, planar, starts, ends)
     try:
-        line = <Line*>memory
-        line.size = frame.columns
-        with nogil:
-            # Whole vectors of a row are compared; what lies behind its pixels must be there, not matter.
-            memset(memory + sizeof(Line), 0, plane_count * row_size)
-            for i in range(plane_count):
-                starts[i] = memory + sizeof(Line) + plane_count * row_size + i * segment_max
-                ends[i] = starts[i]
-            encode_samples(&pixels[0], &frame, planar, memory + sizeof(Line), line, ends)
         return join_segments(&frame, starts, ends)
     finally:
         PyMem_RawFree(memory)

@@ -16,7 +16,7 @@ BITS = (8, 16, 32, 64, 1, 12, 0)
 PATHS = ("scalar", "baseline", "ssse3", "best")
 
 
-def call(data: bytes, function: int, a: int, b: int, c: int, out: bytearray | None = None) -> bytes | int:
+def call(data: bytes, function: int, a: int, b: int, c: int, out: bytearray | None = None) -> bytearray | int:
     """The result of one function."""
     allocated, samples = BITS[a % len(BITS)], b % 6
     match function % 10:

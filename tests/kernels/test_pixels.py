@@ -6,10 +6,12 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
+from numpy.typing import NDArray
 from pydicom.pixels.processing import convert_color_space
 
 from fastdicom.errors import CodecError, UsageError
@@ -254,28 +256,34 @@ def test_an_overlay_in_unused_bits_becomes_a_bitmap(allocated: int, bit: int) ->
 # ---- YBR_FULL -----------------------------------------------------------------------------------
 
 
-def rounded(numerator: np.ndarray, denominator: int) -> np.ndarray:
+def rounded(numerator: NDArray[Any], denominator: int) -> NDArray[Any]:
     """numerator / denominator, rounded to nearest, halves up, in exact arithmetic."""
-    return np.floor_divide(2 * numerator + denominator, 2 * denominator)
+    result: NDArray[Any] = (2 * numerator + denominator) // (2 * denominator)
+    return result
 
 
-def exact_rgb(ybr: np.ndarray) -> np.ndarray:
+def clipped(components: list[NDArray[Any]]) -> NDArray[Any]:
+    result: NDArray[Any] = np.minimum(np.maximum(np.stack(components, axis=1), np.int64(0)), np.int64(255))
+    return result.astype(np.uint8)
+
+
+def exact_rgb(ybr: NDArray[Any]) -> NDArray[Any]:
     y, cb, cr = (ybr[:, i].astype(np.int64) for i in range(3))
     red = rounded(1402 * (cr - 128), 1000)
     green = rounded(-(114 * 1772 * (cb - 128) + 299 * 1402 * (cr - 128)), 587 * 1000)
     blue = rounded(1772 * (cb - 128), 1000)
-    return np.clip(np.stack([y + red, y + green, y + blue], axis=1), 0, 255).astype(np.uint8)
+    return clipped([y + red, y + green, y + blue])
 
 
-def exact_ybr(rgb: np.ndarray) -> np.ndarray:
+def exact_ybr(rgb: NDArray[Any]) -> NDArray[Any]:
     red, green, blue = (rgb[:, i].astype(np.int64) for i in range(3))
     y = rounded(299 * red + 587 * green + 114 * blue, 1000)
     cb = 128 + rounded(-299 * red - 587 * green + 886 * blue, 1772)
     cr = 128 + rounded(701 * red - 587 * green - 114 * blue, 1402)
-    return np.clip(np.stack([y, cb, cr], axis=1), 0, 255).astype(np.uint8)
+    return clipped([y, cb, cr])
 
 
-def all_triples(first: int) -> np.ndarray:
+def all_triples(first: int) -> NDArray[Any]:
     """The 65,536 triples that start with `first`."""
     second, third = np.meshgrid(np.arange(256), np.arange(256), indexing="ij")
     columns = [np.full(65536, first), second.ravel(), third.ravel()]
