@@ -192,8 +192,8 @@ def _check_sampling(header: _Jpeg) -> None:
     first, *others = header.sampling
     if any(other != (1, 1) for other in others) or max(first) > (1 if coded_as_is else 2):
         raise CodecError(f"components sampled {header.sampling}")
-    if len(header.sampling) == 4 and first != (1, 1):
-        raise CodecError("four components of different size")
+    if len(header.sampling) == 4 and not coded_as_is:
+        raise CodecError("four components in a DCT process: DICOM has no colours for them")
 
 
 def _check_length(header: _Jpeg, image: ImageAttributes) -> None:
