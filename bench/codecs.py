@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from fastdicom.kernels import pixels, rle
+from fastdicom.kernels import jpeg_lossless, pixels, rle
 
 Tool = Callable[[], Any]  # a tool's `prepare` attribute, if it has one, is called before and not measured
 OURS = "fastdicom"
@@ -81,11 +81,13 @@ def module(name: str) -> ModuleType | None:
 def phantom(name: str, side: int, bits_stored: int, samples: int = 1) -> Image:
     """A body in air: a bright ellipse with organs, noise inside and none outside, as scanners give."""
     rng = np.random.default_rng(1)
-    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    numpy: Any = np  # its stubs refuse comparisons with numbers
+    x, y = numpy.meshgrid(np.linspace(-1, 1, side), np.linspace(-1, 1, side))
     body = (x / 0.8) ** 2 + (y / 0.9) ** 2 < 1
     value = 0.4 * body + 0.2 * ((x - 0.3) ** 2 + y**2 < 0.05) + 0.1 * np.sin(6 * x) * body
     value += rng.normal(0, 0.004, value.shape) * body
-    stored = np.clip(value * ((1 << bits_stored) - 1), 0, (1 << bits_stored) - 1)
+    white = float((1 << bits_stored) - 1)
+    stored = numpy.clip(value * white, 0.0, white)
     layers = [stored * factor for factor in (1, 0.8, 0.6, 1)[:samples]]
     dtype = "<u1" if bits_stored <= 8 else "<u2"
     data = np.stack(layers, axis=-1).astype(dtype).tobytes()
@@ -228,6 +230,40 @@ def decoded(image: Image, result: bytes | Callable[[], bytes]) -> bytes:
     return bytes(rle.decode_frame(frame, *image.geometry, strict=True))
 
 
+# ---- JPEG Lossless ------------------------------------------------------------------------------
+
+
+def jpeg_rows(image: Image) -> Iterator[Row]:
+    """Selection Value 1 both ways, beside libjpeg-turbo; and another predictor, which costs more to undo."""
+    imagecodecs = module("imagecodecs")
+    if image.samples == 4:
+        return
+    shape = (image.rows, image.columns) + ((image.samples,) if image.samples > 1 else ())
+    array = np.frombuffer(image.pixels, f"<u{image.bits_allocated // 8}").reshape(shape)
+    for predictor in (1, 6):
+        frame = jpeg_lossless.encode_frame(image.pixels, *image.geometry, image.bits_stored, predictor)
+        decoders: dict[str, Tool] = {
+            OURS: lambda frame=frame: jpeg_lossless.decode_frame(frame, *image.geometry)  # type: ignore[misc]
+        }
+        if imagecodecs is not None:
+            decoders["libjpeg-turbo"] = partial(imagecodecs.jpeg8_decode, frame)
+        yield Row(image, f"JPEG predictor {predictor} decode", decoders)
+    encoders: dict[str, Tool] = {
+        OURS: lambda: jpeg_lossless.encode_frame(image.pixels, *image.geometry, image.bits_stored)
+    }
+    if imagecodecs is not None:
+        options: dict[str, Any] = {"lossless": True, "predictor": 1, "bitspersample": image.bits_stored}
+        if image.samples == 3:  # it would convert to YCbCr, which is neither lossless nor comparable
+            options |= {"colorspace": "RGB", "outcolorspace": "RGB"}
+        encoders["libjpeg-turbo"] = partial(imagecodecs.jpeg8_encode, array, **options)
+    yield Row(image, "JPEG predictor 1 encode", encoders, check=partial(jpeg_decoded, image))
+
+
+def jpeg_decoded(image: Image, codestream: bytes) -> bytes:
+    """The pixels of an encoder's result."""
+    return bytes(jpeg_lossless.decode_frame(codestream, *image.geometry))
+
+
 # ---- pixels -------------------------------------------------------------------------------------
 
 
@@ -306,7 +342,7 @@ def colour_rows(image: Image) -> Iterator[Row]:
 
 
 # Functions from an image to what is measured on it. Another codec is one more.
-ROWS: list[Callable[[Image], Iterator[Row]]] = [pixel_rows, rle_rows]
+ROWS: list[Callable[[Image], Iterator[Row]]] = [pixel_rows, rle_rows, jpeg_rows]
 
 
 # ---- measuring ----------------------------------------------------------------------------------
@@ -357,7 +393,7 @@ def report(row: Row, found: dict[str, bytes]) -> None:
 
 def versions() -> str:
     found = [f"python {platform.python_version()}", f"numpy {np.__version__}"]
-    for name in ("pydicom", "pylibjpeg-rle", "python-gdcm"):
+    for name in ("pydicom", "pylibjpeg-rle", "imagecodecs", "python-gdcm"):
         try:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:

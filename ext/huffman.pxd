@@ -18,10 +18,12 @@ cdef enum:
     LOOKUP_SIZE = 4096
     NEAR = 2047              # differences from -NEAR to NEAR have an entry in Codes
     PAIR = 0x40              # in a lookup entry: it holds two differences
+    INDIRECT = 0x80          # in a lookup entry: it holds no difference
 
 
-# An entry of `singles` or `pairs`: bits 0-5 the bits taken (0: look the code up the slow way),
-# bit 6 PAIR, bits 8-19 the first difference, bits 20-31 the second one or 0, both signed.
+# An entry of `singles` or `pairs`: bits 0-5 the bits taken, bit 6 PAIR, bits 8-19 the first difference, bits
+# 20-31 the second one or 0, both signed. With INDIRECT, bits 8-12 are SSSS: the additional bits have to be
+# read; no bits taken then means that the code is longer than LOOKUP_BITS, or that there is none.
 cdef struct Huffman:
     bint defined
     uint8_t symbols[SYMBOL_COUNT_MAX]
@@ -108,6 +110,15 @@ cdef inline uint32_t long_code(const Huffman* table, uint64_t window) noexcept n
     return (<uint32_t>extend(extra, ssss) << 16) | <uint32_t>(length + ssss)
 
 
+cdef inline uint32_t indirect_difference(const Huffman* table, uint32_t entry, uint64_t window) noexcept nogil:
+    """The difference for an INDIRECT entry, as long_code gives it; 0: no such code."""
+    cdef int taken = <int>(entry & 63)
+    cdef int ssss = <int>(entry >> 8 & 31)
+    if taken == 0:
+        return long_code(table, window)
+    return (<uint32_t>extend(<uint32_t>((window << (taken - ssss)) >> (64 - ssss)), ssss) << 16) | <uint32_t>taken
+
+
 cdef inline bint assign_codes(Huffman* table, const uint8_t* counts) noexcept nogil:
     """Give each symbol its code, T.81 Annex C; False when the counts ask for more codes than there are.
 
@@ -129,12 +140,16 @@ cdef inline bint assign_codes(Huffman* table, const uint8_t* counts) noexcept no
 
 
 cdef inline void fill_symbol(Huffman* table, uint32_t code, int length, int ssss) noexcept nogil:
-    """The entries of one code whose additional bits fit in LOOKUP_BITS as well."""
+    """The entries of one code of at most LOOKUP_BITS."""
     cdef int spare = LOOKUP_BITS - length - ssss
-    cdef uint32_t extra, entry, pattern, i
-    if ssss >= SSSS_MAX or spare < 0:
+    cdef uint32_t pattern = code << (LOOKUP_BITS - length)
+    cdef uint32_t extra, entry, i
+    if ssss >= SSSS_MAX:
         return
-    pattern = code << (LOOKUP_BITS - length)
+    if spare < 0:
+        for i in range(<uint32_t>1 << (LOOKUP_BITS - length)):
+            table.singles[pattern + i] = (<uint32_t>ssss << 8) | INDIRECT | <uint32_t>(length + ssss)
+        return
     for extra in range(<uint32_t>1 << ssss):
         entry = ((<uint32_t>extend(extra, ssss) & 0xFFF) << 8) | <uint32_t>(length + ssss)
         for i in range(<uint32_t>1 << spare):
@@ -146,7 +161,8 @@ cdef inline void fill_singles(Huffman* table) noexcept nogil:
     """One difference an entry, where code and additional bits fit in LOOKUP_BITS."""
     cdef int length
     cdef uint32_t code, end
-    memset(table.singles, 0, sizeof(table.singles))
+    for code in range(<uint32_t>LOOKUP_SIZE):
+        table.singles[code] = INDIRECT
     for length in range(1, LOOKUP_BITS + 1):
         end = table.limit[length] >> (16 - length)
         for code in range(table.limit[length - 1] >> (16 - length), end):
@@ -159,9 +175,11 @@ cdef inline void fill_pairs(Huffman* table) noexcept nogil:
     for pattern in range(<uint32_t>LOOKUP_SIZE):
         first = table.singles[pattern]
         taken = first & 63
-        second = table.singles[(pattern << taken) & (LOOKUP_SIZE - 1)]
         table.pairs[pattern] = first
-        if taken and second and taken + (second & 63) <= LOOKUP_BITS:
+        if first & INDIRECT:
+            continue
+        second = table.singles[(pattern << taken) & (LOOKUP_SIZE - 1)]
+        if not second & INDIRECT and taken + (second & 63) <= LOOKUP_BITS:
             taken += second & 63
             table.pairs[pattern] = ((second >> 8 & 0xFFF) << 20) | (first & 0xFFF00) | PAIR | taken
 

@@ -11,8 +11,8 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcpy, memset
 
 from huffman cimport (
-    SYMBOL_COUNT_MAX, Bits, Huffman, assign_codes, fill_pairs, fill_singles, first_difference, long_code, refill,
-    second_difference, take,
+    INDIRECT, SYMBOL_COUNT_MAX, Bits, Huffman, assign_codes, fill_pairs, fill_singles, first_difference,
+    indirect_difference, refill, second_difference, take,
 )
 from jpeg cimport (
     DAC, DHP, DHT, DNL, DRI, EOI, EXP, RST0, RST7, SOF0, SOF3, SOF15, SOI, SOS, TEM, Fault, fault,
@@ -245,7 +245,7 @@ cdef inline size_t decode_shared(
         refill(&b)
         for k in range(4):                   # 4 x 12 bits: no refill between them
             entry = entries[b.window >> 52]
-            if entry == 0:
+            if entry & INDIRECT:
                 break
             take(&b, entry)
             line[i] = <uint16_t>(sum + first_difference(entry))
@@ -258,9 +258,9 @@ cdef inline size_t decode_shared(
                 i += 1 + ((entry >> 6) & 1)
             else:
                 i += 1
-        if entry == 0:
+        if entry & INDIRECT:
             refill(&b)
-            entry = long_code(table, b.window)
+            entry = indirect_difference(table, entry, b.window)
             if entry == 0:
                 break
             take(&b, entry)
@@ -271,11 +271,11 @@ cdef inline size_t decode_shared(
     while count - i < 8 and i < count:       # a pair could reach past the line
         refill(&b)
         entry = table.singles[b.window >> 52]
-        if entry:
+        if not entry & INDIRECT:
             take(&b, entry)
             line[i] = <uint16_t>(sum + first_difference(entry))
         else:
-            entry = long_code(table, b.window)
+            entry = indirect_difference(table, entry, b.window)
             if entry == 0:
                 break
             take(&b, entry)
@@ -296,10 +296,10 @@ cdef size_t decode_mixed(Bits* bits, Scan* scan, uint16_t* line, size_t count) n
     while i < count:
         refill(&b)
         entry = scan.table[k].singles[b.window >> 52]
-        if entry:
+        if not entry & INDIRECT:
             line[i] = <uint16_t>first_difference(entry)
         else:
-            entry = long_code(scan.table[k], b.window)
+            entry = indirect_difference(scan.table[k], entry, b.window)
             if entry == 0:
                 break
             line[i] = <uint16_t>(entry >> 16)

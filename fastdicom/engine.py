@@ -53,6 +53,11 @@ class StoredInstance:
     """An instance that has just become durable: what `Engine.on_stored` handlers get.
 
     path: the file, which is the archive's and must not be changed. source_ae_title: who sent it.
+
+    >>> engine = Engine(Config(port=0, archive=tmp_path / "archive"))
+    >>> @engine.on_stored
+    ... def forward(instance: StoredInstance) -> None:
+    ...     print(instance.sop_instance_uid, instance.dataset(stop_before_pixels=True).PatientName)
     """
 
     path: Path

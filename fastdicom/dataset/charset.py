@@ -111,7 +111,8 @@ _SPELLINGS = {
     "LATIN1": "ISO_IR 100",
 }
 _ISO_8859 = {
-    "1": 100, "2": 101, "3": 109, "4": 110, "5": 144, "6": 127, "7": 126, "8": 138, "9": 148, "11": 166, "15": 203,
+    "1": 100, "2": 101, "3": 109, "4": 110, "5": 144, "6": 127, "7": 126, "8": 138, "9": 148,
+    "11": 166, "15": 203,
 }  # fmt: skip
 
 
@@ -201,7 +202,9 @@ class Charset:
                 text.append(low.decode(run))
             else:
                 text.append(run.decode("ascii"))
-                if any(byte in delimiters for byte in run):  # back to the first value's state, PS3.5 6.1.2.5.3
+                if any(
+                    byte in delimiters for byte in run
+                ):  # back to the first value's state, PS3.5 6.1.2.5.3
                     low, high = self._low, self._high or high
             at = end
         return "".join(text)

@@ -47,11 +47,11 @@ CONTROL = frozenset(
      STORAGE_MEDIA_FILE_SET_ID, STORAGE_MEDIA_FILE_SET_UID, TIMEZONE_OFFSET_FROM_UTC}
 )  # fmt: skip
 """Elements of an identifier that are no keys of an entity."""
-_LEVEL_SPELLINGS = {"INSTANCE": "IMAGE", "IMAGES": "IMAGE", "INSTANCES": "IMAGE", "STUDIES": "STUDY"}
+_LEVEL_SPELLINGS = {"INSTANCE": "IMAGE", "IMAGES": "IMAGE"}
 
-_LONG_VRS = frozenset("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_LONG_VRS = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
 NUMBER_FORMATS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q"}
-_BINARY_VRS = frozenset("OB OD OF OL OV OW UN".split())
+_BINARY_VRS = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "UN"])
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _NOT_SEVERAL = frozenset({"LT", "ST", "UT", "UR"})
@@ -311,7 +311,9 @@ class _Reader:
         self, tag: int, at: int, length: int, end: int, depth: int
     ) -> tuple[tuple[tuple[_Raw, ...], ...], int]:
         if depth >= self._limits.depth_max:
-            raise _refuse(f"sequences nested deeper than {self._limits.depth_max}", tag, status=CANNOT_UNDERSTAND)
+            raise _refuse(
+                f"sequences nested deeper than {self._limits.depth_max}", tag, status=CANNOT_UNDERSTAND
+            )
         delimited = length == _UNDEFINED
         if not delimited and length > end - at:
             raise MalformedDataset("a sequence is longer than what encloses it", at, tag)
@@ -371,7 +373,9 @@ def _key(raw: _Raw, charset: Charset, limits: IdentifierLimits) -> Key:
         vr = vr_of(raw.tag)
     values = _values(raw, vr, charset)
     if len(values) > limits.uids_max:
-        raise _refuse(f"{_name(raw.tag)} has more than {limits.uids_max} values", raw.tag, status=OUT_OF_RESOURCES)
+        raise _refuse(
+            f"{_name(raw.tag)} has more than {limits.uids_max} values", raw.tag, status=OUT_OF_RESOURCES
+        )
     if any(len(value) > limits.pattern_max and _has_wild_card(value) for value in values):
         raise _refuse(f"{_name(raw.tag)} is too long for wild cards", raw.tag)
     return Key(raw.tag, vr, values)

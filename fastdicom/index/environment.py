@@ -19,13 +19,23 @@ from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Change, Outcome, StoredEntry
 from fastdicom.errors import UsageError
+from fastdicom.index.keys import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID
 from fastdicom.index.packed import row_of
 from fastdicom.index.query import Query
-from fastdicom.index.schema import DATABASES, PAIR, SERIAL, SERIALS, TOTALS, VERSION, opaque_key, path_key, unpack_file
+from fastdicom.index.schema import (
+    DATABASES,
+    PAIR,
+    SERIAL,
+    SERIALS,
+    TOTALS,
+    VERSION,
+    opaque_key,
+    path_key,
+    unpack_file,
+)
 from fastdicom.index.store import MAP_SIZE, Store
 from fastdicom.index.walk import Walk
 from fastdicom.index.writer import SOP_CLASS_UID, SOP_INSTANCE_UID, Writer
-from fastdicom.index.keys import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID
 from fastdicom.kernels.rows import parts, value_of
 
 log = logging.getLogger(__name__)
@@ -41,6 +51,15 @@ class Counts(NamedTuple):
     series: int
     instances: int
     bytes: int
+
+
+class Plan(NamedTuple):
+    """How a query was answered. key: the attribute that led to the rows, "" when all were read."""
+
+    key: str
+    rows_visited: int
+    answers: int
+    files_read: int
 
 
 class Index:
@@ -106,7 +125,9 @@ class Index:
 
     # Writing.
 
-    def apply(self, batch: Sequence[Change], notes: Mapping[str, bytes | None] | None = None) -> list[Outcome]:
+    def apply(
+        self, batch: Sequence[Change], notes: Mapping[str, bytes | None] | None = None
+    ) -> list[Outcome]:
         """All changes and notes in one transaction; returns when it is durable, with an outcome for each.
 
         The files that Replaced and Deleted name are in `trash` from the same moment on. Raises Unavailable
@@ -165,6 +186,17 @@ class Index:
                 yield answer
         finally:
             walk.close()
+
+    def explain(self, identifier: Identifier) -> Plan:
+        """Run a query and tell how it was answered."""
+        walk = Walk(self._store, Query(identifier, self._attributes))
+        try:
+            answers = sum(answer is not None for answer in walk.answers())
+        finally:
+            walk.close()
+        tag = walk.key
+        key = "" if tag is None else f"{self._attributes[tag].keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
+        return Plan(key, walk.visited, answers, 0)
 
     def instances(self, identifier: Identifier) -> Selection:
         """All instances at or below the matches at the identifier's level: for C-MOVE, export, delete.
@@ -358,7 +390,11 @@ class _Entries:
             self._series = (series, *self._uids_above(series))
         _, study_uid, series_uid = self._series
         return StoredEntry(
-            _uid(image, SOP_CLASS_UID), _uid(image, SOP_INSTANCE_UID), study_uid, series_uid, unpack_file(head)
+            _uid(image, SOP_CLASS_UID),
+            _uid(image, SOP_INSTANCE_UID),
+            study_uid,
+            series_uid,
+            unpack_file(head),
         )
 
     def _uids_above(self, series: int) -> tuple[str, str]:

@@ -91,9 +91,7 @@ class Walk:
             found = candidates(self._txn, self._store.databases["keys"], sieves(conditions, SERIES), 1 << 62)
             return self._plan_series(found)
         totals = TOTALS.unpack(self._txn.get(b"totals", db=self._store.databases["meta"]))
-        return candidates(
-            self._txn, self._store.databases["keys"], sieves(conditions, level), totals[level]
-        )
+        return candidates(self._txn, self._store.databases["keys"], sieves(conditions, level), totals[level])
 
     def _plan_series(self, found: Candidates) -> Candidates:
         self._series = {}
@@ -108,7 +106,9 @@ class Walk:
             where = self._txn.get(opaque(uid), db=databases["uids"])
             if where is not None:
                 self._images.setdefault(PAIR.unpack(where)[0], []).append(bytes(where))
-        keys = [bytes(self._txn.get(SERIAL.pack(serial), db=databases["series_keys"])) for serial in self._images]
+        keys = [
+            bytes(self._txn.get(SERIAL.pack(serial), db=databases["series_keys"])) for serial in self._images
+        ]
         return self._plan_series(Candidates(0x00080018, sorted(keys)))
 
     def _scan(self, level: int) -> Iterator[int | None]:
@@ -280,5 +280,3 @@ class Walk:
                 if not key.startswith(prefix):
                     return
                 yield key
-
-

@@ -151,14 +151,15 @@ class ServerConnection(Connection):
                 return
 
     def _patience(self) -> float:
-        return self.timing.idle_s if self.idle else self.timing.message_stall_s
+        timing = self.timing
+        return timing.idle_s if self.idle else min(timing.idle_s, timing.message_stall_s)
 
     def _silent(self) -> None:
         if self.idle:
             log.info("association %d: %s said nothing for %g s", self.number, self.name, self.timing.idle_s)
             self._abort(None)
             return
-        raise ConnectionLost(f"no byte for {self.timing.message_stall_s:g} s inside a message")
+        raise ConnectionLost(f"no byte for {self._patience():g} s inside a message")
 
     def _handle(self, events: list[AssociationEvent]) -> bool:
         """Serve what came; False when the association is over."""

@@ -94,11 +94,12 @@ class Frames:
     def __getitem__(self, index: int) -> memoryview | bytes:
         """One frame. Without an Extended Offset Table it includes the byte that padded it, if any."""
         first, stop = self._fragments.frame(index)
-        pieces = []
-        for fragment in range(first, stop):
-            offset, length = self._fragments[fragment]
-            pieces.append(self._data[offset : offset + length])
-        frame = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        frame: memoryview | bytes
+        if stop - first == 1:
+            offset, length = self._fragments[first]
+            frame = self._data[offset : offset + length]
+        else:
+            frame = self._fragments.join(self._data, index)
         return frame[: self._true_length(index, len(frame))]
 
     def _true_length(self, index: int, padded: int) -> int:

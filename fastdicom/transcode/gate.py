@@ -192,8 +192,8 @@ def _check_sampling(header: _Jpeg) -> None:
     first, *others = header.sampling
     if any(other != (1, 1) for other in others) or max(first) > (1 if coded_as_is else 2):
         raise CodecError(f"components sampled {header.sampling}")
-    if len(header.sampling) == 4 and first != (1, 1):
-        raise CodecError("four components of different size")
+    if len(header.sampling) == 4 and not coded_as_is:
+        raise CodecError("four components in a DCT process: DICOM has no colours for them")
 
 
 def _check_length(header: _Jpeg, image: ImageAttributes) -> None:
@@ -221,8 +221,8 @@ def _check_length(header: _Jpeg, image: ImageAttributes) -> None:
 def _jpeg_colour(header: _Jpeg, image: ImageAttributes) -> Colour:
     """Whether the components of a DCT process are YCbCr or RGB. PS3.5 8.2.1.
 
-    Adobe's marker says it, then the component identifiers R, G, B, then the Photometric Interpretation. JFIF and
-    subsampled chroma, which would mean YCbCr elsewhere, do not overrule it: DCMTK, GDCM and pydicom agree on that.
+    Adobe's marker says it, then the component identifiers R, G, B, then the Photometric Interpretation. JFIF
+    and subsampled chroma, which mean YCbCr elsewhere, do not overrule it: so do DCMTK, GDCM and pydicom.
     """
     if len(header.component_ids) != 3:
         return "as-described"

@@ -57,15 +57,15 @@ def _answer(run: Run, job: Job, memory: mmap.mmap, length: int, budget: int) -> 
         with memoryview(memory)[:length] as data:
             result = run(job, data)
         if len(result) > len(memory):
-            return {"error": f"the result has {len(result)} bytes, {len(memory)} were allowed"}
+            return {"error": f"a result of {len(result)} bytes, {len(memory)} were allowed", "broken": False}
         memory[: len(result)] = result
         return {"length": len(result)}
     except MemoryError:
-        return {"error": "out of the memory that a frame of this size may take"}
+        return {"error": "out of the memory that a frame of this size may take", "broken": True}
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as fault:  # a panic of Rust code is no Exception
-        return {"error": f"{type(fault).__name__}: {fault}"[:MESSAGE_LENGTH_MAX]}
+        return {"error": f"{type(fault).__name__}: {fault}"[:MESSAGE_LENGTH_MAX], "broken": False}
 
 
 def limit_memory(budget: int) -> None:

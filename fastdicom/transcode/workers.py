@@ -1,6 +1,6 @@
 """Third-party codecs in worker processes that can be killed: one job, one frame, a budget of time and memory.
 
-A worker that exceeds its time, dies or fails is ended and replaced when the next job comes, so a poisoned
+A worker that dies or exceeds its time or memory is ended and replaced when the next job comes, so a poisoned
 frame fails alone. Workers are started with the first job, as fresh interpreters: nothing is forked from the
 host and its `__main__` is not run again. Frames travel through shared memory that cannot shrink under our
 feet.
@@ -112,6 +112,9 @@ class Workers:
             worker = self._take()
             try:
                 result = worker.run(job, data, result_length_max, budget)
+            except LibraryRefused:
+                self._give_back(worker)
+                raise
             except BaseException:
                 worker.kill()
                 raise
@@ -254,7 +257,8 @@ def _result(memory: mmap.mmap, answer: dict[str, object], length_max: int, opera
     """The result that an answer announces; the worker is not trusted with its length."""
     length = answer.get("length")
     if not isinstance(length, int):
-        raise LibraryRefused(f"{operation}: {answer.get('error', 'no answer')}")
+        refused = CodecError if answer.get("broken", True) else LibraryRefused
+        raise refused(f"{operation}: {answer.get('error', 'no answer')}")
     if not 0 < length <= length_max:
         raise CodecError(f"{operation}: a result of {length} bytes, {length_max} were allowed")
     result = bytearray(length)

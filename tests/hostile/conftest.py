@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -24,3 +25,11 @@ def keeper(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def target(keeper: Keeper) -> Target:
     """A living server, shared with the other tests of the module."""
     return keeper.target()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder is marked `hostile`."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.hostile)

@@ -32,11 +32,19 @@ def _value(row: Attribute, value: object, codec: str) -> bytes:
 
 
 def record(
-    sop: str, series: str, study: str, *, sop_class: str = CT, charset: str = "", codec: str = "ascii", **keys: object
+    sop: str,
+    series: str,
+    study: str,
+    *,
+    sop_class: str = CT,
+    charset: str = "",
+    codec: str = "ascii",
+    **keys: object,
 ) -> InstanceRecord:
     """A record; `keys` are keywords of attributes.py, put at their levels."""
     values = {
-        "SOPInstanceUID": sop, "SOPClassUID": sop_class, "SeriesInstanceUID": series, "StudyInstanceUID": study,
+        "SOPInstanceUID": sop, "SOPClassUID": sop_class, "SeriesInstanceUID": series,
+        "StudyInstanceUID": study,
     } | keys  # fmt: skip
     levels: dict[str, dict[Attribute, object]] = {level: {} for level in LEVELS}
     for row in ATTRIBUTES:
@@ -46,7 +54,16 @@ def record(
     return InstanceRecord(sop_class, sop, study, series, *datasets)
 
 
-def put(sop: str, series: str, study: str, *, path: str = "", size: int = 1000, replace: bool = False, **keys: object) -> Put:
+def put(
+    sop: str,
+    series: str,
+    study: str,
+    *,
+    path: str = "",
+    size: int = 1000,
+    replace: bool = False,
+    **keys: object,
+) -> Put:
     """A Put of `record`, with a file named after the instance."""
     file = FileEntry(path or f"b0/{sop}.dcm", size, 300, 0x1234, EXPLICIT, 1700000000.5, "SENDER")
     return Put(record(sop, series, study, **keys), file, replace)  # type: ignore[arg-type]

@@ -144,12 +144,12 @@ def test_a_file_of_gigabytes_is_read_in_constant_memory(tmp_path: Path) -> None:
     """5 GiB of holes: fragments of 64 MiB that only their heads make real."""
     size, count = 1 << 26, 80
     path = tmp_path / "sparse"
-    with path.open("wb") as file:
-        file.write(item(b""))
+    with path.open("wb") as holes:
+        holes.write(item(b""))
         for _ in range(count):
-            file.write(item(b"", size))
-            file.seek(size, io.SEEK_CUR)
-        file.write(DELIMITER)
+            holes.write(item(b"", size))
+            holes.seek(size, io.SEEK_CUR)
+        holes.write(DELIMITER)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         started = time.perf_counter()

@@ -147,6 +147,17 @@ def test_sampling_of_chroma_up_to_two_is_let_through() -> None:
         gate.inspect(BASELINE, quarter, COLOUR_IMAGE)
 
 
+def test_four_components_are_let_through_as_samples_only() -> None:
+    data = jpeg.encode(jpeg.noise(4, 5, 4, 8), jpeg.Options(8))
+    four = SMALL._replace(samples_per_pixel=4, photometric_interpretation="ARGB")
+    assert gate.inspect(SV1, data, four).samples == 4
+    scan = b"\xff\xda\x00\x0e\x04\x01\x00\x02\x00\x03\x00\x04\x00"
+    assert data.count(scan + b"\x01\x00\x00") == 1
+    baseline = data.replace(b"\xff\xc3", b"\xff\xc0").replace(scan + b"\x01\x00\x00", scan + b"\x00\x3f\x00")
+    with pytest.raises(CodecError, match="four components"):
+        gate.inspect(BASELINE, baseline, four)
+
+
 def test_a_jp2_file_is_narrowed_to_its_codestream() -> None:
     inner = j2k.codestream(j2k.Image())
     found = gate.inspect(codecs.JPEG_2000_LOSSLESS, j2k.jp2(inner), ImageAttributes(64, 80))
