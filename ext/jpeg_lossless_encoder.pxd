@@ -3,9 +3,9 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from huffman cimport (
-    CODE_BITS_MAX, LOOKUP_SIZE, NEAR, SSSS_COUNT, SSSS_MAX, Codes, Writer, build_codes, fill_entries, put_bits,
-    put_difference, ssss_of,
+from huffman cimport CODE_BITS_MAX, LOOKUP_SIZE, SSSS_COUNT, SSSS_MAX
+from huffman_encoder cimport (
+    NEAR, Codes, Writer, build_codes, fill_entries, put_bits, put_difference, ssss_of,
 )
 from jpeg cimport APP14, DHT, SOF3, SOI, SOS, Marker
 from prediction cimport differences
@@ -129,7 +129,9 @@ cdef inline size_t choose_codes(Encoder* e) noexcept nogil:
     return bits >> 3
 
 
-cdef inline void write_line(Writer* writer, Codes* codes, const uint16_t* difference, size_t count) noexcept nogil:
+cdef inline void write_line(
+    Writer* writer, Codes* codes, const uint16_t* difference, size_t count
+) noexcept nogil:
     cdef Writer w = writer[0]
     cdef size_t i = 0
     cdef uint32_t a, b, first, second
