@@ -11,6 +11,7 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from buffers cimport first_byte
 from wire cimport get_u32le, get_u64le
 
 from fastdicom.errors import MalformedDataset, UsageError
@@ -43,10 +44,6 @@ cdef enum Codestream:
     RLE = 3
 
 PIXEL_DATA = 0x7FE00010
-
-
-cdef inline const uint8_t* first_byte(const uint8_t[::1] data) noexcept:
-    return &data[0] if data.shape[0] else NULL
 
 
 cdef Codestream codestream_of(const uint8_t* head, size_t size) noexcept nogil:

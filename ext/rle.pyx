@@ -1,46 +1,35 @@
 """RLE Lossless both ways: PS3.5 Annex G, one frame a call.
 
 A frame is a header of 64 bytes and up to 15 segments. Each segment is one byte plane of the image, most
-significant byte first within a sample, packed line by line: a control byte c below 128 is followed by
-c + 1 literal bytes, one above 128 by a single byte that stands for 257 - c of its kind, and 128 means
-nothing.
+significant byte first within a sample, packed line by line (packbits.pxd).
 
 Both directions work in pieces that fit the cache: the decoder unpacks the same strip of every segment
-and interleaves them, the encoder splits a line into planes and packs each. Copies move whole vectors and
-may write past what they mean, into slack that the next copy overwrites.
+and interleaves them, the encoder splits a line into planes and packs each.
 
 Items, fragments and offset tables are not known here (encapsulated.pyx), nor what the samples mean.
 """
-from cpython.bytearray cimport PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
 from bits cimport spread_byte
+from buffers cimport first_byte, result_buffer, writable
+from packbits cimport (
+    NO_FAULT, RUN_MAX, SEGMENT_SHORT, Line, Segment, check_end, pack_line, packed_line_max, unpack, unpacked_size,
+)
 from planes cimport planes_interleave, planes_split
-from runs cimport runs_equal64, runs_lowest_bit
 from vector cimport path_named, vector_best_path
 from wire cimport Outcome, DONE, MALFORMED, get_u32le, put_u32le, put_u64le
 
-from fastdicom.errors import CodecError, UsageError
+from fastdicom.errors import CodecError
 
 cdef enum:
     HEADER_SIZE = 64
     SEGMENT_COUNT_MAX = 15      # what the header has room for
-    RUN_MAX = 128               # bytes that one control byte can stand for
-    RUN_MIN = 3                 # a shorter run is no smaller than the literal it would interrupt
     EXPANSION_MAX = 64          # two bytes of a segment give at most 128
     SIDE_MAX = 65535            # Rows and Columns are US
     STRIP = 4096                # pixels decoded at a time: the strips of all segments stay cached
-    WIDE = 16                   # bytes moved at once
-    MASK_BITS = 64              # neighbours that runs_equal64 compares at once
-    MASK_WORDS_MAX = SIDE_MAX // MASK_BITS + 1
-
-cdef enum Fault:
-    NO_FAULT = 0
-    SEGMENT_SHORT = 1           # the segment ended before its plane was full
-    SEGMENT_LONG = 2            # a run past the plane, or more than a padding byte after it
 
 cdef struct Frame:
     size_t rows
@@ -51,13 +40,6 @@ cdef struct Frame:
     size_t plane_count          # samples * sample_size: one segment each
     size_t size                 # bytes of the frame, decoded
     bint one_bit                # a byte a pixel when decoded, maybe eight pixels a byte when not
-
-cdef struct Segment:
-    const uint8_t* at           # the next control byte
-    const uint8_t* end
-    size_t ready                # bytes of the current strip that are unpacked already
-    Fault fault
-    size_t fault_size           # bytes missing, or bytes too many
 
 # The vector path in use. Tests and benches choose another with use_path().
 cdef int path = vector_best_path()
@@ -99,93 +81,6 @@ cdef inline size_t mirrored(size_t index, size_t width) noexcept nogil:
 
 
 # ---- decoding -----------------------------------------------------------------------------------
-
-cdef inline void copy_literal(uint8_t* out, const uint8_t* data, size_t count) noexcept nogil:
-    """Copy 1 to RUN_MAX bytes in vectors. Reads and writes up to RUN_MAX bytes whatever `count` is."""
-    cdef size_t done = WIDE
-    memcpy(out, data, WIDE)
-    if count > WIDE:
-        memcpy(out + WIDE, data + WIDE, WIDE)
-        done = 2 * WIDE
-        while done < count:
-            memcpy(out + done, data + done, 2 * WIDE)
-            done += 2 * WIDE
-
-
-cdef void unpack(Segment* segment, uint8_t* row, size_t want) noexcept nogil:
-    """Unpack until row[0:want] is full, or until the segment ends; what is missing then becomes zero.
-
-    The last run may go past `want`: the row has RUN_MAX bytes more, and the caller carries what is
-    there over to the next strip. A literal that the end of the segment cuts gives the bytes it has.
-    """
-    cdef const uint8_t* at = segment.at
-    cdef const uint8_t* end = segment.end
-    cdef uint8_t* out = row + segment.ready
-    cdef uint8_t* stop = row + want
-    cdef size_t control, count, left
-
-    # While a longest literal fits in what is left of the segment, only the output's end is looked at.
-    while out < stop and <size_t>(end - at) > RUN_MAX:
-        control = at[0]
-        if control < RUN_MAX:
-            copy_literal(out, at + 1, control + 1)
-            out += control + 1
-            at += control + 2
-        elif control > RUN_MAX:
-            memset(out, at[1], RUN_MAX)
-            out += 257 - control
-            at += 2
-        else:
-            at += 1
-
-    while out < stop and at < end:
-        control = at[0]
-        at += 1
-        left = <size_t>(end - at)
-        if control < RUN_MAX:
-            count = min(control + 1, left)
-            memcpy(out, at, count)
-            out += count
-            at += count
-        elif control > RUN_MAX and left > 0:
-            count = 257 - control
-            memset(out, at[0], count)
-            out += count
-            at += 1
-
-    if out < stop:
-        segment.fault = SEGMENT_SHORT
-        segment.fault_size += <size_t>(stop - out)
-        memset(out, 0, <size_t>(stop - out))
-        out = stop
-    segment.at = at
-    segment.ready = <size_t>(out - row)
-
-
-cdef size_t unpacked_size(const Segment* segment) noexcept nogil:
-    """How many bytes the whole segment unpacks to."""
-    cdef const uint8_t* at = segment.at
-    cdef size_t total = 0, control, left
-    while at < segment.end:
-        control = at[0]
-        at += 1
-        left = <size_t>(segment.end - at)
-        if control < RUN_MAX:
-            total += min(control + 1, left)
-            at += min(control + 1, left)
-        elif control > RUN_MAX and left > 0:
-            total += 257 - control
-            at += 1
-    return total
-
-
-cdef void check_end(Segment* segment) noexcept nogil:
-    """Note what follows a full plane. One byte may: it pads the segment to an even length, G.2."""
-    cdef size_t excess = segment.ready + <size_t>(segment.end - segment.at)
-    if segment.fault == NO_FAULT and (segment.ready > 0 or excess > 1):
-        segment.fault = SEGMENT_LONG
-        segment.fault_size = excess
-
 
 cdef void decode_planes(
     Segment** segments, size_t plane_count, size_t pixel_count, uint8_t* scratch, uint8_t* out
@@ -345,104 +240,23 @@ def decode_frame(
     cdef Frame frame = describe(rows, columns, samples, bits_allocated)
     cdef Segment segments[SEGMENT_COUNT_MAX]
     cdef size_t size = <size_t>data.shape[0], fault_at
-    cdef const uint8_t* start = &data[0] if size else NULL
+    cdef const uint8_t* start = first_byte(data)
     cdef uint8_t[::1] target
+    cdef uint8_t* into
 
     if open_segments(start, size, frame.plane_count, segments, &fault_at) != DONE:
         raise header_error(data, frame.plane_count, fault_at)
     check_capacity(&frame, size)
-    if out is None:
-        out = PyByteArray_FromStringAndSize(NULL, <Py_ssize_t>frame.size)
-    target = out
-    if <size_t>target.shape[0] != frame.size:
-        raise UsageError(f"the frame has {frame.size} bytes, the buffer given for it {target.shape[0]}")
-    decode_segments(&frame, segments, planar, &target[0])
+    result = result_buffer(out, frame.size)
+    target = result
+    into = writable(target, frame.size)
+    decode_segments(&frame, segments, planar, into)
     if strict:
         raise_segment_fault(start, segments, frame.plane_count)
-    return out
+    return result
 
 
 # ---- encoding -----------------------------------------------------------------------------------
-
-cdef struct Line:
-    size_t size                          # bytes of one plane in a line
-    # Bit i of `differ`: byte i ends a run, its right neighbour is another. Bit i of `starts`: bytes i,
-    # i + 1 and i + 2 are equal. Both have the bits from `size` on undefined.
-    uint64_t differ[MASK_WORDS_MAX]
-    uint64_t starts[MASK_WORDS_MAX]
-
-
-cdef void find_runs(Line* line, const uint8_t* row) noexcept nogil:
-    """Fill the masks for row[0:line.size]; the row has MASK_BITS + 1 readable bytes more."""
-    cdef size_t words = (line.size + MASK_BITS - 1) // MASK_BITS
-    cdef size_t last = line.size - 1
-    cdef uint64_t equal, following
-    cdef size_t i
-    for i in range(words):
-        line.differ[i] = ~runs_equal64(path, row + MASK_BITS * i)
-    line.differ[last // MASK_BITS] |= (<uint64_t>1) << (last % MASK_BITS)
-    for i in range(words):
-        equal = ~line.differ[i]
-        following = ~line.differ[i + 1] if i + 1 < words else 0
-        line.starts[i] = equal & ((equal >> 1) | (following << (MASK_BITS - 1)))
-
-
-cdef inline size_t next_bit(const uint64_t* mask, size_t start, size_t stop) noexcept nogil:
-    """The place of the first bit set in mask[start:stop], or `stop`."""
-    cdef size_t i = start // MASK_BITS
-    cdef uint64_t word = mask[i] & (~(<uint64_t>0) << (start % MASK_BITS))
-    while word == 0:
-        i += 1
-        if i * MASK_BITS >= stop:
-            return stop
-        word = mask[i]
-    return min(stop, i * MASK_BITS + <size_t>runs_lowest_bit(word))
-
-
-cdef inline uint8_t* put_literals(uint8_t* out, const uint8_t* data, size_t count) noexcept nogil:
-    cdef size_t part
-    while count > 0:
-        part = min(count, <size_t>RUN_MAX)
-        out[0] = <uint8_t>(part - 1)
-        copy_literal(out + 1, data, part)
-        out += 1 + part
-        data += part
-        count -= part
-    return out
-
-
-cdef uint8_t* pack_line(Line* line, const uint8_t* row, uint8_t* out) noexcept nogil:
-    """Pack row[0:line.size] and return where the next line goes.
-
-    Writes at most packed_line_max(line.size) bytes that count, and RUN_MAX bytes of slack after them.
-    """
-    cdef size_t at = 0, start, left, part
-    find_runs(line, row)
-    while at < line.size:
-        start = next_bit(line.starts, at, line.size)
-        out = put_literals(out, row + at, start - at)
-        if start == line.size:
-            break
-        at = next_bit(line.differ, start, line.size) + 1
-        left = at - start
-        while left >= RUN_MIN:
-            part = min(left, <size_t>RUN_MAX)
-            out[0] = <uint8_t>(257 - part)
-            out[1] = row[start]
-            out += 2
-            left -= part
-        at -= left                       # the end of a long run may be too short to be one
-    return out
-
-
-cdef inline size_t packed_line_max(size_t size) noexcept nogil:
-    """The most bytes that a line of `size` can take.
-
-    A literal costs its bytes and one for every 128 begun. A run costs 2 for at least 3 bytes, which pays
-    for the control byte of one more literal; only the first literal has no run before it.
-    """
-    return size + size // RUN_MAX + 1
-
 
 cdef void encode_planes(
     const uint8_t* pixels, const Frame* frame, size_t plane_count, uint8_t* scratch, Line* line, uint8_t** ends
@@ -456,7 +270,7 @@ cdef void encode_planes(
     for y in range(frame.rows):
         planes_split(path, rows, pixels, plane_count, frame.columns)
         for i in range(plane_count):
-            ends[i] = pack_line(line, rows[i], ends[i])
+            ends[i] = pack_line(path, line, rows[i], ends[i])
         pixels += plane_count * frame.columns
 
 

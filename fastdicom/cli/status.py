@@ -19,7 +19,7 @@ from fastdicom.status_file import NodeStatus
 
 EXAMPLE = "  fastdicom status --archive /var/lib/fastdicom"
 NAME_WIDTH = 24
-TOLD_APART = ("pid", "updated", "started")  # figures that the first line says in words
+TOLD_APART = ("pid", "updated", "started", "counts")  # figures that stand above already
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,10 +101,10 @@ def flat(figures: Mapping[str, Any], before: str) -> Iterator[tuple[str, object]
 
 
 def told(entry: object) -> str:
-    """An entry of a list on one line."""
-    return (
-        ", ".join(f"{key} {value}" for key, value in entry.items()) if isinstance(entry, dict) else str(entry)
-    )
+    """An entry of a list on one line; an address as `host:port`."""
+    if isinstance(entry, dict):
+        return ", ".join(f"{key} {value}" for key, value in entry.items())
+    return ":".join(map(str, entry)) if isinstance(entry, list) else str(entry)
 
 
 def line(name: str, value: object) -> str:

@@ -49,9 +49,9 @@ CONTROL = frozenset(
 """Elements of an identifier that are no keys of an entity."""
 _LEVEL_SPELLINGS = {"INSTANCE": "IMAGE", "IMAGES": "IMAGE"}
 
-_LONG_VRS = frozenset("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_LONG_VRS = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
 NUMBER_FORMATS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q"}
-_BINARY_VRS = frozenset("OB OD OF OL OV OW UN".split())
+_BINARY_VRS = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "UN"])
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _NOT_SEVERAL = frozenset({"LT", "ST", "UT", "UR"})

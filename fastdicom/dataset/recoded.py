@@ -6,6 +6,7 @@ The Data Sets are those of records: Explicit VR Little Endian, sequences and ite
 from __future__ import annotations
 
 import logging
+import re
 import struct
 from collections.abc import Callable
 
@@ -16,9 +17,9 @@ from fastdicom.kernels.rows import elements, items, text_is_plain, value_of
 log = logging.getLogger(__name__)
 
 _CHARSET_HEAD = struct.pack("<HH2s", 0x0008, 0x0005, b"CS")
-_SHORT_VRS = frozenset(
-    "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
-)  # a 16-bit length, PS3.5 Table 7.1-2
+_SHORT_VRS = frozenset(  # a 16-bit length, PS3.5 Table 7.1-2
+    re.findall("..", "AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS")
+)
 _SHORT_LENGTH_MAX = 0xFFFE
 
 Recode = Callable[[bytes, str], bytes | None]

@@ -18,7 +18,7 @@ Condition = tuple[int, object]
 EVERYTHING: Final[Condition] = (UNIVERSAL, None)
 _MANY = 8  # from so many values on a set is faster than a list
 _TIME_DIGITS = 12
-_NO_WILD_CARDS = frozenset("AS AT DA DS DT FD FL IS SL SS SV TM UI UL US UV".split())
+_WILD_CARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})  # PS3.4 C.2.2.2.4
 _NUMBERS = frozenset(("DS", "IS", *NUMBER_FORMATS))
 
 
@@ -41,7 +41,7 @@ def condition_of(key: Key) -> Condition:
     if key.vr in _NUMBERS:
         return CALL, _number_matcher(key.vr, values)
     encoded = tuple(value.encode("utf-8") for value in values)
-    if key.vr not in _NO_WILD_CARDS and any(has_wild_card(value) for value in values):
+    if key.vr in _WILD_CARD_VRS and any(has_wild_card(value) for value in values):
         return LIKE, encoded
     return (MEMBER, frozenset(encoded)) if len(encoded) > _MANY else (ANY_OF, encoded)
 

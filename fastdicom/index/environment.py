@@ -19,6 +19,7 @@ from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Change, Outcome, StoredEntry
 from fastdicom.errors import UsageError
+from fastdicom.index.keys import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID
 from fastdicom.index.packed import row_of
 from fastdicom.index.query import Query
 from fastdicom.index.schema import (
@@ -35,7 +36,6 @@ from fastdicom.index.schema import (
 from fastdicom.index.store import MAP_SIZE, Store
 from fastdicom.index.walk import Walk
 from fastdicom.index.writer import SOP_CLASS_UID, SOP_INSTANCE_UID, Writer
-from fastdicom.index.keys import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID
 from fastdicom.kernels.rows import parts, value_of
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,15 @@ class Counts(NamedTuple):
     series: int
     instances: int
     bytes: int
+
+
+class Plan(NamedTuple):
+    """How a query was answered. key: the attribute that led to the rows, "" when all were read."""
+
+    key: str
+    rows_visited: int
+    answers: int
+    files_read: int
 
 
 class Index:
@@ -177,6 +186,17 @@ class Index:
                 yield answer
         finally:
             walk.close()
+
+    def explain(self, identifier: Identifier) -> Plan:
+        """Run a query and tell how it was answered."""
+        walk = Walk(self._store, Query(identifier, self._attributes))
+        try:
+            answers = sum(answer is not None for answer in walk.answers())
+        finally:
+            walk.close()
+        tag = walk.key
+        key = "" if tag is None else f"{self._attributes[tag].keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
+        return Plan(key, walk.visited, answers, 0)
 
     def instances(self, identifier: Identifier) -> Selection:
         """All instances at or below the matches at the identifier's level: for C-MOVE, export, delete.

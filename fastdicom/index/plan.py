@@ -114,7 +114,9 @@ class Candidates(NamedTuple):
 def candidates(transaction: Any, keys: Any, found: list[Sieve], total: int) -> Candidates:
     """The shortest list of entities that holds all matches, without duplicates and in order of serials."""
     ceiling = max(total // _SCAN_ADVANTAGE, 2 * _TURN)
-    racing = [(sieve, [], _collect(transaction.cursor(db=keys), sieve)) for sieve in found]
+    racing: list[tuple[Sieve, list[bytes], Iterator[bytes]]] = [
+        (sieve, [], _collect(transaction.cursor(db=keys), sieve)) for sieve in found
+    ]
     while racing:
         for runner in list(racing):
             sieve, collected, steps = runner

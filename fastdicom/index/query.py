@@ -6,10 +6,10 @@ Pure: no transaction. `walk.py` gives it rows. PS3.4 C.2.2.1, C.4.1.1.3.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-
 from dataclasses import replace
 
 from fastdicom.dataset.attributes import LEVELS, SPECIFIC_CHARACTER_SET, Attribute
+from fastdicom.dataset.elements import deflate
 from fastdicom.dataset.identifier import (
     COMPUTED,
     INSTANCE_AVAILABILITY,
@@ -22,12 +22,11 @@ from fastdicom.dataset.identifier import (
     Identifier,
     Key,
 )
-from fastdicom.dataset.elements import deflate
 from fastdicom.dataset.recoded import from_utf8, recode_value
 from fastdicom.index.conditions import EVERYTHING, Condition, condition_of
 from fastdicom.index.schema import Summary
-from fastdicom.kernels.query import Selector
 from fastdicom.kernels.query import COMPUTED as COMPUTED_LEVEL
+from fastdicom.kernels.query import Selector
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, KNOWN
 
 LATIN_1 = b"ISO_IR 100"
@@ -62,7 +61,7 @@ class Query:
         retrieve_ae_title: str = "",
         answers: bool = True,
     ) -> None:
-        """attributes: those that are indexed, by tag. answers: False for a retrieve, where nothing is encoded."""
+        """attributes: those that are indexed, by tag. answers: False for a retrieve: nothing is encoded."""
         self.identifier = identifier
         self.level = LEVELS.index(identifier.level)
         self._charset = identifier.charset

@@ -28,8 +28,8 @@ from fastdicom.dataset.record import FileEntry
 
 VERSION = 1
 DATABASES = (
-    "meta", "patients", "studies", "series", "series_keys", "instances", "tallies", "patient_studies", "keys", "uids",
-    "paths", "trash", "notes",
+    "meta", "patients", "studies", "series", "series_keys", "instances", "tallies", "patient_studies",
+    "keys", "uids", "paths", "trash", "notes",
 )  # fmt: skip
 KEY_LENGTH_MAX = 511  # of LMDB
 PATH_LENGTH_MAX = 500
@@ -99,12 +99,12 @@ def unpack_file(head: bytes) -> FileEntry:
 
 @dataclass(slots=True)
 class Tally:
-    """What is below an entity. modalities: series of each; sop_classes: instances of each. In bytes: UTF-8."""
+    """What is below an entity. modalities: series of each. sop_classes: instances of each. length: bytes."""
 
     studies: int = 0
     series: int = 0
     instances: int = 0
-    bytes: int = 0
+    length: int = 0
     modalities: dict[bytes, int] = field(default_factory=dict)
     sop_classes: dict[bytes, int] = field(default_factory=dict)
 
@@ -114,7 +114,7 @@ class Tally:
         sop_classes = b"\\".join(self.sop_classes)
         counts = (*self.modalities.values(), *self.sop_classes.values())
         fixed = _TALLY.pack(
-            self.studies, self.series, self.instances, self.bytes,
+            self.studies, self.series, self.instances, self.length,
             len(self.modalities), len(self.sop_classes), len(modalities), len(sop_classes),
         )  # fmt: skip
         return b"".join((fixed, modalities, sop_classes, struct.pack(f"<{len(counts)}I", *counts)))
@@ -122,14 +122,18 @@ class Tally:
     @classmethod
     def unpack(cls, data: bytes) -> Tally:
         """What `pack` packed."""
-        *fixed, modality_count, class_count, modality_length, class_length = _TALLY.unpack_from(data)
+        studies, series, instances, length, *lengths = _TALLY.unpack_from(data)
+        modality_count, class_count, modality_length, class_length = lengths
         at = _TALLY.size
         modalities = data[at : at + modality_length].split(b"\\")[:modality_count]
         at += modality_length
         sop_classes = data[at : at + class_length].split(b"\\")[:class_count]
         counts = struct.unpack_from(f"<{modality_count + class_count}I", data, at + class_length)
         return cls(
-            *fixed,
+            studies,
+            series,
+            instances,
+            length,
             dict(zip(modalities, counts[:modality_count], strict=True)),
             dict(zip(sop_classes, counts[modality_count:], strict=True)),
         )
@@ -138,20 +142,13 @@ class Tally:
 class Summary:
     """A packed Tally that is only looked at: for answers, where unpacking all of it would cost."""
 
-    __slots__ = ("_class_length", "_data", "_modality_length", "bytes", "instances", "series", "studies")
+    __slots__ = ("_class_length", "_data", "_modality_length", "instances", "series", "studies")
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        (
-            self.studies,
-            self.series,
-            self.instances,
-            self.bytes,
-            _,
-            _,
-            self._modality_length,
-            self._class_length,
-        ) = _TALLY.unpack_from(data)
+        fixed = _TALLY.unpack_from(data)
+        self.studies, self.series, self.instances = fixed[:3]
+        self._modality_length, self._class_length = fixed[6:]
 
     @property
     def modalities(self) -> bytes:

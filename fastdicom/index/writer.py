@@ -146,7 +146,7 @@ class Writer:
         self._txn.put(key, row, db=self._db["instances"])
         self._txn.put(uid, key, db=self._db["uids"])
         self._txn.put(path_key(file.path), key, db=self._db["paths"])
-        self._count(series, file.size, record.sop_class_uid.encode("ascii", "replace"))
+        self._count(series, file.size, _sop_class(image))
 
     def _replace(self, change: Put, uid: bytes, where: bytes, old: FileEntry, image: bytes) -> None:
         """The new instance stands where the old one did if it is of the same series; all rows are fresh."""
@@ -173,7 +173,7 @@ class Writer:
         series = self._series_at(PAIR.unpack(where)[0])
         self._txn.delete(where, db=self._db["instances"])
         self._txn.delete(path_key(file.path), db=self._db["paths"])
-        self._discount(series, file.size, (value_of(image, SOP_CLASS_UID) or b"").strip(b" \0"))
+        self._discount(series, file.size, _sop_class(image))
 
     def _to_trash(self, file: FileEntry) -> None:
         self._txn.put(path_key(file.path), b"", db=self._db["trash"])
@@ -184,7 +184,7 @@ class Writer:
         entity: Entity | None = series
         while entity is not None:
             entity.tally.instances += 1
-            entity.tally.bytes += size
+            entity.tally.length += size
             entity = entity.up
         count_in(series.tally.sop_classes, sop_class)
         assert series.up is not None
@@ -197,7 +197,7 @@ class Writer:
         assert study is not None and study.up is not None
         for entity in (series, study, study.up):
             entity.tally.instances -= 1
-            entity.tally.bytes -= size
+            entity.tally.length -= size
         count_out(series.tally.sop_classes, sop_class)
         count_out(study.tally.sop_classes, sop_class)
         self._totals[3] -= 1
@@ -396,7 +396,7 @@ class Writer:
             entity.tally.studies += sign
             entity.tally.series += sign * study.tally.series
             entity.tally.instances += sign * study.tally.instances
-            entity.tally.bytes += sign * study.tally.bytes
+            entity.tally.length += sign * study.tally.length
         study.up = patient
         if not old.tally.instances:
             self._drop_patient(old)
@@ -432,3 +432,7 @@ class Writer:
 
 def _modality(series: bytes) -> bytes:
     return (value_of(series, MODALITY) or b"").split(b"\\")[0].strip(b" \0")[:_MODALITY_LENGTH_MAX]
+
+
+def _sop_class(image: bytes) -> bytes:
+    return (value_of(image, SOP_CLASS_UID) or b"").split(b"\\")[0].strip(b" \0")

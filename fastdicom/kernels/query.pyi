@@ -1,6 +1,6 @@
 """Matches index rows against an identifier's keys and encodes the answers. PS3.4 C.2.2.2, C.4.1.1.3.2."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import final
 
 from typing_extensions import Buffer

@@ -1,4 +1,4 @@
-"""The pixel functions with any data and any attributes: a result of the right size, or a named error.
+"""The pixel and colour functions with any data: a result of the right size, or a named error.
 
 python -m tests.fuzz.fuzz_pixels; see tests/fuzz/driver.py for sanitizers.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 from fastdicom.errors import CodecError, UsageError
-from fastdicom.kernels import pixels
+from fastdicom.kernels import colour, pixels
 from tests.fuzz import driver
 
 PARAMETERS_SIZE = 6
@@ -37,11 +37,11 @@ def call(data: bytes, function: int, a: int, b: int, c: int, out: bytearray | No
         case 7:
             return pixels.overlay_bits(data, allocated, b % 40, out)
         case 8:
-            return pixels.ybr_full_to_rgb(data, out) if b % 2 else pixels.rgb_to_ybr_full(data, out)
+            return colour.ybr_full_to_rgb(data, out) if b % 2 else colour.rgb_to_ybr_full(data, out)
         case _:
             if b % 2:
-                return pixels.ybr_full_422_to_rgb(data, c % 50, out)
-            return pixels.rgb_to_ybr_full_422(data, c % 50, out)
+                return colour.ybr_full_422_to_rgb(data, c % 50, out)
+            return colour.rgb_to_ybr_full_422(data, c % 50, out)
 
 
 def size_of(size: int, function: int, a: int, b: int, c: int) -> int:
@@ -63,6 +63,7 @@ def one_input(data: bytes) -> None:
     function, a, b, c, path, repeat = data[:PARAMETERS_SIZE]
     image = data[PARAMETERS_SIZE:] * (1 + repeat % 40)
     pixels.use_path(PATHS[path % len(PATHS)])
+    colour.use_path(PATHS[path % len(PATHS)])
     try:
         result = call(image, function, a, b, c)
     except (CodecError, UsageError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,8 @@ def target(keeper: Keeper) -> Target:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder is of the hostile suite."""
+    """Everything in this folder is marked `hostile`."""
+    here = Path(__file__).parent
     for item in items:
-        if "tests/hostile/" in item.path.as_posix():
+        if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.hostile)

@@ -161,7 +161,7 @@ class Target:
         """
         expected = Expected(stored)
         files, outside = self.stored_files(), self.outside_files()
-        resident = procfs.resident_mb(self.peer.pid)
+        logged, resident = len(self.peer.log), procfs.resident_mb(self.peer.pid)
         procfs.reset_peak(self.peer.pid)
         yield expected
         assert self.peer.alive, f"the server died: {self.peer.log[-2000:]}"
@@ -169,6 +169,7 @@ class Target:
         grown = procfs.peak_mb(self.peer.pid) - resident
         assert grown < memory_mb, f"memory grew by {grown:.0f} MiB"
         assert self.outside_files() - outside == set(), "written outside the archive"
+        assert "Traceback" not in self.peer.log[logged:], "a peer's bytes reached a bug of ours"
         wait_for(
             lambda: len(self.stored_files() - files) == expected.stored,
             lambda: f"{self._new(files)} in the archive instead of {expected.stored} new files",

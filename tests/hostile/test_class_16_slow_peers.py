@@ -29,7 +29,10 @@ from tests.support.rawpdu import Proposal
 
 ARTIM, IDLE = 3.0, 4.0
 MARGIN = 4.0
-CHANGES = {"timeouts": {"artim": f"{ARTIM:.0f} s", "idle": f"{IDLE:.0f} s"}}
+CHANGES = {
+    "timeouts": {"artim": f"{ARTIM:.0f} s", "idle": f"{IDLE:.0f} s"},
+    "limits": {"message_stall": f"{IDLE:.0f} s", "send_stall": f"{IDLE:.0f} s"},
+}
 CROWD = 50
 REQUEST = rawpdu.associate_rq([Proposal(1, VERIFICATION, (IMPLICIT_LE,))])
 

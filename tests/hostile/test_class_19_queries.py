@@ -83,7 +83,7 @@ def study_keys(tag: int, value: str) -> bytes:
     return identifier("STUDY", {STUDY_INSTANCE_UID: "", tag: value})
 
 
-EXPENSIVE = ["*a" * 30 + "*z", "*" * 60 + "z", "?*" * 30 + "z", "*" + "a" * 50 + "*z", "a*" * 31 + "c?"]
+EXPENSIVE = ["*a" * 30 + "*z", "*" * 60 + "z", "?*" * 30 + "z", "*" + "a" * 50 + "*z", "a*" * 31 + "z?"]
 
 
 @pytest.mark.parametrize("pattern", EXPENSIVE)
@@ -156,7 +156,7 @@ def test_class_19_bad_level_gets_a_final_answer(target: Target, level: str, mode
     with target.unharmed(), target.associate() as association:
         final = timed_find(association, identifier(level, {STUDY_INSTANCE_UID: ""}), model)[-1]
         assert final.status == 0 or final.status in REFUSALS
-        if level in ("", "STUDIES", "*", "../..", "WORKLIST"):
+        if level in ("", "*", "../..", "WORKLIST"):
             assert final.status in REFUSALS and final.comment
         association.release()
 

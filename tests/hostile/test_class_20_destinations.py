@@ -18,8 +18,12 @@ from tests.support.rawelements import PIXEL_DATA, STUDY_INSTANCE_UID, explicit, 
 from tests.support.rawpdu import Verdict
 from tests.support.rawserver import RawServer, ServerConnection, closed_port
 
-TIMES = {"artim": "3 s", "idle": "30 s", "connect": "3 s", "response": "3 s"}
+CHANGES = {
+    "timeouts": {"artim": "3 s", "idle": "30 s", "connect": "3 s", "response": "3 s"},
+    "limits": {"send_stall": "3 s"},
+}
 INSTANCES = 6
+SIZE = 2_000_000  # more than two socket buffers hold
 MOVE_SECONDS = 15.0  # three seconds for each thing that may be waited for, and then some
 STUDY = "1.2.826.0.1.3680043.10.1561.20"
 ALL_FAILED, SOME_FAILED, UNKNOWN_DESTINATION, CANCELED = 0xA702, 0xB000, 0xA801, 0xFE00
@@ -100,7 +104,12 @@ def aborts_second(connection: ServerConnection) -> None:
 
 def closes_second(connection: ServerConnection) -> None:
     """Store one instance and vanish at the next."""
-    _store_then(connection, lambda message: connection.reset())
+
+    def vanish(message: Message) -> None:
+        connection.reset()
+        raise ConnectionEnded("by our own will")
+
+    _store_then(connection, vanish)
 
 
 def wrong_message_id(connection: ServerConnection) -> None:
@@ -188,10 +197,10 @@ def mover(root: Path, instances: int = INSTANCES) -> Iterator[tuple[Target, Slow
         for serve in [*BEHAVIOURS, sink.serve]:
             server = stack.enter_context(RawServer(serve))
             destinations.append((title_of(serve), server.port))
-        target = stack.enter_context(target_server(root, {"timeouts": TIMES}, destinations))
+        target = stack.enter_context(target_server(root, CHANGES, destinations))
         for number in range(instances):
             uids = (STUDY, f"{STUDY}.1", f"{STUDY}.1.{number}")
-            data = instance(uids, CT_IMAGE_STORAGE, [explicit(PIXEL_DATA, "OW", bytes(200_000))])
+            data = instance(uids, CT_IMAGE_STORAGE, [explicit(PIXEL_DATA, "OW", bytes(SIZE))])
             assert target.send_data_set(data, uids[2]).status == 0
         yield target, sink
 

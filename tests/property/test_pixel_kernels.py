@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdicom.errors import CodecError, MalformedDataset
-from fastdicom.kernels import pixels, rle
+from fastdicom.kernels import colour, pixels, rle
 from fastdicom.transcode.frames import Frames, basic_offset_table, encapsulate, extended_offset_table
 from tests.support import rle_reference as reference
 from tests.support.items import DELIMITER, cut, item, jpeg
@@ -85,7 +85,7 @@ def test_aligned_samples_have_no_stray_bits(data: bytes, stored: int, spare: int
 @given(st.binary(max_size=600))
 def test_ybr_and_back_moves_a_colour_by_at_most_one(data: bytes) -> None:
     data = data[: len(data) - len(data) % 3]
-    back = pixels.ybr_full_to_rgb(pixels.rgb_to_ybr_full(data))
+    back = colour.ybr_full_to_rgb(colour.rgb_to_ybr_full(data))
     assert all(abs(a - b) <= 1 for a, b in zip(data, back, strict=True))
 
 

@@ -43,7 +43,8 @@ def record(
 ) -> InstanceRecord:
     """A record; `keys` are keywords of attributes.py, put at their levels."""
     values = {
-        "SOPInstanceUID": sop, "SOPClassUID": sop_class, "SeriesInstanceUID": series, "StudyInstanceUID": study,
+        "SOPInstanceUID": sop, "SOPClassUID": sop_class, "SeriesInstanceUID": series,
+        "StudyInstanceUID": study,
     } | keys  # fmt: skip
     levels: dict[str, dict[Attribute, object]] = {level: {} for level in LEVELS}
     for row in ATTRIBUTES:

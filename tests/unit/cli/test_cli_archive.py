@@ -198,6 +198,8 @@ def test_status_of_a_running_node(
         tmp_path,
         {
             "started": 0,
+            "addresses": [["127.0.0.1", 104]],
+            "counts": {"instances": 7},
             "associations": {"open": 3, "total": 17},
             "received_bytes": 2048,
             "last_errors": [{"time": "12:00", "message": "disk \x1b full"}],
@@ -206,6 +208,8 @@ def test_status_of_a_running_node(
     main(["status", "--archive", str(tmp_path)])
     lines = capsys.readouterr().out.splitlines()
     assert f"node running, process {os.getpid()}, since 1970-01-01" in "\n".join(lines)
+    assert "  addresses               127.0.0.1:104" in lines
+    assert not any("counts" in line for line in lines)
     assert "  associations open       3" in lines
     assert "  received bytes          2.0 KiB" in lines
     assert "  last errors             time 12:00, message disk � full" in lines
