@@ -19,7 +19,7 @@ from fastdicom.dataset.record import StoredEntry
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier, deepest_level
 from fastdicom.index.environment import Counts
-from fastdicom.keeper import ArchiveKeeper, scan_policy
+from fastdicom.keeper import ArchiveKeeper, open_keeper, scan_policy
 from fastdicom.queries import decoded, to_dataset
 from fastdicom.reports import (
     DeleteReport,
@@ -59,7 +59,7 @@ class Archive:
     def _keeper(self) -> ArchiveKeeper:
         """Opened when it is needed: `rebuild` is there for an index that cannot be."""
         if self._opened is None:
-            self._opened = ArchiveKeeper(self.path, self._config)
+            self._opened = open_keeper(self.path, self._config)
         return self._opened
 
     def __enter__(self) -> Self:

@@ -11,7 +11,7 @@ import pytest
 import fastdicom
 from fastdicom import engine as engine_module
 from fastdicom.errors import Unavailable
-from fastdicom.keeper import ArchiveKeeper
+from fastdicom.keeper import open_keeper
 from tests.crash.support import PROPOSALS, Sender, check_promise
 from tests.support.failing_disk import FailingDisk
 from tests.support.rawdicom import RawAssociation
@@ -25,7 +25,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> FailingDisk:
     """The disk under every engine of this test."""
     made = FailingDisk()
     monkeypatch.setattr(
-        engine_module, "ArchiveKeeper", lambda path, config: ArchiveKeeper(path, config, disk=made)
+        engine_module, "open_keeper", lambda path, config: open_keeper(path, config, disk=made)
     )
     return made
 
