@@ -386,7 +386,7 @@ def report(row: Row, found: dict[str, bytes]) -> None:
         digest = hashlib.sha256(found[name]).hexdigest()[:8] if found[name] else "-"
         print(
             f"{row.image.name:16}{row.action:26}{name:20}{size / median / 1e6:9.0f} MB/s"
-            f" ±{50 * (high - low) / median:3.0f} %{median * 1e9 / size:8.2f} CPU s/GB"
+            f" ±{50 * (high - low) / median:3.0f} %{median * 1e9 / size:8.2f} s/GB"
             f"{median / ours:8.1f}x  {digest:9}{same}"
         )
 

@@ -200,10 +200,12 @@ cdef class Selector:
                 return slot
         return -1
 
-    def head(self, int level, block, int slot):
+    def head(self, block, int slot):
         cdef Span row
         cdef Row opened
         cdef const uint8_t[::1] data = block
+        if not 0 <= slot < SLOTS or data.shape[0] == 0:
+            raise ValueError(f"no slot {slot}")
         if not packed_row(&data[0], <size_t>data.shape[0], slot, &row) or not open_row(row.at, row.length, &opened):
             raise ValueError("the lengths of a block of index rows do not add up")
         return PyBytes_FromStringAndSize(<const char*>opened.head.at, <Py_ssize_t>opened.head.length)
@@ -348,18 +350,41 @@ cdef class Selector:
 
     # Answers out.
 
-    def set(self, int index, bytes value):
-        cdef Slot* slot
-        if not 0 <= index < self.count:
-            raise IndexError(index)
-        slot = &self.slot[index]
+    def set(self, int index, bytes value, str vr=None):
+        cdef Slot* slot = self._slot(index)
         self.values[index] = value
         slot.present = value is not None
         slot.folded.at = NULL
         if value is not None:
             slot.value.at = <const uint8_t*>PyBytes_AS_STRING(value)
             slot.value.length = <size_t>PyBytes_GET_SIZE(value)
-        return slot.kind == MATCH_ALL or self._slot_matches(index)
+        if vr is not None:
+            if len(vr) != 2:
+                raise ValueError(f"no VR {vr!r}")
+            slot.vr = (ord(vr[0]) << 8) | ord(vr[1])
+
+    def value(self, int index):
+        cdef Slot* slot = self._slot(index)
+        if not slot.present:
+            return None
+        return PyBytes_FromStringAndSize(<const char*>slot.value.at, <Py_ssize_t>slot.value.length)
+
+    def matches(self, int index):
+        return self._slot(index).kind == MATCH_ALL or self._slot_matches(index)
+
+    def name_matches(self, int index, bytes folded not None):
+        cdef Slot* slot = self._slot(index)
+        cdef Span name
+        if slot.kind != MATCH_NAME:
+            raise ValueError("the key is no name")
+        name.at = <const uint8_t*>PyBytes_AS_STRING(folded)
+        name.length = <size_t>PyBytes_GET_SIZE(folded)
+        return bool(name.length and any_name_like(slot, name))
+
+    cdef Slot* _slot(self, int index) except NULL:
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        return &self.slot[index]
 
     def texts(self):
         cdef int i

@@ -65,14 +65,23 @@ class Selector:
     def take_packed(self, level: int, block: Buffer, first: int) -> int:
         """Look at the rows of a block from slot `first` on: the slot of the next that matches, or -1."""
 
-    def head(self, level: int, block: Buffer, slot: int) -> bytes:
+    def head(self, block: Buffer, slot: int) -> bytes:
         """The head of the row in a slot."""
 
     def release(self) -> None:
         """Let go of all rows."""
 
-    def set(self, index: int, value: bytes | None) -> bool:
-        """Give slot `index` its value, None for absent; True when that matches its key."""
+    def set(self, index: int, value: bytes | None, vr: str | None = None) -> None:
+        """Give slot `index` a value, None for absent, until the next row of its level; and another VR."""
+
+    def value(self, index: int) -> bytes | None:
+        """What slot `index` holds now; None when it is absent."""
+
+    def matches(self, index: int) -> bool:
+        """True when what slot `index` holds matches its key."""
+
+    def name_matches(self, index: int, folded: bytes) -> bool:
+        """One folded name against the patterns of slot `index`, which is of kind NAME."""
 
     def encode(self) -> bytes:
         """The answer: every returned key in order, empty where the rows have nothing."""

@@ -277,12 +277,12 @@ class ClientAssociation(Connection):
 
     def _await_release(self) -> None:
         while not self.association.closed:
-            for event in self.receive(self.timing.response_s):
-                if isinstance(event, ReleaseRequest):  # a release collision, PS3.8 9.2
-                    self.association.answer_release(self.clock())
-                    self.flush()
-                elif isinstance(event, ReleaseResponse | Abort | TransportClosed):
-                    return
+            events = self.receive(self.timing.response_s)
+            if any(isinstance(event, ReleaseRequest) for event in events):  # a collision, PS3.8 9.2
+                events += self.association.answer_release(self.clock())
+                self.flush()
+            if any(isinstance(event, ReleaseResponse | Abort | TransportClosed) for event in events):
+                return
 
     def abort(self, *, provider_reason: int | None = None) -> None:
         """End the association at once."""

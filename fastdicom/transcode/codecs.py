@@ -335,3 +335,12 @@ def shared_workers() -> Workers:
         if _shared is None:
             _shared = Workers()
         return _shared
+
+
+def close_shared_workers() -> None:
+    """End the processes of the shared pool, if there are any; the next job starts new ones."""
+    global _shared
+    with _shared_lock:
+        workers, _shared = _shared, None
+    if workers is not None:
+        workers.close()

@@ -2,11 +2,13 @@
 
 A million executions of each, under AddressSanitizer and UBSan, with a new seed each time:
 
-    FASTDICOM_SANITIZE=1 python setup.py -q build_ext --inplace --force
-    LD_PRELOAD=$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \\
-        nice python -m tests.fuzz.fuzz_dataset --count 1000000
+    FASTDICOM_SANITIZE=1 python setup.py -q build --build-base build/sanitize --build-lib build/sanitize/lib
+    export LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
+    export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 PYTHONMALLOC=malloc
+    PYTHONPATH=build/sanitize/lib:. nice python -P -m tests.fuzz.fuzz_dataset --count 1000000
 
-A finding prints its seed; `--seed N --count 1` repeats it.
+A finding prints its seed; `--seed N --count 1` repeats it. The mutations know what Data Sets are made of,
+so they are not those of driver.py.
 """
 
 from __future__ import annotations

@@ -117,17 +117,20 @@ def implied_vr(tag: int) -> str:
 
 
 def without_vrs(elements: tuple[Element, ...]) -> tuple[Element, ...]:
-    """What is left of a Data Set's VRs once it went through Implicit VR."""
-    return tuple(
-        Element(
-            element.tag,
-            "SQ" if element.vr == "SQ" else implied_vr(element.tag),
-            element.value,
-            tuple(Item(without_vrs(item.elements), item.undefined) for item in element.items),
-            element.undefined,
-        )
-        for element in elements
-    )
+    """What a Data Set is to who reads it in Implicit VR.
+
+    A private sequence of defined length cannot be told from a value there: it is one of unknown VR.
+    """
+    return tuple(map(_without_vr, elements))
+
+
+def _without_vr(element: Element) -> Element:
+    if element.vr != "SQ":
+        return Element(element.tag, implied_vr(element.tag), element.value)
+    if (element.tag >> 16) % 2 and not element.undefined:
+        return Element(element.tag, "UN", b"".join(encode_item(item, IMPLICIT) for item in element.items))
+    items = tuple(Item(without_vrs(item.elements), item.undefined) for item in element.items)
+    return Element(element.tag, "SQ", items=items, undefined=element.undefined)
 
 
 def with_lengths(elements: tuple[Element, ...]) -> tuple[Element, ...]:

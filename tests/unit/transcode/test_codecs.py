@@ -275,6 +275,17 @@ def test_a_truncated_jpeg_ls_frame_does_not_reach_charls() -> None:
                 codecs.decode_frame(codecs.JPEG_LS_LOSSLESS, codestream[:length], image, workers=closed)
 
 
+def test_the_shared_pool_can_be_closed_and_comes_back() -> None:
+    pixels, image = IMAGES["8 bits"]
+    codecs.close_shared_workers()
+    for _ in range(2):
+        codestream = codecs.encode_frame(codecs.JPEG_2000_LOSSLESS, pixels.tobytes(), image)
+        pool = codecs.shared_workers()
+        codecs.close_shared_workers()
+        assert pool._idle == []
+    assert codecs.decode_frame(codecs.JPEG_2000_LOSSLESS, codestream, image) == pixels.tobytes()
+
+
 def test_importing_imports_no_library() -> None:
     code = (
         "import sys, fastdicom, fastdicom.transcode.codecs, fastdicom.transcode.workers\n"
