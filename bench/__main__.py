@@ -86,6 +86,7 @@ class Run:
             if server:
                 server.failed[load.name] = row.note
             return
+        row.note = sample.note or row.note
         if keep:
             row.samples.append(sample)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ ASSOCIATIONS = (1, 2, 4, 8, 16, 32, 64)
 LIMIT = "limit"  # the row of bare system calls
 WIDE, MOVED_LARGE, MOVED_SMALL = 1, 2, 3  # runs that the archives are filled with
 FIRST_RUN = 10
-WIDE_STUDIES = 16
+WIDE_STUDIES = 8  # on as many associations at once; pynetdicom takes ten
 STAMPS = {"patient_id": "p", "study": "s", "series": "e", "instance": "i"}
 
 
@@ -59,6 +59,7 @@ class Sample:
     cpu_seconds: float
     client_cpu_seconds: float
     size: int = 0
+    note: str = ""
     extra: dict[str, float] = field(default_factory=dict)
 
 
@@ -123,9 +124,10 @@ def store(context: Context, server: Server, size: int, associations: int, each: 
     template = context.template(size)
     offsets = ",".join(f"{STAMPS[kind]}{at}" for kind, places in template.offsets.items() for at in places)
     peer = server.peer
+    data = (context.data_file(size), offsets, run)
     result, cpu, client = measured(
-        context, server, "store", peer.port, peer.ae_title, associations, each, context.data_file(size), offsets, run
-    )  # fmt: skip
+        context, server, "store", peer.port, peer.ae_title, associations, each, *data
+    )
     sent = associations * each
     return Sample(sent / result["seconds"], sent, result["seconds"], cpu, client, sent * size)
 
@@ -145,8 +147,7 @@ def ingest(size: int, associations: int) -> Load:
         each, run = each_of(total(context.sizes), associations, server.share), next(context.runs)
         sample = store(context, server, size, associations, each, run)
         if ARCHIVE in server.roles:
-            for association in {0, associations - 1}:
-                expect_instances(context, server, run, association, each)
+            return replace(sample, note=lost(context, server, run, associations, each))
         return sample
 
     def limit(context: Context) -> Sample:
@@ -196,12 +197,13 @@ def series_query(context: Context, run: int, association: int, **keys: str) -> P
     )
 
 
-def expect_instances(context: Context, server: Server, run: int, association: int, expected: int) -> None:
-    """Raises LoadFailed when the archive does not find what it has acknowledged. Not timed."""
-    path, peer = series_query(context, run, association), server.peer
-    found = context.generator.run("find", peer.port, peer.ae_title, 1, 1, path)["answers"]
-    if found != expected:
-        raise LoadFailed(f"{expected} instances acknowledged, {found} found (association {association})")
+def lost(context: Context, server: Server, run: int, associations: int, each: int) -> str:
+    """What the archive does not find of what it has acknowledged, on the first and the last association."""
+    peer, missing = server.peer, 0
+    for association in {0, associations - 1}:
+        path = series_query(context, run, association)
+        missing += each - int(context.generator.run("find", peer.port, peer.ae_title, 1, 1, path)["answers"])
+    return f"acknowledged but not found: {missing}" if missing else ""
 
 
 def find(
@@ -214,10 +216,10 @@ def find(
         each = max(2, int(context.sizes.finds * server.share) // (1 if expected < 100 else 10))
         path = identifier(context)
         result, cpu, client = measured(context, server, "find", peer.port, peer.ae_title, 1, each, path)
-        if result["answers"] != each * expected:
-            raise LoadFailed(f"{result['answers'] / each:g} answers instead of {expected}")
+        got = result["answers"] / each
+        note = "" if got == expected else f"{got:g} answers instead of {expected}"
         extra = {"first_ms": 1000 * result["first_seconds"], "answers": expected}
-        return Sample(each / result["seconds"], each, result["seconds"], cpu, client, extra=extra)
+        return Sample(each / result["seconds"], each, result["seconds"], cpu, client, note=note, extra=extra)
 
     return Load(name, title, "queries/s", ARCHIVE, put)
 
@@ -277,6 +279,11 @@ def repeated(mode: str, title: str, unit: str, threads: int, total: Callable[[Si
     return Load(f"{mode}-{threads}", title, unit, OTHER, put)
 
 
+def in_turn(sizes: Sizes) -> int:
+    """Associations opened and released."""
+    return sizes.associations
+
+
 def tree(pid: int) -> list[int]:
     """The process and everything below it."""
     return [pid, *(below for child in procfs.children(pid) for below in tree(child))]
@@ -286,8 +293,11 @@ def memory_kib(pid: int) -> int:
     """Proportional set size of the server and its children: shared pages are counted once."""
     total = 0
     for each in tree(pid):
-        text = Path(f"/proc/{each}/smaps_rollup").read_text()
-        total += next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+        try:
+            text = Path(f"/proc/{each}/smaps_rollup").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a child that ended after it was listed
+        total += next((int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")), 0)
     return total
 
 
@@ -322,14 +332,14 @@ LOADS = {
         *(ingest(LARGE, associations) for associations in ASSOCIATIONS),
         *(ingest(SMALL, associations) for associations in ASSOCIATIONS),
         find("find-study", "C-FIND STUDY by Patient ID, 1 answer", one_study, lambda sizes: 1),
-        find("find-studies", "C-FIND STUDY by wild card, 16 answers", some_studies, lambda sizes: WIDE_STUDIES),
+        find("find-studies", "C-FIND STUDY by wild card, 8 answers", some_studies, lambda _: WIDE_STUDIES),
         find("find-images", "C-FIND IMAGE, a whole series", many_images, lambda sizes: sizes.moved_small),
         move(LARGE, MOVED_LARGE, lambda sizes: sizes.moved_large),
         move(SMALL, MOVED_SMALL, lambda sizes: sizes.moved_small),
         repeated("echo", "C-ECHO on one association", "echoes/s", 1, lambda sizes: sizes.echoes),
-        repeated("assoc", "Open, echo, release; one at a time", "associations/s", 1, lambda sizes: sizes.associations),
-        repeated("assoc", "Open, echo, release; four at a time", "associations/s", 4, lambda sizes: sizes.associations),
+        repeated("assoc", "Open, echo, release; one at a time", "associations/s", 1, in_turn),
+        repeated("assoc", "Open, echo, release; four at a time", "associations/s", 4, in_turn),
         Load("idle", "Memory of an idle association", "KiB", OTHER, put_idle, best=True),
         Load("loopback", "TCP over loopback", "GB/s", "system", nobody, loopback),
     )
-}  # fmt: skip
+}

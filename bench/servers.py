@@ -1,4 +1,4 @@
-"""Who is measured: our node with both durabilities and the peers, each started for the bench in a fresh folder."""
+"""Who is measured: our node with both durabilities and the peers, each in a fresh folder."""
 
 from __future__ import annotations
 

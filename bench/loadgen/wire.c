@@ -187,6 +187,8 @@ static int fill(Association *a, size_t need)
         a->start = 0;
     }
     while (a->end - a->start < need) {
+        int quick = 1; /* sends an acknowledgement that is due: a peer with Nagle's algorithm waits for it */
+        setsockopt(a->fd, IPPROTO_TCP, TCP_QUICKACK, &quick, sizeof quick);
         ssize_t got = recv(a->fd, a->buffer + a->end, BUFFER_SIZE - a->end, 0);
         if (got < 0)
             die(errno == EAGAIN ? "no answer within %d s" : "receive failed", TIMEOUT_S);
@@ -324,8 +326,6 @@ Pdv next_pdv(Association *a)
 Command next_message(Association *a)
 {
     Command command = {0};
-    int quick = 1;
-    setsockopt(a->fd, IPPROTO_TCP, TCP_QUICKACK, &quick, sizeof quick);
     for (int reading_data = 0;;) {
         Pdv pdv = next_pdv(a);
         if (pdv.type != PDU_DATA)
