@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.node import fastdicom_node, peer_table
+from tests.support.node import Table, fastdicom_node, peer_table
 from tests.support.peers import dcmqrscp, orthanc, pynetdicom_qrscp, pynetdicom_storescp, storescp
 from tests.support.processes import Peer, PeerMissing
 
@@ -41,7 +41,7 @@ class Server:
 
 def _node(durability: str) -> Starter:
     def start(folder: Path, sink: int) -> AbstractContextManager[Peer]:
-        changes = {"node": {"max_associations": 2000}, "archive": {"durability": durability}}
+        changes: dict[str, Table] = {"node": {"max_associations": 2000}, "archive": {"durability": durability}}
         return fastdicom_node(folder, changes, peers=[peer_table(SINK, sink)])
 
     return start
