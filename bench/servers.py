@@ -41,7 +41,10 @@ class Server:
 
 def _node(durability: str) -> Starter:
     def start(folder: Path, sink: int) -> AbstractContextManager[Peer]:
-        changes: dict[str, Table] = {"node": {"max_associations": 2000}, "archive": {"durability": durability}}
+        changes: dict[str, Table] = {
+            "node": {"max_associations": 2000},
+            "archive": {"durability": durability},
+        }
         return fastdicom_node(folder, changes, peers=[peer_table(SINK, sink)])
 
     return start

@@ -1,4 +1,4 @@
-"""python -m bench --small runs with every installed peer, and its figures are such as can be. Nothing is timed."""
+"""python -m bench --small runs with every installed peer and gives plausible figures. Nothing is timed."""
 
 from __future__ import annotations
 
