@@ -54,13 +54,13 @@ ENTRIES = {
     OURS: Entry(_node("full")),
     "fastdicom-os": Entry(_node("os"), frozenset({STORE})),
     "storescp": Entry(lambda folder, _: storescp(folder, "+B", "--fork", "+xa"), frozenset({STORE, OTHER})),
-    "dcmqrscp": Entry(lambda folder, sink: dcmqrscp(folder, destinations=[(SINK, sink)])),
+    "dcmqrscp": Entry(lambda folder, sink: dcmqrscp(folder, destinations=[(SINK, sink)]), share=0.25),
     "orthanc": Entry(lambda folder, sink: orthanc(folder, destinations=[(SINK, sink)])),
     "pynetdicom-storescp": Entry(
-        lambda folder, _: pynetdicom_storescp(folder), frozenset({STORE, OTHER}), 0.25
+        lambda folder, _: pynetdicom_storescp(folder), frozenset({STORE, OTHER}), 0.1
     ),
     "pynetdicom-qrscp": Entry(
-        lambda folder, sink: pynetdicom_qrscp(folder, destinations=[(SINK, sink)]), share=0.25
+        lambda folder, sink: pynetdicom_qrscp(folder, destinations=[(SINK, sink)]), share=0.05
     ),
 }
 
