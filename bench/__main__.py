@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -157,6 +158,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run, print the table, write the JSON."""
     options = parsed(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the servers too, like Ctrl-C
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder, ExitStack() as stack:
         text, data = measure(options, Path(folder), stack)
     print(text)
