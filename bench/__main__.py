@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -105,6 +106,17 @@ def in_order(results: Results, names: Sequence[str]) -> Results:
     }
 
 
+def rounds(run: Run, wanted: int, *, warm_up: bool) -> None:
+    """The rounds, and one more in front to warm up; Ctrl-C ends them with what there is."""
+    try:
+        for number in range(wanted + warm_up):
+            start = time.monotonic()
+            run.round(number, warm_up=warm_up and number == 0)
+            say(f"round {number}: {time.monotonic() - start:.0f} s")
+    except KeyboardInterrupt:
+        say("interrupted: the table has the rounds so far")
+
+
 def measure(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tuple[str, str]:
     """The table and the JSON of a whole run."""
     generator = Generator(build(folder))
@@ -116,11 +128,7 @@ def measure(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tupl
     run = Run(Context(generator, folder, sizes), chosen_loads(options.loads), servers)
     where = machine(folder)
     run.fill_archives()
-    warm_up_rounds = 0 if options.small else 1
-    for number in range(options.rounds + warm_up_rounds):
-        start = time.monotonic()
-        run.round(number, warm_up=number < warm_up_rounds)
-        say(f"round {number}: {time.monotonic() - start:.0f} s")
+    rounds(run, options.rounds, warm_up=not options.small)
     results = in_order(run.results, options.peers)
     return table(run.loads, results), as_json(run.loads, results, where, missing)
 
@@ -150,6 +158,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run, print the table, write the JSON."""
     options = parsed(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the servers too, like Ctrl-C
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder, ExitStack() as stack:
         text, data = measure(options, Path(folder), stack)
     print(text)

@@ -49,9 +49,10 @@ def row_text(load: Load, row: Row, ours: float | None) -> str:
     value, values = row.value(load), [sample.value for sample in row.samples]
     spread = f"{shown(min(values))}-{shown(max(values))}"
     ratio = f"{value / ours:.2f}" if ours else ""
-    each = statistics.median(sample.cpu_seconds / sample.count for sample in row.samples)
-    size = row.samples[0].size
-    per_gb = statistics.median(s.cpu_seconds / s.size for s in row.samples) * 1e9 if size else 0
+    cpu = sum(sample.cpu_seconds for sample in row.samples)  # of all rounds: the clock ticks in 10 ms
+    each = cpu / sum(sample.count for sample in row.samples)
+    size = sum(sample.size for sample in row.samples)
+    per_gb = cpu / size * 1e9 if size else 0
     line = f"  {row.server:<20} {shown(value):>9} {spread:>17} {ratio:>6}"
     line += f" {each * 1e6:>12,.0f}" if each else f" {'':>12}"
     line += f" {per_gb:>9.2f}" if per_gb else f" {'':>9}"

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.node import fastdicom_node, peer_table
+from tests.support.node import Table, fastdicom_node, peer_table
 from tests.support.peers import dcmqrscp, orthanc, pynetdicom_qrscp, pynetdicom_storescp, storescp
 from tests.support.processes import Peer, PeerMissing
 
@@ -41,7 +41,10 @@ class Server:
 
 def _node(durability: str) -> Starter:
     def start(folder: Path, sink: int) -> AbstractContextManager[Peer]:
-        changes = {"node": {"max_associations": 2000}, "archive": {"durability": durability}}
+        changes: dict[str, Table] = {
+            "node": {"max_associations": 2000},
+            "archive": {"durability": durability},
+        }
         return fastdicom_node(folder, changes, peers=[peer_table(SINK, sink)])
 
     return start
@@ -51,13 +54,13 @@ ENTRIES = {
     OURS: Entry(_node("full")),
     "fastdicom-os": Entry(_node("os"), frozenset({STORE})),
     "storescp": Entry(lambda folder, _: storescp(folder, "+B", "--fork", "+xa"), frozenset({STORE, OTHER})),
-    "dcmqrscp": Entry(lambda folder, sink: dcmqrscp(folder, destinations=[(SINK, sink)])),
+    "dcmqrscp": Entry(lambda folder, sink: dcmqrscp(folder, destinations=[(SINK, sink)]), share=0.25),
     "orthanc": Entry(lambda folder, sink: orthanc(folder, destinations=[(SINK, sink)])),
     "pynetdicom-storescp": Entry(
-        lambda folder, _: pynetdicom_storescp(folder), frozenset({STORE, OTHER}), 0.25
+        lambda folder, _: pynetdicom_storescp(folder), frozenset({STORE, OTHER}), 0.1
     ),
     "pynetdicom-qrscp": Entry(
-        lambda folder, sink: pynetdicom_qrscp(folder, destinations=[(SINK, sink)]), share=0.25
+        lambda folder, sink: pynetdicom_qrscp(folder, destinations=[(SINK, sink)]), share=0.05
     ),
 }
 
