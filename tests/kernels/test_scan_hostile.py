@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 
 import pytest
@@ -154,11 +155,15 @@ LIES = {
     ),
     "fragment longer than its item": (sequence(36) + item(28) + FRAGMENTS + item(9) + bytes(99), LONGER, 32),
     "head longer than its item": (sequence(12) + item(4) + MODALITY_HEAD + bytes(99), "does not fit", 20),
-    "no item in a sequence": (sequence() + MODALITY_HEAD, ITEM_WANTED, 12),
+    "no item in a sequence": (sequence() + MODALITY_HEAD + bytes(4), ITEM_WANTED, 12),
     "item at the top": (item(0), "stands where an element has to be", 0),
     "sequence end in an open item": (sequence() + item() + sequence_end(), "stands where an element", 20),
     "item end in a sequence": (sequence() + item_end(), ITEM_WANTED, 12),
-    "item end with a length": (sequence() + item() + item_end(4), "is a delimiter with a length", 20),
+    "item end with a length": (
+        sequence() + item() + item_end(4) + bytes(4),
+        "is a delimiter with a length",
+        20,
+    ),
     "sequence end with a length": (
         sequence() + sequence_end(4) + bytes(4),
         "is a delimiter with a length",
@@ -167,8 +172,12 @@ LIES = {
     "fragment of undefined length": (FRAGMENTS + item(), "is a fragment of undefined length", 12),
     "fragment to 4 GB": (FRAGMENTS + item(0xFFFFFFF0), "is cut short", 12),
     "fragments without end": (FRAGMENTS + item(2) + b"12", "is open at", 22),
-    "element among fragments": (FRAGMENTS + MODALITY_HEAD, ITEM_WANTED, 12),
-    "end of fragments with a length": (FRAGMENTS + sequence_end(2), "is a delimiter with a length", 12),
+    "element among fragments": (FRAGMENTS + MODALITY_HEAD + bytes(4), ITEM_WANTED, 12),
+    "end of fragments with a length": (
+        FRAGMENTS + sequence_end(2) + bytes(2),
+        "is a delimiter with a length",
+        12,
+    ),
     "text of undefined length": (head(0x00081190, "UT", UNDEFINED, EXPLICIT), "may not have undefined", 0),
     "open sequence": (sequence(), "is open at", 12),
     "open item": (sequence() + item(), "is open at", 20),
@@ -187,9 +196,11 @@ def test_a_lie_is_refused_at_the_byte_where_it_stands(lie: str) -> None:
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_the_same_lie_is_refused_before_it_is_recoded(lie: str) -> None:
-    with pytest.raises(MalformedDataset):
-        Recoder(LIES[lie][0], True, False, False, False, encapsulated=True)
+def test_the_recoder_says_the_same_of_it(lie: str) -> None:
+    data, sentence, offset = LIES[lie]
+    with pytest.raises(MalformedDataset, match=re.escape(sentence)) as caught:
+        Recoder(data, True, False, False, False, encapsulated=True)
+    assert caught.value.offset == offset
 
 
 def test_memory_does_not_follow_a_length_field() -> None:
