@@ -64,7 +64,8 @@ cdef enum:
 cdef struct Element:
     uint32_t tag
     uint32_t length               # of the value; LENGTH_UNDEFINED when delimited
-    uint16_t vr                   # two letters, the first in the high byte; NO_VR
+    uint16_t vr                   # as stated: two letters, the first in the high byte; NO_VR
+    uint16_t known_vr             # the same, or what PS3.6 says where none is stated; see find_vr
     uint16_t head_length          # bytes from the tag to the value
 
 

@@ -3,12 +3,15 @@
 The value is a row of items: a Basic Offset Table, then fragments, then a Sequence Delimitation Item.
 walk() notes where every fragment lies and copies nothing, so the buffer may be an mmap of any size.
 Fragments can then be assigned to frames by one of several rules. Which rule to try first, and what to do
-when none fits, is decided in transcode/frames.py; here each rule only says whether it holds. No offset
+when none fits, is decided in transcoding/frames.py; here each rule only says whether it holds. No offset
 table is believed: an entry counts if an item starts where it points.
 """
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
+from buffers cimport first_byte
 from wire cimport get_u32le, get_u64le
 
 from fastdicom.errors import MalformedDataset, UsageError
@@ -41,10 +44,6 @@ cdef enum Codestream:
     RLE = 3
 
 PIXEL_DATA = 0x7FE00010
-
-
-cdef inline const uint8_t* first_byte(const uint8_t[::1] data) noexcept:
-    return &data[0] if data.shape[0] else NULL
 
 
 cdef Codestream codestream_of(const uint8_t* head, size_t size) noexcept nogil:
@@ -208,6 +207,7 @@ cdef class Fragments:
         """Frames start where an offset table says; see encapsulated.pyi."""
         cdef size_t placed = 0, fragment = 0, size = <size_t>data.shape[0]
         cdef const uint8_t* source = first_byte(data)
+        cdef const uint8_t* entries
         cdef Codestream kind
         cdef uint64_t offset, origin
         self.frame_count = 0
@@ -215,22 +215,24 @@ cdef class Fragments:
             raise UsageError(f"offset tables have entries of 4 or 8 bytes, not {width}")
         if not 1 <= frame_count <= self.count or <size_t>table.shape[0] != width * frame_count:
             return False
-        if table_entry(&table[0], width, 0) != 0:
+        entries = &table[0]
+        if table_entry(entries, width, 0) != 0:
             return False
         origin = self.offsets[0]        # entries count from the first fragment's item, so between starts
         kind = self.codestream_at(source, size, 0)
         self.start_frames(frame_count)
-        while placed < frame_count:
-            offset = table_entry(&table[0], width, placed)
-            while fragment < self.count and self.offsets[fragment] - origin < offset:
-                fragment += 1
-            if fragment == self.count or self.offsets[fragment] - origin != offset:
-                break
-            if kind != UNKNOWN and self.codestream_at(source, size, fragment) != kind:
-                break
-            self.firsts[placed] = <uint32_t>fragment
-            placed += 1
-            fragment += 1               # the next entry must point further on
+        with nogil:
+            while placed < frame_count:
+                offset = table_entry(entries, width, placed)
+                while fragment < self.count and self.offsets[fragment] - origin < offset:
+                    fragment += 1
+                if fragment == self.count or self.offsets[fragment] - origin != offset:
+                    break
+                if kind != UNKNOWN and self.codestream_at(source, size, fragment) != kind:
+                    break
+                self.firsts[placed] = <uint32_t>fragment
+                placed += 1
+                fragment += 1           # the next entry must point further on
         return self.end_frames(placed, frame_count)
 
     def assign_codestreams(self, const uint8_t[::1] data not None, size_t frame_count, bint ended):
@@ -270,6 +272,24 @@ cdef class Fragments:
         if not 0 <= index < <Py_ssize_t>self.frame_count:
             raise IndexError(f"frame {index} of {self.frame_count}")
         return self.firsts[index], self.firsts[index + 1]
+
+    def join(self, const uint8_t[::1] data not None, Py_ssize_t index):
+        """The bytes of a frame, copied; see encapsulated.pyi."""
+        cdef size_t first, stop, i, total = 0
+        cdef const uint8_t* source = first_byte(data)
+        cdef uint8_t* out
+        first, stop = self.frame(index)
+        for i in range(first, stop):
+            if self.offsets[i] + self.lengths[i] > <size_t>data.shape[0]:
+                raise UsageError("these are not the data that were walked")
+            total += self.lengths[i]
+        joined = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>total)
+        out = <uint8_t*>PyBytes_AS_STRING(joined)
+        with nogil:
+            for i in range(first, stop):
+                memcpy(out, source + self.offsets[i], self.lengths[i])
+                out += self.lengths[i]
+        return joined
 
     # ---- looking into the data. It may be a file that somebody changes meanwhile, so the places noted by
     # walk() are all that is relied on, and the caller passes a buffer of the same size.

@@ -14,11 +14,16 @@ from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 
 # VRs that depend on another element (PS3.5 Annex A.1) get lower case codes of our own.
 AMBIGUOUS = {"US or SS": "xs", "OB or OW": "ox", "US or OW": "lw", "US or SS or OW": "lt"}
+SHIFT = 19
+SLOT_COUNT = 1 << (32 - SHIFT)
+FACTOR = 0x9E3779B1  # Knuth's multiplicative hash
+EMPTY = (0xFFFFFFFF, 0)
 HEAD = """/* The VR of every standard Data Element.
  * Written by make_dictionary.py from pydicom {version}; do not edit.
  *
  * VRs are two letters, the first in the high byte. Lower case: xs is US or SS, ox OB or OW, lw US or OW,
- * lt US or SS or OW; PS3.6 leaves the choice to other elements.
+ * lt US or SS or OW; PS3.6 leaves the choice to other elements. The tables are hashed: an element stands at
+ * or behind (tag * DICTIONARY_FACTOR) >> DICTIONARY_SHIFT, with no empty slot between.
  */
 #ifndef FASTDICOM_DICTIONARY_H
 #define FASTDICOM_DICTIONARY_H
@@ -53,15 +58,29 @@ def repeaters() -> list[tuple[int, int, int]]:
     return found
 
 
+def hashed(known: dict[int, int]) -> list[tuple[int, int]]:
+    """(tag, VR) in the order of the slots, EMPTY between."""
+    slots = [EMPTY] * SLOT_COUNT
+    for tag, vr in sorted(known.items()):
+        slot = (tag * FACTOR & 0xFFFFFFFF) >> SHIFT
+        while slots[slot] != EMPTY:
+            slot = (slot + 1) % SLOT_COUNT
+        slots[slot] = (tag, vr)
+    return slots
+
+
 def header() -> str:
     """The text of dictionary.h."""
-    known = sorted((tag, entry[0]) for tag, entry in DicomDictionary.items() if entry[0] != "NONE")
+    known = {tag: code(entry[0]) for tag, entry in DicomDictionary.items() if entry[0] != "NONE"}
+    slots = hashed(known)
     repeated = repeaters()
     parts = [
         HEAD.format(version=__version__),
-        f"#define DICTIONARY_COUNT {len(known)}\n#define REPEATER_COUNT {len(repeated)}\n",
-        array("uint32_t DICTIONARY_TAG[DICTIONARY_COUNT]", (tag for tag, _ in known), 8, 9),
-        array("uint16_t DICTIONARY_VR[DICTIONARY_COUNT]", (code(vr) for _, vr in known), 4, 14),
+        f"#define DICTIONARY_SLOTS {SLOT_COUNT}\n#define REPEATER_COUNT {len(repeated)}",
+        f"#define DICTIONARY_FACTOR 0x{FACTOR:08X}u\n#define DICTIONARY_SHIFT {SHIFT}",
+        f"#define DICTIONARY_EMPTY 0x{EMPTY[0]:08X}u\n",
+        array("uint32_t DICTIONARY_TAG[DICTIONARY_SLOTS]", (tag for tag, _ in slots), 8, 9),
+        array("uint16_t DICTIONARY_VR[DICTIONARY_SLOTS]", (vr for _, vr in slots), 4, 14),
         array("uint32_t REPEATER_MASK[REPEATER_COUNT]", (row[0] for row in repeated), 8, 9),
         array("uint32_t REPEATER_TAG[REPEATER_COUNT]", (row[1] for row in repeated), 8, 9),
         array("uint16_t REPEATER_VR[REPEATER_COUNT]", (row[2] for row in repeated), 4, 14),

@@ -1,29 +1,24 @@
-"""Pixel data rearranged: byte order, planes, bits, sign, and YBR_FULL.
+"""Pixel data rearranged: byte order, planes, bits and sign.
 
 Every function takes a whole buffer and gives a new bytearray, or fills `out`. Samples are little-endian
 and 8, 16 or 32 bits unless it says otherwise. Work is done in strips that stay in the first-level cache;
-because a strip is copied there first, buffers need no alignment.
-
-YBR_RCT and YBR_ICT are transforms inside a JPEG 2000 codestream: its decoder undoes them and gives RGB.
-Palette colour is left as it is: the samples are indices. Neither has a function here.
+because a strip is copied there first, buffers need no alignment. What samples mean as colour is known in
+colour.pyx.
 """
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from bits cimport gather_byte, spread_byte
+from buffers cimport first_byte, result_buffer, writable
 from planes cimport planes_interleave, planes_split
 from vector cimport path_named, vector_best_path
 from wire cimport get_u64le, put_u64le
-from ybr cimport ybr_from_rgb, ybr_to_rgb
 
 from fastdicom.errors import CodecError, UsageError
 
 cdef enum:
     STRIP = 8192                # bytes worked on at a time
     STRIP_WORDS = 1024
-    ROW = 2048                  # pixels of a component converted at a time
-    PAIR_ROW = 4096             # and twice as many, where two share a colour
     PLANE_COUNT_MAX = 16        # four samples of 32 bits
 
 # The vector path in use. Tests and benches choose another with use_path().
@@ -42,30 +37,6 @@ def use_path(str name not None):
     """Choose a vector path; see pixels.pyi."""
     global path
     path = path_named(name)
-
-
-cdef class Target:
-    """Where a result goes: the caller's buffer, or a new bytearray of the right size."""
-    cdef object result
-    cdef uint8_t[::1] view
-    cdef uint8_t* at
-
-    def __cinit__(self, out, size_t size):
-        self.at = NULL
-        if out is None:
-            out = PyByteArray_FromStringAndSize(NULL, <Py_ssize_t>size)
-            self.at = <uint8_t*>PyByteArray_AS_STRING(out)
-        else:
-            self.view = out
-            if <size_t>self.view.shape[0] != size:
-                raise UsageError(f"the result has {size} bytes, the buffer given for it {self.view.shape[0]}")
-            if size:
-                self.at = &self.view[0]
-        self.result = out
-
-
-cdef const uint8_t* first_byte(const uint8_t[::1] data) noexcept:
-    return &data[0] if data.shape[0] else NULL
 
 
 cdef size_t sample_bytes(long long bits_allocated) except 0:
@@ -109,14 +80,15 @@ def swap_bytes(const uint8_t[::1] data not None, long long bits, out=None):
     """Reverse the bytes of every word; see pixels.pyi."""
     cdef size_t size = <size_t>data.shape[0], done = 0, count
     cdef const uint8_t* source = first_byte(data)
-    cdef Target target
+    cdef uint8_t[::1] target
     cdef uint8_t* into
     cdef Strip strip
     if bits not in (16, 32, 64):
         raise UsageError(f"words of {bits} bits have no byte order to swap")
     check_whole(size, <size_t>bits // 8, f"{bits}-bit words")
-    target = Target(out, size)
-    into = target.at
+    result = result_buffer(out, size)
+    target = result
+    into = writable(target, size)
     with nogil:
         while done < size:
             count = min(<size_t>STRIP, size - done)
@@ -129,7 +101,7 @@ def swap_bytes(const uint8_t[::1] data not None, long long bits, out=None):
                 swap64(strip.words, count // 8)
             memcpy(into + done, strip.words, count)
             done += count
-    return target.result
+    return result
 
 
 # ---- Planar Configuration -----------------------------------------------------------------------
@@ -165,6 +137,7 @@ cdef void interleave_samples(
     cdef Strip strip
     cdef size_t s, done = 0, count
     if width == 1:
+        memset(planes, 0, sizeof(planes))
         for s in range(samples):
             planes[s] = data + s * pixel_count
         planes_interleave(path, out, planes, samples, pixel_count)
@@ -186,6 +159,7 @@ cdef void split_samples(
     cdef Strip strip
     cdef size_t s, done = 0, count
     if width == 1:
+        memset(planes, 0, sizeof(planes))
         for s in range(samples):
             planes[s] = out + s * pixel_count
         planes_split(path, planes, data, samples, pixel_count)
@@ -212,11 +186,12 @@ def to_interleaved(const uint8_t[::1] data not None, long long samples, long lon
     cdef size_t size = <size_t>data.shape[0], width = sample_bytes(bits_allocated)
     cdef size_t pixel_count = pixels_of(size, samples, width)
     cdef const uint8_t* source = first_byte(data)
-    cdef Target target = Target(out, size)
-    cdef uint8_t* into = target.at
+    result = result_buffer(out, size)
+    cdef uint8_t[::1] target = result
+    cdef uint8_t* into = writable(target, size)
     with nogil:
         interleave_samples(into, source, <size_t>samples, width, pixel_count)
-    return target.result
+    return result
 
 
 def to_planar(const uint8_t[::1] data not None, long long samples, long long bits_allocated, out=None):
@@ -224,11 +199,12 @@ def to_planar(const uint8_t[::1] data not None, long long samples, long long bit
     cdef size_t size = <size_t>data.shape[0], width = sample_bytes(bits_allocated)
     cdef size_t pixel_count = pixels_of(size, samples, width)
     cdef const uint8_t* source = first_byte(data)
-    cdef Target target = Target(out, size)
-    cdef uint8_t* into = target.at
+    result = result_buffer(out, size)
+    cdef uint8_t[::1] target = result
+    cdef uint8_t* into = writable(target, size)
     with nogil:
         split_samples(into, source, <size_t>samples, width, pixel_count)
-    return target.result
+    return result
 
 
 # ---- one bit a pixel ----------------------------------------------------------------------------
@@ -290,15 +266,16 @@ cdef size_t pack(uint8_t* out, const uint8_t* pixels, size_t first, size_t count
 def unpack_bits(const uint8_t[::1] data not None, long long count, long long first=0, out=None):
     """One-bit pixels to a byte each; see pixels.pyi."""
     cdef const uint8_t* source = first_byte(data)
-    cdef Target target
+    cdef uint8_t[::1] target
     cdef uint8_t* into
     if first < 0 or count < 0 or first > 8 * data.shape[0] or count > 8 * data.shape[0] - first:
         raise CodecError(f"{data.shape[0]} bytes do not hold {count} bits from bit {first} on")
-    target = Target(out, <size_t>count)
-    into = target.at
+    result = result_buffer(out, <size_t>count)
+    target = result
+    into = writable(target, <size_t>count)
     with nogil:
         unpack(into, source, <size_t>first, <size_t>count)
-    return target.result
+    return result
 
 
 def pack_bits(const uint8_t[::1] pixels not None, long long first=0, out=None):
@@ -369,15 +346,16 @@ def align_samples(
     cdef size_t size = <size_t>data.shape[0], width = sample_bytes(bits_allocated), done = 0, count
     cdef const uint8_t* source = first_byte(data)
     cdef int shift, stored
-    cdef Target target
+    cdef uint8_t[::1] target
     cdef uint8_t* into
     cdef Strip strip
     check_stored(bits_allocated, bits_stored, high_bit)
     check_whole(size, width, f"{bits_allocated}-bit samples")
     shift = <int>(high_bit + 1 - bits_stored)
     stored = <int>bits_stored
-    target = Target(out, size)
-    into = target.at
+    result = result_buffer(out, size)
+    target = result
+    into = writable(target, size)
     with nogil:
         while done < size:
             count = min(<size_t>STRIP, size - done)
@@ -390,7 +368,7 @@ def align_samples(
                 align(<uint32_t*>strip.words, count // 4, shift, stored, signed)
             memcpy(into + done, strip.words, count)
             done += count
-    return target.result
+    return result
 
 
 def stray_bits(
@@ -430,14 +408,15 @@ def overlay_bits(const uint8_t[::1] data not None, long long bits_allocated, lon
     cdef const uint8_t* source = first_byte(data)
     cdef size_t count, i, in_byte
     cdef unsigned int shift
-    cdef Target target
+    cdef uint8_t[::1] target
     cdef uint8_t* into
     if not 0 <= bit < bits_allocated:
         raise CodecError(f"samples of {bits_allocated} bits have no bit {bit}")
     check_whole(size, width, f"{bits_allocated}-bit samples")
     count = size // width
-    target = Target(out, (count + 7) // 8)
-    into = target.at
+    result = result_buffer(out, (count + 7) // 8)
+    target = result
+    into = writable(target, (count + 7) // 8)
     source += bit // 8              # little-endian: the bit is in this byte of each sample
     in_byte = <size_t>bit % 8
     with nogil:
@@ -445,138 +424,4 @@ def overlay_bits(const uint8_t[::1] data not None, long long bits_allocated, lon
         for i in range(count):
             shift = <unsigned int>(i % 8)
             into[i // 8] |= <uint8_t>(((source[i * width] >> in_byte) & 1) << shift)
-    return target.result
-
-
-# ---- YBR_FULL and YBR_FULL_422, PS3.3 C.7.6.3.1.2 -----------------------------------------------
-
-cdef struct Rows:
-    uint8_t input[4][ROW]
-    uint8_t output[4][ROW]
-
-
-cdef void convert_full(uint8_t* out, const uint8_t* data, size_t pixel_count, bint to_rgb) noexcept nogil:
-    """Interleaved YBR_FULL to interleaved RGB, or back."""
-    cdef Rows rows
-    cdef uint8_t* inputs[3]
-    cdef uint8_t* outputs[3]
-    cdef size_t done = 0, count, i
-    for i in range(3):
-        inputs[i] = rows.input[i]
-        outputs[i] = rows.output[i]
-    while done < pixel_count:
-        count = min(<size_t>ROW, pixel_count - done)
-        planes_split(path, inputs, data + 3 * done, 3, count)
-        if to_rgb:
-            ybr_to_rgb(path, <const uint8_t**>inputs, outputs, count)
-        else:
-            ybr_from_rgb(path, <const uint8_t**>inputs, outputs, count)
-        planes_interleave(path, out + 3 * done, <const uint8_t**>outputs, 3, count)
-        done += count
-
-
-cdef void expand_422(uint8_t* out, const uint8_t* data, size_t pair_count) noexcept nogil:
-    """Y1 Y2 Cb Cr to RGB RGB: both pixels of a pair have its Cb and Cr."""
-    cdef Rows rows
-    cdef uint8_t* quads[4]
-    cdef uint8_t* full[3]
-    cdef const uint8_t* twice[2]
-    cdef uint8_t* rgb[3]
-    cdef size_t done = 0, count, i
-    cdef uint8_t components[3][PAIR_ROW]
-    cdef uint8_t colours[3][PAIR_ROW]
-    for i in range(4):
-        quads[i] = rows.input[i]
-    for i in range(3):
-        full[i] = components[i]
-        rgb[i] = colours[i]
-    while done < pair_count:
-        count = min(<size_t>ROW, pair_count - done)
-        planes_split(path, quads, data + 4 * done, 4, count)
-        for i in range(3):
-            twice[0] = quads[i + 1] if i else quads[0]
-            twice[1] = quads[i + 1]
-            planes_interleave(path, full[i], twice, 2, count)
-        ybr_to_rgb(path, <const uint8_t**>full, rgb, 2 * count)
-        planes_interleave(path, out + 6 * done, <const uint8_t**>rgb, 3, 2 * count)
-        done += count
-
-
-cdef void reduce_422(uint8_t* out, const uint8_t* data, size_t pair_count) noexcept nogil:
-    """RGB RGB to Y1 Y2 Cb Cr: the pair's Cb and Cr are the means of its pixels', halves up."""
-    cdef uint8_t colours[3][PAIR_ROW]
-    cdef uint8_t components[3][PAIR_ROW]
-    cdef uint8_t* rgb[3]
-    cdef uint8_t* full[3]
-    cdef size_t done = 0, count, i
-    for i in range(3):
-        rgb[i] = colours[i]
-        full[i] = components[i]
-    while done < pair_count:
-        count = min(<size_t>ROW, pair_count - done)
-        planes_split(path, rgb, data + 6 * done, 3, 2 * count)
-        ybr_from_rgb(path, <const uint8_t**>rgb, full, 2 * count)
-        for i in range(count):
-            out[4 * (done + i)] = full[0][2 * i]
-            out[4 * (done + i) + 1] = full[0][2 * i + 1]
-            out[4 * (done + i) + 2] = <uint8_t>((full[1][2 * i] + full[1][2 * i + 1] + 1) >> 1)
-            out[4 * (done + i) + 3] = <uint8_t>((full[2][2 * i] + full[2][2 * i + 1] + 1) >> 1)
-        done += count
-
-
-def ybr_full_to_rgb(const uint8_t[::1] data not None, out=None):
-    """8-bit YBR_FULL to RGB; see pixels.pyi."""
-    cdef size_t pixel_count = pixels_of(<size_t>data.shape[0], 3, 1)
-    cdef const uint8_t* source = first_byte(data)
-    cdef Target target = Target(out, 3 * pixel_count)
-    cdef uint8_t* into = target.at
-    with nogil:
-        convert_full(into, source, pixel_count, True)
-    return target.result
-
-
-def rgb_to_ybr_full(const uint8_t[::1] data not None, out=None):
-    """8-bit RGB to YBR_FULL; see pixels.pyi."""
-    cdef size_t pixel_count = pixels_of(<size_t>data.shape[0], 3, 1)
-    cdef const uint8_t* source = first_byte(data)
-    cdef Target target = Target(out, 3 * pixel_count)
-    cdef uint8_t* into = target.at
-    with nogil:
-        convert_full(into, source, pixel_count, False)
-    return target.result
-
-
-cdef int check_even(long long columns) except -1:
-    if columns < 2 or columns % 2:
-        raise CodecError(f"YBR_FULL_422 shares colour between pairs of pixels, {columns} columns are not pairs")
-    return 0
-
-
-def ybr_full_422_to_rgb(const uint8_t[::1] data not None, long long columns, out=None):
-    """Native 8-bit YBR_FULL_422 to RGB; see pixels.pyi."""
-    cdef size_t size = <size_t>data.shape[0]
-    cdef const uint8_t* source = first_byte(data)
-    cdef Target target
-    cdef uint8_t* into
-    check_even(columns)
-    check_whole(size, 2 * <size_t>columns, f"rows of {columns} columns")
-    target = Target(out, size // 2 * 3)
-    into = target.at
-    with nogil:
-        expand_422(into, source, size // 4)
-    return target.result
-
-
-def rgb_to_ybr_full_422(const uint8_t[::1] data not None, long long columns, out=None):
-    """8-bit RGB to native YBR_FULL_422; see pixels.pyi."""
-    cdef size_t size = <size_t>data.shape[0]
-    cdef const uint8_t* source = first_byte(data)
-    cdef Target target
-    cdef uint8_t* into
-    check_even(columns)
-    check_whole(size, 3 * <size_t>columns, f"rows of {columns} columns")
-    target = Target(out, size // 3 * 2)
-    into = target.at
-    with nogil:
-        reduce_422(into, source, size // 6)
-    return target.result
+    return result

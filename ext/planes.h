@@ -237,18 +237,36 @@ static size_t planes_split_blocks(int path, uint8_t *const *planes, const uint8_
     return 0;
 }
 
+/* The pixels from `first` on: `width` (1, 2 or 4) planes that follow each other in a pixel are stored as one
+ * word, which is what makes sixteen-bit colour (six planes) and more bearable without vectors. */
+static inline void planes_interleave_words(uint8_t *out, const uint8_t *const *planes, size_t plane_count,
+                                           size_t first, size_t count, size_t width) {
+    size_t i, p, byte;
+    for (p = 0; p < plane_count; p += width) {
+        for (i = first; i < count; i++) {
+            uint32_t word = 0;
+            for (byte = 0; byte < width; byte++) word |= (uint32_t)planes[p + byte][i] << (8 * byte);
+            memcpy(out + i * plane_count + p, &word, width);
+        }
+    }
+}
+
 /* out[i * plane_count + p] = planes[p][i] for i < count. `out` has plane_count * count bytes and overlaps
  * no plane. */
 static void planes_interleave(int path, uint8_t *out, const uint8_t *const *planes, size_t plane_count,
                               size_t count) {
-    size_t i, p, done;
+    size_t done;
     if (plane_count == 1) {
         memcpy(out, planes[0], count);
         return;
     }
     done = planes_interleave_blocks(path, out, planes, plane_count, count);
-    for (p = 0; p < plane_count; p++)
-        for (i = done; i < count; i++) out[i * plane_count + p] = planes[p][i];
+    if (plane_count % 4 == 0)
+        planes_interleave_words(out, planes, plane_count, done, count, 4);
+    else if (plane_count % 2 == 0)
+        planes_interleave_words(out, planes, plane_count, done, count, 2);
+    else
+        planes_interleave_words(out, planes, plane_count, done, count, 1);
 }
 
 /* planes[p][i] = in[i * plane_count + p] for i < count: the inverse. */

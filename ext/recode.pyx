@@ -13,7 +13,7 @@ from libc.string cimport memcpy
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
 from byteorder cimport swap_copy
-from dictionary cimport is_sequence, vr_of
+from dictionary cimport find_vr, is_sequence
 from element cimport (
     DONE, MALFORMED, NEED_MORE, Outcome,
     GROUP_OF_ITEMS, HEAD_LONG, HEAD_SHORT, ITEM, ITEM_END, LENGTH_UNDEFINED, NO_VR, PIXEL_DATA, SEQUENCE_END,
@@ -261,6 +261,7 @@ cdef class Recoder:
             return self._take_fragment()
         if (element.tag >> 16) == GROUP_OF_ITEMS:
             return self._take_delimiter()
+        find_vr(element)
         if is_sequence(element):
             return self._open_sequence()
         if element.length == LENGTH_UNDEFINED:
@@ -413,10 +414,7 @@ cdef class Recoder:
 
     cdef uint16_t _vr(self, Frame* frame) noexcept nogil:
         """The VR of a value: as stated, else from PS3.6 and what the elements around it say."""
-        cdef uint16_t vr = self.element.vr
-        if vr != NO_VR:
-            return vr
-        vr = vr_of(self.element.tag)
+        cdef uint16_t vr = self.element.known_vr
         if vr == VR_US_OR_SS:
             return VR_SS if frame.is_signed else VR_US
         if vr in (VR_US_OR_OW, VR_US_OR_SS_OR_OW):

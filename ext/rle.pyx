@@ -1,46 +1,35 @@
 """RLE Lossless both ways: PS3.5 Annex G, one frame a call.
 
 A frame is a header of 64 bytes and up to 15 segments. Each segment is one byte plane of the image, most
-significant byte first within a sample, packed line by line: a control byte c below 128 is followed by
-c + 1 literal bytes, one above 128 by a single byte that stands for 257 - c of its kind, and 128 means
-nothing.
+significant byte first within a sample, packed line by line (packbits.pxd).
 
 Both directions work in pieces that fit the cache: the decoder unpacks the same strip of every segment
-and interleaves them, the encoder splits a line into planes and packs each. Copies move whole vectors and
-may write past what they mean, into slack that the next copy overwrites.
+and interleaves them, the encoder splits a line into planes and packs each.
 
 Items, fragments and offset tables are not known here (encapsulated.pyx), nor what the samples mean.
 """
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
 from bits cimport spread_byte
+from buffers cimport first_byte, result_buffer, writable
+from packbits cimport (
+    NO_FAULT, RUN_MAX, SEGMENT_SHORT, Line, Segment, check_end, pack_line, packed_line_max, unpack, unpacked_size,
+)
 from planes cimport planes_interleave, planes_split
-from runs cimport runs_equal64, runs_lowest_bit
 from vector cimport path_named, vector_best_path
 from wire cimport Outcome, DONE, MALFORMED, get_u32le, put_u32le, put_u64le
 
-from fastdicom.errors import CodecError, UsageError
+from fastdicom.errors import CodecError
 
 cdef enum:
     HEADER_SIZE = 64
     SEGMENT_COUNT_MAX = 15      # what the header has room for
-    RUN_MAX = 128               # bytes that one control byte can stand for
-    RUN_MIN = 3                 # a shorter run is no smaller than the literal it would interrupt
     EXPANSION_MAX = 64          # two bytes of a segment give at most 128
     SIDE_MAX = 65535            # Rows and Columns are US
     STRIP = 4096                # pixels decoded at a time: the strips of all segments stay cached
-    WIDE = 16                   # bytes moved at once
-    MASK_BITS = 64              # neighbours that runs_equal64 compares at once
-    MASK_WORDS_MAX = SIDE_MAX // MASK_BITS + 1
-
-cdef enum Fault:
-    NO_FAULT = 0
-    SEGMENT_SHORT = 1           # the segment ended before its plane was full
-    SEGMENT_LONG = 2            # a run past the plane, or more than a padding byte after it
 
 cdef struct Frame:
     size_t rows
@@ -50,13 +39,7 @@ cdef struct Frame:
     size_t samples
     size_t plane_count          # samples * sample_size: one segment each
     size_t size                 # bytes of the frame, decoded
-
-cdef struct Segment:
-    const uint8_t* at           # the next control byte
-    const uint8_t* end
-    size_t ready                # bytes of the current strip that are unpacked already
-    Fault fault
-    size_t fault_size           # bytes missing, or bytes too many
+    bint one_bit                # a byte a pixel when decoded, maybe eight pixels a byte when not
 
 # The vector path in use. Tests and benches choose another with use_path().
 cdef int path = vector_best_path()
@@ -78,7 +61,7 @@ cdef Frame describe(
     if bits_allocated not in (1, 8, 16, 32, 64):
         raise CodecError(f"RLE cannot carry samples of {bits_allocated} bits")
     frame.sample_size = <size_t>(bits_allocated + 7) // 8
-    if not (1 <= samples and samples * <long long>frame.sample_size <= SEGMENT_COUNT_MAX):
+    if not 1 <= samples <= SEGMENT_COUNT_MAX // <long long>frame.sample_size:
         raise CodecError(f"{samples} samples of {bits_allocated} bits do not fit in 15 RLE segments")
     if bits_allocated == 1 and samples != 1:
         raise CodecError(f"one-bit pixels have one sample, not {samples}")
@@ -88,97 +71,16 @@ cdef Frame describe(
     frame.pixel_count = frame.rows * frame.columns
     frame.plane_count = frame.samples * frame.sample_size
     frame.size = frame.pixel_count * frame.plane_count
+    frame.one_bit = bits_allocated == 1
     return frame
 
 
+cdef inline size_t mirrored(size_t index, size_t width) noexcept nogil:
+    """Segments have the most significant byte of a sample first, planes the least: the one to the other."""
+    return index - index % width + width - 1 - index % width
+
+
 # ---- decoding -----------------------------------------------------------------------------------
-
-cdef inline void copy_literal(uint8_t* out, const uint8_t* data, size_t count) noexcept nogil:
-    """Copy 1 to RUN_MAX bytes in vectors. Reads and writes up to RUN_MAX bytes whatever `count` is."""
-    cdef size_t done = WIDE
-    memcpy(out, data, WIDE)
-    if count > WIDE:
-        memcpy(out + WIDE, data + WIDE, WIDE)
-        done = 2 * WIDE
-        while done < count:
-            memcpy(out + done, data + done, 2 * WIDE)
-            done += 2 * WIDE
-
-
-cdef void unpack(Segment* segment, uint8_t* row, size_t want) noexcept nogil:
-    """Unpack until row[0:want] is full, or until the segment ends; what is missing then becomes zero.
-
-    The last run may go past `want`: the row has RUN_MAX bytes more, and the caller carries what is
-    there over to the next strip. A literal that the end of the segment cuts gives the bytes it has.
-    """
-    cdef const uint8_t* at = segment.at
-    cdef const uint8_t* end = segment.end
-    cdef uint8_t* out = row + segment.ready
-    cdef uint8_t* stop = row + want
-    cdef size_t control, count, left
-
-    # While a longest literal fits in what is left of the segment, only the output's end is looked at.
-    while out < stop and <size_t>(end - at) > RUN_MAX:
-        control = at[0]
-        if control < RUN_MAX:
-            copy_literal(out, at + 1, control + 1)
-            out += control + 1
-            at += control + 2
-        elif control > RUN_MAX:
-            memset(out, at[1], RUN_MAX)
-            out += 257 - control
-            at += 2
-        else:
-            at += 1
-
-    while out < stop and at < end:
-        control = at[0]
-        at += 1
-        left = <size_t>(end - at)
-        if control < RUN_MAX:
-            count = min(control + 1, left)
-            memcpy(out, at, count)
-            out += count
-            at += count
-        elif control > RUN_MAX and left > 0:
-            count = 257 - control
-            memset(out, at[0], count)
-            out += count
-            at += 1
-
-    if out < stop:
-        segment.fault = SEGMENT_SHORT
-        segment.fault_size += <size_t>(stop - out)
-        memset(out, 0, <size_t>(stop - out))
-        out = stop
-    segment.at = at
-    segment.ready = <size_t>(out - row)
-
-
-cdef size_t unpacked_size(const Segment* segment) noexcept nogil:
-    """How many bytes the whole segment unpacks to."""
-    cdef const uint8_t* at = segment.at
-    cdef size_t total = 0, control, left
-    while at < segment.end:
-        control = at[0]
-        at += 1
-        left = <size_t>(segment.end - at)
-        if control < RUN_MAX:
-            total += min(control + 1, left)
-            at += min(control + 1, left)
-        elif control > RUN_MAX and left > 0:
-            total += 257 - control
-            at += 1
-    return total
-
-
-cdef void check_end(Segment* segment) noexcept nogil:
-    """Note what follows a full plane. One byte may: it pads the segment to an even length, G.2."""
-    cdef size_t excess = segment.ready + <size_t>(segment.end - segment.at)
-    if segment.fault == NO_FAULT and (segment.ready > 0 or excess > 1):
-        segment.fault = SEGMENT_LONG
-        segment.fault_size = excess
-
 
 cdef void decode_planes(
     Segment** segments, size_t plane_count, size_t pixel_count, uint8_t* scratch, uint8_t* out
@@ -192,6 +94,12 @@ cdef void decode_planes(
     cdef size_t done = 0, count, i
     for i in range(plane_count):
         planes[i] = scratch + i * row_size
+    if plane_count == 1 and pixel_count > RUN_MAX:
+        # A single plane is unpacked in place, but for its last bytes: no run leaves the image from there.
+        done = pixel_count - RUN_MAX
+        unpack(segments[0], out, done)
+        segments[0].ready -= done
+        memcpy(scratch, out + done, segments[0].ready)
     while done < pixel_count:
         count = min(<size_t>STRIP, pixel_count - done)
         for i in range(plane_count):
@@ -210,10 +118,9 @@ cdef void decode_samples(
 ) noexcept nogil:
     """Decode all segments into little-endian samples, one plane of samples each or interleaved."""
     cdef Segment* order[SEGMENT_COUNT_MAX]
-    cdef size_t sample, byte, width = frame.sample_size
-    for sample in range(frame.samples):
-        for byte in range(width):           # segments hold the most significant byte first
-            order[sample * width + byte] = &segments[sample * width + width - 1 - byte]
+    cdef size_t sample, i, width = frame.sample_size
+    for i in range(frame.plane_count):
+        order[i] = &segments[mirrored(i, width)]
     if not planar:
         decode_planes(order, frame.plane_count, frame.pixel_count, scratch, out)
         return
@@ -295,6 +202,30 @@ cdef int raise_segment_fault(const uint8_t* data, const Segment* segments, size_
     return 0
 
 
+cdef int check_capacity(const Frame* frame, size_t size) except -1:
+    """Raise if `size` bytes of RLE cannot fill the frame.
+
+    Its dimensions come from the Data Set: memory is asked for only where the frame's own bytes vouch.
+    """
+    cdef size_t least = (frame.size + 7) // 8 if frame.one_bit else frame.size
+    if least > size * EXPANSION_MAX:
+        raise CodecError(f"{size} bytes of RLE cannot hold an image of {frame.size} bytes")
+    return 0
+
+
+cdef int decode_segments(const Frame* frame, Segment* segments, bint planar, uint8_t* out) except -1:
+    cdef uint8_t* scratch = <uint8_t*>PyMem_RawMalloc(frame.plane_count * (STRIP + RUN_MAX))
+    if scratch == NULL:
+        raise MemoryError
+    with nogil:
+        if frame.one_bit:
+            decode_bits(frame, segments, scratch, out)
+        else:
+            decode_samples(frame, segments, planar, scratch, out)
+        PyMem_RawFree(scratch)
+    return 0
+
+
 def decode_frame(
     const uint8_t[::1] data not None,
     long long rows,
@@ -309,121 +240,23 @@ def decode_frame(
     cdef Frame frame = describe(rows, columns, samples, bits_allocated)
     cdef Segment segments[SEGMENT_COUNT_MAX]
     cdef size_t size = <size_t>data.shape[0], fault_at
-    cdef const uint8_t* start = &data[0] if size else NULL
-    cdef uint8_t[::1] given
-    cdef uint8_t* target
-    cdef uint8_t* scratch
+    cdef const uint8_t* start = first_byte(data)
+    cdef uint8_t[::1] target
+    cdef uint8_t* into
 
     if open_segments(start, size, frame.plane_count, segments, &fault_at) != DONE:
         raise header_error(data, frame.plane_count, fault_at)
-    # The sizes come from the Data Set; memory is asked for only if the frame's own bytes could fill it.
-    if (frame.size + 7) // 8 > size * EXPANSION_MAX or (
-        bits_allocated > 1 and frame.size > size * EXPANSION_MAX
-    ):
-        raise CodecError(f"{size} bytes of RLE cannot hold an image of {frame.size} bytes")
-    if out is None:
-        out = PyByteArray_FromStringAndSize(NULL, <Py_ssize_t>frame.size)
-        target = <uint8_t*>PyByteArray_AS_STRING(out)
-    else:
-        given = out
-        if <size_t>given.shape[0] != frame.size:
-            raise UsageError(f"the frame has {frame.size} bytes, the buffer given for it {given.shape[0]}")
-        target = &given[0]
-    scratch = <uint8_t*>PyMem_RawMalloc(frame.plane_count * (STRIP + RUN_MAX))
-    if scratch == NULL:
-        raise MemoryError
-    with nogil:
-        if bits_allocated == 1:
-            decode_bits(&frame, segments, scratch, target)
-        else:
-            decode_samples(&frame, segments, planar, scratch, target)
-        PyMem_RawFree(scratch)
+    check_capacity(&frame, size)
+    result = result_buffer(out, frame.size)
+    target = result
+    into = writable(target, frame.size)
+    decode_segments(&frame, segments, planar, into)
     if strict:
         raise_segment_fault(start, segments, frame.plane_count)
-    return out
+    return result
 
 
 # ---- encoding -----------------------------------------------------------------------------------
-
-cdef struct Line:
-    size_t size                          # bytes of one plane in a line
-    # Bit i of `differ`: byte i ends a run, its right neighbour is another. Bit i of `starts`: bytes i,
-    # i + 1 and i + 2 are equal. Both have the bits from `size` on undefined.
-    uint64_t differ[MASK_WORDS_MAX]
-    uint64_t starts[MASK_WORDS_MAX]
-
-
-cdef void find_runs(Line* line, const uint8_t* row) noexcept nogil:
-    """Fill the masks for row[0:line.size]; the row has MASK_BITS + 1 readable bytes more."""
-    cdef size_t words = (line.size + MASK_BITS - 1) // MASK_BITS
-    cdef size_t last = line.size - 1
-    cdef uint64_t equal, following
-    cdef size_t i
-    for i in range(words):
-        line.differ[i] = ~runs_equal64(path, row + MASK_BITS * i)
-    line.differ[last // MASK_BITS] |= (<uint64_t>1) << (last % MASK_BITS)
-    for i in range(words):
-        equal = ~line.differ[i]
-        following = ~line.differ[i + 1] if i + 1 < words else 0
-        line.starts[i] = equal & ((equal >> 1) | (following << (MASK_BITS - 1)))
-
-
-cdef inline size_t next_bit(const uint64_t* mask, size_t start, size_t stop) noexcept nogil:
-    """The place of the first bit set in mask[start:stop], or `stop`."""
-    cdef size_t i = start // MASK_BITS
-    cdef uint64_t word = mask[i] & (~(<uint64_t>0) << (start % MASK_BITS))
-    while word == 0:
-        i += 1
-        if i * MASK_BITS >= stop:
-            return stop
-        word = mask[i]
-    return min(stop, i * MASK_BITS + <size_t>runs_lowest_bit(word))
-
-
-cdef inline uint8_t* put_literals(uint8_t* out, const uint8_t* data, size_t count) noexcept nogil:
-    cdef size_t part
-    while count > 0:
-        part = min(count, <size_t>RUN_MAX)
-        out[0] = <uint8_t>(part - 1)
-        copy_literal(out + 1, data, part)
-        out += 1 + part
-        data += part
-        count -= part
-    return out
-
-
-cdef uint8_t* pack_line(Line* line, const uint8_t* row, uint8_t* out) noexcept nogil:
-    """Pack row[0:line.size] and return where the next line goes.
-
-    Writes at most packed_line_max(line.size) bytes that count, and RUN_MAX bytes of slack after them.
-    """
-    cdef size_t at = 0, start, left, part
-    find_runs(line, row)
-    while at < line.size:
-        start = next_bit(line.starts, at, line.size)
-        out = put_literals(out, row + at, start - at)
-        if start == line.size:
-            break
-        at = next_bit(line.differ, start, line.size) + 1
-        left = at - start
-        while left >= RUN_MIN:
-            part = min(left, <size_t>RUN_MAX)
-            out[0] = <uint8_t>(257 - part)
-            out[1] = row[start]
-            out += 2
-            left -= part
-        at -= left                       # the end of a long run may be too short to be one
-    return out
-
-
-cdef inline size_t packed_line_max(size_t size) noexcept nogil:
-    """The most bytes that a line of `size` can take.
-
-    A literal costs its bytes and one for every 128 begun. A run costs 2 for at least 3 bytes, which pays
-    for the control byte of one more literal; only the first literal has no run before it.
-    """
-    return size + size // RUN_MAX + 1
-
 
 cdef void encode_planes(
     const uint8_t* pixels, const Frame* frame, size_t plane_count, uint8_t* scratch, Line* line, uint8_t** ends
@@ -437,7 +270,7 @@ cdef void encode_planes(
     for y in range(frame.rows):
         planes_split(path, rows, pixels, plane_count, frame.columns)
         for i in range(plane_count):
-            ends[i] = pack_line(line, rows[i], ends[i])
+            ends[i] = pack_line(path, line, rows[i], ends[i])
         pixels += plane_count * frame.columns
 
 
@@ -461,7 +294,7 @@ cdef bytes join_segments(const Frame* frame, uint8_t** starts, uint8_t** ends):
     cdef size_t width = frame.sample_size
     cdef uint8_t* out
     for segment in range(frame.plane_count):
-        plane = segment - segment % width + width - 1 - segment % width
+        plane = mirrored(segment, width)
         offsets[segment] = total
         total += <size_t>(ends[plane] - starts[plane])
         total += total % 2
@@ -473,13 +306,38 @@ cdef bytes join_segments(const Frame* frame, uint8_t** starts, uint8_t** ends):
         memset(out, 0, HEADER_SIZE)
         put_u32le(out, <uint32_t>frame.plane_count)
         for segment in range(frame.plane_count):
-            plane = segment - segment % width + width - 1 - segment % width
+            plane = mirrored(segment, width)
             size = <size_t>(ends[plane] - starts[plane])
             put_u32le(out + 4 + 4 * segment, <uint32_t>offsets[segment])
             memcpy(out + offsets[segment], starts[plane], size)
             if size % 2:
                 out[offsets[segment] + size] = 0
     return result
+
+
+cdef uint8_t* pack_frame(
+    const uint8_t* pixels, const Frame* frame, bint planar, uint8_t** starts, uint8_t** ends
+) except NULL:
+    """Pack every plane into memory that the caller frees: plane i is at starts[i] up to ends[i].
+
+    The memory is room for the worst case, of which the system provides only what is written to.
+    """
+    cdef size_t row_size = frame.columns + RUN_MAX
+    cdef size_t segment_max = frame.rows * packed_line_max(frame.columns) + RUN_MAX
+    cdef size_t i, count = frame.plane_count
+    cdef uint8_t* memory = <uint8_t*>PyMem_RawMalloc(sizeof(Line) + count * (row_size + segment_max))
+    cdef Line* line = <Line*>memory
+    cdef uint8_t* scratch = memory + sizeof(Line)
+    if memory == NULL:
+        raise MemoryError
+    with nogil:
+        line.size = frame.columns
+        # Whole vectors of a row are compared; what lies behind its pixels must be there, not matter.
+        memset(scratch, 0, count * row_size)
+        for i in range(count):
+            starts[i] = ends[i] = scratch + count * row_size + i * segment_max
+        encode_samples(pixels, frame, planar, scratch, line, ends)
+    return memory
 
 
 def encode_frame(
@@ -494,26 +352,11 @@ def encode_frame(
     cdef Frame frame = describe(rows, columns, samples, bits_allocated)
     cdef uint8_t* starts[SEGMENT_COUNT_MAX]
     cdef uint8_t* ends[SEGMENT_COUNT_MAX]
-    cdef size_t row_size = frame.columns + RUN_MAX
-    cdef size_t segment_max = frame.rows * packed_line_max(frame.columns) + RUN_MAX
-    cdef size_t i, plane_count = frame.plane_count
     cdef uint8_t* memory
-    cdef Line* line
     if <size_t>pixels.shape[0] != frame.size:
         raise CodecError(f"an image of {frame.size} bytes was given as {pixels.shape[0]}")
-    memory = <uint8_t*>PyMem_RawMalloc(sizeof(Line) + plane_count * (row_size + segment_max))
-    if memory == NULL:
-        raise MemoryError
+    memory = pack_frame(&pixels[0], &frame, planar, starts, ends)
     try:
-        line = <Line*>memory
-        line.size = frame.columns
-        with nogil:
-            # Whole vectors of a row are compared; what lies behind its pixels must be there, not matter.
-            memset(memory + sizeof(Line), 0, plane_count * row_size)
-            for i in range(plane_count):
-                starts[i] = memory + sizeof(Line) + plane_count * row_size + i * segment_max
-                ends[i] = starts[i]
-            encode_samples(&pixels[0], &frame, planar, memory + sizeof(Line), line, ends)
         return join_segments(&frame, starts, ends)
     finally:
         PyMem_RawFree(memory)

@@ -14,7 +14,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeLatin1
 
 from byteorder cimport swap_copy
-from dictionary cimport is_sequence, vr_of
+from dictionary cimport find_vr, is_sequence
 from element cimport (
     DONE, MALFORMED, NEED_MORE, Outcome,
     HEAD_LONG, HEAD_SHORT, GROUP_OF_ITEMS, ITEM, ITEM_END, LENGTH_UNDEFINED, NO_VR, PIXEL_DATA, SEQUENCE_END,
@@ -84,7 +84,7 @@ cdef class WantedTable:
     def __cinit__(self, attributes):
         listed = sorted({tag: (tag, vr, level) for tag, vr, level in attributes}.values())
         self.count = 0
-        self.rows = <Wanted*>calloc(max(len(listed), 1), sizeof(Wanted))
+        self.rows = <Wanted*>calloc(max(<size_t>len(listed), <size_t>1), sizeof(Wanted))
         if self.rows == NULL:
             raise MemoryError()
         for tag, vr, level in listed:
@@ -172,10 +172,10 @@ cdef class Scanner:
         self.value_length_max = value_length_max
         self.row_length_max = row_length_max
         self.element_count_max = element_count_max
-        self.kept = <Kept*>calloc(max(wanted.count, 1), sizeof(Kept))
-        self.too_long = <bint*>calloc(max(wanted.count, 1), sizeof(bint))
+        self.kept = <Kept*>calloc(max(wanted.count, <size_t>1), sizeof(Kept))
+        self.too_long = <bint*>calloc(max(wanted.count, <size_t>1), sizeof(bint))
         self.stack = <Frame*>malloc((2 * <size_t>depth_max + 2) * sizeof(Frame))
-        self.rows_room = min(ROWS_START, max(row_length_max, <size_t>1))
+        self.rows_room = min(<size_t>ROWS_START, max(row_length_max, <size_t>1))
         self.rows = <uint8_t*>malloc(self.rows_room)
         if self.kept == NULL or self.too_long == NULL or self.stack == NULL or self.rows == NULL:
             raise MemoryError()
@@ -358,6 +358,7 @@ cdef class Scanner:
             return self._take_fragment()
         if (self.element.tag >> 16) == GROUP_OF_ITEMS:
             return self._take_delimiter()
+        find_vr(&self.element)
         self.element_is_sequence = is_sequence(&self.element)
         if self.top == 0:
             self._look_up()
@@ -496,12 +497,9 @@ cdef class Scanner:
 
     cdef uint16_t _vr_to_write(self) noexcept nogil:
         """The VR of the element in the row: as stated, or from the tables where none is stated."""
-        cdef uint16_t vr
+        cdef uint16_t vr = self.element.known_vr
         if self.top == 0:
             return self.wanted.rows[self.keeping].vr
-        if self.element.vr != NO_VR:
-            return self.element.vr
-        vr = vr_of(self.element.tag)
         if vr in (VR_US_OR_SS, VR_US_OR_SS_OR_OW, VR_US_OR_OW):
             return VR_US
         return VR_OW if vr == VR_OB_OR_OW else vr
@@ -592,7 +590,8 @@ cdef class Scanner:
 
     def levels(self):
         cdef size_t length[LEVEL_COUNT]
-        cdef size_t row, level
+        cdef size_t row
+        cdef int level
         cdef Kept* kept
         memset(length, 0, sizeof(length))
         for row in range(self.wanted.count):
@@ -606,7 +605,7 @@ cdef class Scanner:
             self._level(2, length[2]), self._level(3, length[3]),
         )
 
-    cdef bytes _level(self, size_t level, size_t length):
+    cdef bytes _level(self, int level, size_t length):
         """The kept elements of one level, in ascending order of tags."""
         cdef bytes row_bytes = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>length)
         cdef char* at = PyBytes_AS_STRING(row_bytes)

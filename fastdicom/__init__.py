@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fastdicom.config import Config, ConfigError, Peer
     from fastdicom.engine import Engine, StoredInstance
     from fastdicom.local import Archive
+    from fastdicom.converting import transcode
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,7 @@ _LATER = {
     "PeerConnection": "client",
     "StoredInstance": "engine",
     "connect": "client",
+    "transcode": "converting",
 }
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "Unavailable",
     "UsageError",
     "connect",
+    "transcode",
 ]
 
 

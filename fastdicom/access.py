@@ -57,7 +57,7 @@ class Admission:
             scp_role=frozenset(sop_classes.STORAGE),
             max_length=node.max_pdu_length,
         )
-        self._book = previous._book if previous is not None else _Book()
+        self._book: _Book = previous._book if previous is not None else _Book()
 
     def connected(self, address: str) -> bool:
         """A connection was made: may it send its request?"""

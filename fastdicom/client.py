@@ -61,6 +61,11 @@ def connect(
 class PeerConnection:
     """One peer, with at most one association at a time; used by one thread.
 
+    >>> with PeerConnection(*node, called="FASTDICOM", calling="EXAMPLE") as peer:
+    ...     studies = list(peer.find(level="STUDY", PatientName="NOBODY*", StudyInstanceUID=""))
+    >>> studies
+    []
+
     Storage needs other presentation contexts than queries: an association that does not fit is released
     and another one opened. The first operation opens one when `connect` was not used.
     """

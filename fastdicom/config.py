@@ -165,6 +165,9 @@ class Peer:
 
     host: "" for a peer that only calls us and is no C-MOVE destination. allow: what it may ask of us.
     transfer_syntaxes: UIDs to propose to it; empty: what fits the object.
+
+    >>> Config(peers=[Peer(ae_title="PACS", host="10.0.0.5", port=11112)]).peer("PACS").host
+    '10.0.0.5'
     """
 
     ae_title: str = field(metadata=read_with(ae_title))
@@ -262,6 +265,14 @@ _SECTIONS: dict[str, type[Any]] = {
     "limits": Limits,
     "query": QueryConfig,
     "index": IndexConfig,
+}
+# Settings that this version cannot honour yet: better refused than taken without effect.
+_NOT_YET = {
+    "relational": False,
+    "datetime": False,
+    "fuzzy": False,
+    "timezone": False,
+    "accent_folding": True,
 }
 _RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log"})
 
@@ -377,6 +388,14 @@ class Config:
             found = reader.section(kind, tables[name], (name,)) if name in tables else None
             object.__setattr__(self, name, found or (None if kind is TlsConfig else kind()))
         object.__setattr__(self, "peers", _read_peers(reader, tables.get("peers", ())))
+        self._check_available(reader)
+
+    def _check_available(self, reader: TableReader) -> None:
+        if self.tls is not None:
+            reader.mistake(("tls",), "is not available yet: everything would travel in the clear")
+        for key, only in _NOT_YET.items():
+            if getattr(self.query, key) != only:
+                reader.mistake(("query", key), f"is not available yet: it can only be {str(only).lower()}")
 
     def with_changes(self, **sections: Any) -> Config:
         """A copy in which the named sections' given keys differ, checked like a new one.

@@ -63,24 +63,6 @@ def deepest_level(keys: Mapping[str, object]) -> str:
     return max(found, key=LEVELS.index, default="STUDY")
 
 
-def nested(keys: Mapping[str, str]) -> dict[str, Any]:
-    """Keys with paths as the keywords of the Python API: what lies in a sequence becomes a dict of its own.
-
-    >>> nested({"PatientID": "1", "ProcedureCodeSequence.CodeValue": "2"})
-    {'PatientID': '1', 'ProcedureCodeSequence': {'CodeValue': '2'}}
-    """
-    out: dict[str, Any] = {}
-    for name, value in keys.items():
-        *sequences, last = name.split(".")
-        inner = out
-        for sequence in sequences:
-            held = inner.get(sequence)
-            inner[sequence] = held = held if isinstance(held, dict) else {}
-            inner = held
-        inner[last] = value
-    return out
-
-
 def build_identifier(level: str, keys: Mapping[str, object]) -> Dataset:
     """An identifier for `level` with `keys`, whose names are in any form that `key_name` takes.
 

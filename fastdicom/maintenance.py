@@ -15,6 +15,7 @@ from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Delete, Deleted, Kept, Put, StoredEntry
 from fastdicom.dataset.stream import ScanPolicy
 from fastdicom.errors import FastdicomError, UsageError
+from fastdicom.folders import files_below
 from fastdicom.index.environment import Index
 from fastdicom.keeper import ArchiveKeeper, lock_folder, put_of
 from fastdicom.reports import (
@@ -27,7 +28,6 @@ from fastdicom.reports import (
     RebuildReport,
     VerifyReport,
 )
-from fastdicom.sending import files_below
 
 _BATCH = 256
 _PIECE = 1 << 20

@@ -10,12 +10,12 @@ from pathlib import Path
 from fastdicom.dataset.part10 import read_file_meta, scan_file
 from fastdicom.dataset.record import FileEntry, StoredEntry
 from fastdicom.errors import MalformedDataset, Refused, UsageError
+from fastdicom.folders import files_below
 from fastdicom.net.requestor import ClientAssociation, Proposal
 from fastdicom.reports import FailedObject, NamedPath, Progress, ProgressCallback, StoreReport
-from fastdicom.sending import files_below
 from fastdicom.services.proposals import AssociationPlan, plan_associations
 from fastdicom.services.suboperations import Sender, Tally
-from fastdicom.transcode.plan import Conversions
+from fastdicom.transcoding.plan import Conversions
 
 Open = Callable[[Sequence[Proposal]], ClientAssociation]
 

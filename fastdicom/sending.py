@@ -10,7 +10,7 @@ from threading import Lock, Thread
 from typing import Protocol
 
 from fastdicom.errors import FastdicomError
-from fastdicom.outbox import files_below
+from fastdicom.folders import files_below
 from fastdicom.reports import FailedObject, Progress, ProgressCallback, StoreReport
 
 
@@ -20,9 +20,8 @@ class Storer(Protocol):
     def store(
         self,
         paths: Iterable[str | os.PathLike[str]],
-        *,
         progress: ProgressCallback | None = None,
-        transfer_syntaxes: Sequence[str] = (),
+        transfer_syntaxes: Sequence[str] | None = None,
     ) -> StoreReport:
         """C-STORE of files and folders."""
 

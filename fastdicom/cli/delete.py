@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from fastdicom.cli.archives import identifier_of, open_to_change
+import fastdicom
 from fastdicom.cli.arguments import add_archive, add_json, add_keys, add_level, keys_of
 from fastdicom.cli.exits import DONE, REFUSED
 from fastdicom.cli.terminal import at_terminal, confirm, human_size, plural, print_json, say
@@ -30,20 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Delete what matches; on a terminal a person is asked first."""
-    from fastdicom.maintenance import delete
-
     keys = deletion_keys(options)
     level = options.level or deepest_level(keys)
-    with open_to_change(options.archive) as archive:
-        identifier = identifier_of(archive, level, keys)
+    with fastdicom.Archive(options.archive) as archive:
         if not options.dry_run and not options.yes and at_terminal():
-            planned = delete(archive, identifier, dry_run=True)
+            planned = archive.delete(level=level, dry_run=True, **keys)
             if planned.instances == 0:
                 return tell(planned, "deleted", options.json)
             if not confirm(f"Delete {what(planned)}?"):
                 say("nothing was deleted")
                 return REFUSED
-        report = delete(archive, identifier, dry_run=options.dry_run)
+        report = archive.delete(level=level, dry_run=options.dry_run, **keys)
     if options.dry_run and not options.json:
         preview(report)
     return tell(report, "would delete" if options.dry_run else "deleted", options.json)

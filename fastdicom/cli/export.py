@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fastdicom.cli.archives import identifier_of, open_to_read
+import fastdicom
 from fastdicom.cli.arguments import add_archive, add_json, add_keys, keys_of
 from fastdicom.cli.exits import DONE, REFUSED
 from fastdicom.cli.progress import ProgressPrinter
 from fastdicom.cli.terminal import human_size, plural, print_json, say
-from fastdicom.identifiers import deepest_level
 
 EXAMPLE = "  fastdicom export /media/stick --archive /var/lib/fastdicom -k PatientID=123"
 
@@ -27,13 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Copy every instance that matches; without -k all of them."""
-    from fastdicom.maintenance import export
-
     keys = keys_of(options)
     options.out.mkdir(parents=True, exist_ok=True)
-    with open_to_read(options.archive) as archive, ProgressPrinter("exported") as progress:
-        identifier = identifier_of(archive, deepest_level(keys), keys)
-        report = export(archive, options.out, identifier, progress)
+    with fastdicom.Archive(options.archive) as archive, ProgressPrinter("exported") as progress:
+        report = archive.export(options.out, progress, **keys)
     if options.json:
         print_json(report)
     else:

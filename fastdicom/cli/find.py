@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fastdicom
 from fastdicom.cli.answers import print_answers, print_json_answers, with_return_keys
-from fastdicom.cli.archives import answers, identifier_of, open_to_read
 from fastdicom.cli.arguments import add_json, add_keys, add_level, add_model, add_peer, keys_of, peer_of
 from fastdicom.cli.exits import DONE
 from fastdicom.cli.terminal import plural, print_json, printable, say
@@ -73,18 +73,16 @@ def find_in_archive(options: argparse.Namespace) -> int:
     """The same on the index of an archive."""
     model = options.model.upper()
     keys = keys_of(options)
-    if not (options.paths or options.explain):
-        keys = with_return_keys(options.level, model, keys)
-    with open_to_read(options.archive) as archive:
-        identifier = identifier_of(archive, options.level, keys, model)
+    with fastdicom.Archive(options.archive) as archive:
         if options.explain:
-            explain(archive.explain(identifier), options.json)
+            explain(archive.explain(level=options.level, model=model, **keys), options.json)
         elif options.paths:
-            for entry in archive.instances(identifier):
+            for entry in archive.instances(level=options.level, model=model, **keys):
                 path = archive.path_of(entry)
                 print_json({"path": path}) if options.json else print(path)
         else:
-            show(answers(archive, identifier), keys, options.json)
+            keys = with_return_keys(options.level, model, keys)
+            show(archive.find(level=options.level, model=model, **keys), keys, options.json)
     return DONE
 
 

@@ -24,13 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Copy into the archive and index; the files given stay where they are."""
-    from fastdicom.maintenance import import_paths
-
-    with (
-        fastdicom.Archive(options.archive, config=config_of(options)) as archive,
-        ProgressPrinter("imported") as progress,
-    ):
-        report = import_paths(archive, options.paths, progress)
+    archive = fastdicom.Archive(options.archive, config=config_of(options), create=True)
+    with archive, ProgressPrinter("imported") as progress:
+        report = archive.import_paths(options.paths, progress)
     if options.json:
         print_json(report)
     else:

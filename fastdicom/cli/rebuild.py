@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+import fastdicom
 from fastdicom.cli.arguments import add_archive, add_config, add_json, config_of
 from fastdicom.cli.exits import DONE, REFUSED
 from fastdicom.cli.progress import ProgressPrinter
@@ -21,10 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read every file anew; files that are no instances are named and stay."""
-    from fastdicom.maintenance import rebuild
-
-    with ProgressPrinter("indexed") as progress:
-        report = rebuild(options.archive, config_of(options), progress)
+    archive = fastdicom.Archive(options.archive, config=config_of(options))
+    with archive, ProgressPrinter("indexed") as progress:
+        report = archive.rebuild(progress)
     if options.json:
         print_json(report)
     else:

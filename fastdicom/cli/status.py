@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import fastdicom
 from fastdicom import status_file
-from fastdicom.cli.archives import open_to_read
 from fastdicom.cli.arguments import add_json
 from fastdicom.cli.exits import DONE
 from fastdicom.cli.terminal import human_size, print_json, printable
@@ -19,7 +19,7 @@ from fastdicom.status_file import NodeStatus
 
 EXAMPLE = "  fastdicom status --archive /var/lib/fastdicom"
 NAME_WIDTH = 24
-TOLD_APART = ("pid", "updated", "started")  # figures that the first line says in words
+TOLD_APART = ("pid", "updated", "started", "counts")  # figures that stand above already
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print both; a node that does not run is no error, an archive that is not there is."""
     folder = archive_folder(options)
-    with open_to_read(folder) as archive:
+    with fastdicom.Archive(folder) as archive:
         counts = as_mapping(archive.counts())
     node = status_file.read(folder)
     if options.json:
@@ -101,10 +101,10 @@ def flat(figures: Mapping[str, Any], before: str) -> Iterator[tuple[str, object]
 
 
 def told(entry: object) -> str:
-    """An entry of a list on one line."""
-    return (
-        ", ".join(f"{key} {value}" for key, value in entry.items()) if isinstance(entry, dict) else str(entry)
-    )
+    """An entry of a list on one line; an address as `host:port`."""
+    if isinstance(entry, dict):
+        return ", ".join(f"{key} {value}" for key, value in entry.items())
+    return ":".join(map(str, entry)) if isinstance(entry, list) else str(entry)
 
 
 def line(name: str, value: object) -> str:

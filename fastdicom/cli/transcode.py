@@ -54,7 +54,7 @@ def transcode_file(source: Path, target: Path, syntax: str) -> int:
 
 def transcode_folder(source: Path, target: Path, syntax: str) -> TranscodeReport:
     """Convert every DICOM file below `source` to the same place below `target`."""
-    from fastdicom.outbox import files_below
+    from fastdicom.folders import files_below
 
     report = TranscodeReport()
     files = list(files_below([source]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from fastdicom.cli.archives import open_to_read
+import fastdicom
 from fastdicom.cli.arguments import add_archive, add_json
 from fastdicom.cli.exits import DONE, REFUSED
 from fastdicom.cli.progress import ProgressPrinter
@@ -22,10 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read every file and compare it with the index; nothing is changed."""
-    from fastdicom.maintenance import verify
-
-    with open_to_read(options.archive) as archive, ProgressPrinter("checked") as progress:
-        report = verify(archive, progress)
+    with fastdicom.Archive(options.archive) as archive, ProgressPrinter("checked") as progress:
+        report = archive.verify(progress)
     if options.json:
         print_json(report)
     else:

@@ -47,7 +47,7 @@ CONTROL = frozenset(
      STORAGE_MEDIA_FILE_SET_ID, STORAGE_MEDIA_FILE_SET_UID, TIMEZONE_OFFSET_FROM_UTC}
 )  # fmt: skip
 """Elements of an identifier that are no keys of an entity."""
-_LEVEL_SPELLINGS = {"INSTANCE": "IMAGE", "IMAGES": "IMAGE", "INSTANCES": "IMAGE", "STUDIES": "STUDY"}
+_LEVEL_SPELLINGS = {"INSTANCE": "IMAGE", "IMAGES": "IMAGE"}
 
 _LONG_VRS = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
 NUMBER_FORMATS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q"}

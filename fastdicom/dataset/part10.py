@@ -38,6 +38,7 @@ _TRANSFER_SYNTAX_UID = 0x0010
 _SOURCE_AE_TITLE = 0x0016
 _FIRST_GROUPS = range(0x0004, 0x0021, 2)  # where a Data Set without File Meta Information begins
 _FIRST_VRS = frozenset((b"AE", b"CS", b"DA", b"LO", b"OB", b"SH", b"SQ", b"TM", b"UI", b"UL", b"UN", b"US"))
+_META_VRS = frozenset((b"AE", b"OB", b"SH", b"UI", b"UL", b"UN", b"UR"))
 _LONG_VRS = frozenset((b"OB", b"OW", b"UN", b"UT", b"SQ", b"UC", b"UR", b"OD", b"OF", b"OL"))
 
 
@@ -161,13 +162,13 @@ def _start_of_meta(head: bytes) -> int:
 def _meta_elements(head: bytes, start: int) -> tuple[dict[int, str], int]:
     """The text values of group 0002 from `start` on, and where it ends.
 
-    The stated group length is believed only where an element ends there too: real ones lie, but behind
-    a right one deflated bytes may look like group 0002.
+    The stated group length only decides when what stands there does not look like one more element: real
+    ones lie, but behind a right one deflated bytes may begin as group 0002 does.
     """
     values: dict[int, str] = {}
     at = start
     stated_end = -1
-    while head[at : at + 2] == b"\x02\x00" and at != stated_end:
+    while head[at : at + 2] == b"\x02\x00" and (at != stated_end or head[at + 4 : at + 6] in _META_VRS):
         element, value, at = _meta_element(head, at)
         if element == _GROUP_LENGTH and len(value) == 4:
             stated_end = at + int.from_bytes(value, "little")

@@ -1,6 +1,6 @@
 """Encapsulated Pixel Data: where the fragments are, and which of them make which frame. PS3.5 A.4.
 
-transcode/frames.py is the way to use this; here are the scans that its decisions are made from.
+transcoding/frames.py is the way to use this; here are the scans that its decisions are made from.
 """
 
 from typing_extensions import Buffer
@@ -49,6 +49,9 @@ class Fragments:
 
     def frame(self, index: int) -> tuple[int, int]:
         """The fragments of a frame: (first, behind the last). IndexError if no rule made such a frame."""
+
+    def join(self, data: Buffer, index: int) -> bytes:
+        """The fragments of a frame put together; the GIL is released while they are copied."""
 
 def walk(data: Buffer, start: int = 0, fragments_max: int = 4194304) -> Fragments:
     """Find the fragments of the Pixel Data value that starts at byte `start`, with its first item.

@@ -1,4 +1,4 @@
-"""Pixel data rearranged: byte order, planes, bits, sign, and YBR_FULL. The GIL is released.
+"""Pixel data rearranged: byte order, planes, bits and sign. The GIL is released.
 
 Every function takes a whole buffer and returns a new bytearray, or fills `out` and returns it; `out` must
 have exactly the size of the result (UsageError). Where input and result have the same size, `out` may be
@@ -6,9 +6,6 @@ the input itself, unless the function says otherwise. Samples are little-endian.
 
 Raises CodecError where the data are not a whole number of samples, pixels or rows (offset: where the rest
 starts), or where attributes contradict each other.
-
-YBR_RCT and YBR_ICT have no function: they exist inside a JPEG 2000 codestream only, whose decoder gives
-RGB. Palette colour stays as it is.
 """
 
 from typing import TypeVar, overload
@@ -96,32 +93,5 @@ def overlay_bits(data: Buffer, bits_allocated: int, bit: int, out: None = None) 
 
 @overload
 def overlay_bits(data: Buffer, bits_allocated: int, bit: int, out: WritableBuffer) -> WritableBuffer: ...
-@overload
-def ybr_full_to_rgb(data: Buffer, out: None = None) -> bytearray:
-    """Interleaved 8-bit YBR_FULL to RGB, correctly rounded and clipped. PS3.3 C.7.6.3.1.2."""
-
-@overload
-def ybr_full_to_rgb(data: Buffer, out: WritableBuffer) -> WritableBuffer: ...
-@overload
-def rgb_to_ybr_full(data: Buffer, out: None = None) -> bytearray:
-    """Interleaved 8-bit RGB to YBR_FULL, correctly rounded. Not lossless: going back may differ by 1."""
-
-@overload
-def rgb_to_ybr_full(data: Buffer, out: WritableBuffer) -> WritableBuffer: ...
-@overload
-def ybr_full_422_to_rgb(data: Buffer, columns: int, out: None = None) -> bytearray:
-    """Native 8-bit YBR_FULL_422 (Y1 Y2 Cb Cr for two pixels) to RGB; both pixels get the same Cb and Cr.
-
-    `columns` must be even. Not in place: the result is half as large again.
-    """
-
-@overload
-def ybr_full_422_to_rgb(data: Buffer, columns: int, out: WritableBuffer) -> WritableBuffer: ...
-@overload
-def rgb_to_ybr_full_422(data: Buffer, columns: int, out: None = None) -> bytearray:
-    """8-bit RGB to native YBR_FULL_422; Cb and Cr of a pair are the means of its two pixels. Not in place."""
-
-@overload
-def rgb_to_ybr_full_422(data: Buffer, columns: int, out: WritableBuffer) -> WritableBuffer: ...
 def use_path(name: str) -> None:
     """Use the code of a vector path: "scalar", "baseline" (SSE2, NEON), "ssse3", "best"; see rle.use_path."""

@@ -112,10 +112,11 @@ class ServerConnection(Connection):
                 events = []
             events = events or self.association.tick(self.clock())
             for number, event in enumerate(events):
-                if isinstance(event, AssociationRequest):
+                if not isinstance(event, AssociationRequest):
+                    self._note_end(event)
+                elif self.association.awaits_accept:
                     self.keep(events[number + 1 :])
                     return self._answer(event)
-                self._note_end(event)
             if events:
                 self._linger()
                 return False
@@ -151,14 +152,15 @@ class ServerConnection(Connection):
                 return
 
     def _patience(self) -> float:
-        return self.timing.idle_s if self.idle else self.timing.message_stall_s
+        timing = self.timing
+        return timing.idle_s if self.idle else min(timing.idle_s, timing.message_stall_s)
 
     def _silent(self) -> None:
         if self.idle:
             log.info("association %d: %s said nothing for %g s", self.number, self.name, self.timing.idle_s)
             self._abort(None)
             return
-        raise ConnectionLost(f"no byte for {self.timing.message_stall_s:g} s inside a message")
+        raise ConnectionLost(f"no byte for {self._patience():g} s inside a message")
 
     def _handle(self, events: list[AssociationEvent]) -> bool:
         """Serve what came; False when the association is over."""
@@ -168,9 +170,11 @@ class ServerConnection(Connection):
                     self.keep(events[number + 1 :])
                     self._answer_at_length()
                     return True
-            elif isinstance(event, ReleaseRequest):
+            elif isinstance(event, ReleaseRequest) and self.association.awaits_release_response:
                 self._release()
                 return False
+            elif isinstance(event, ReleaseRequest):
+                continue  # something worse came right behind it
             else:
                 self._note_end(event)
                 self._linger()

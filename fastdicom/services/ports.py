@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Change, Outcome, StoredEntry
 from fastdicom.dimse.messages import CStoreRequest, Response
 
@@ -62,20 +63,22 @@ class IncomingFile(Protocol):
 
 
 class Keeper(Protocol):
-    """Files and their index rows. `commit` returns when both are durable, or raises Unavailable."""
+    """Files and their index rows."""
 
     def incoming(self) -> IncomingFile: ...
-    def commit(self, file: IncomingFile, change: Change) -> Outcome: ...
+    def commit(self, file: Any, change: Change) -> Outcome:
+        """`file`: one that `incoming` gave, sealed. Returns when both are durable; raises Unavailable."""
+
     def read(self, entry: StoredEntry) -> memoryview: ...
 
 
 class Finder(Protocol):
-    """The index, as far as queries go. `identifier` is a dataset.identifier.Identifier."""
+    """The index, as far as queries go."""
 
-    def find(self, identifier: object) -> Iterator[bytes | None]:
+    def find(self, identifier: Identifier) -> Iterator[bytes | None]:
         """Encoded identifiers of the matches; None now and then while nothing matches."""
 
-    def instances(self, identifier: object) -> Sequence[StoredEntry]:
+    def instances(self, identifier: Identifier) -> Sequence[StoredEntry]:
         """All instances below the matches."""
 
 

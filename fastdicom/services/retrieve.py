@@ -105,7 +105,7 @@ class RetrieveOperation(Collected, ABC):
     def _final_status(self, tally: Tally) -> int:
         if self._cancelled and tally.done < tally.total:
             return status.CANCEL
-        if not tally.failures:
+        if not tally.failures and not tally.warning:
             return status.SUCCESS
         if len(tally.failures) == tally.total:
             return status.CANNOT_SEND

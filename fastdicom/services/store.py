@@ -8,6 +8,7 @@ rest of the Data Set is still read so that the peer gets a status.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 Stored = Callable[[Put, Caller], None]
 _NO_TAGS: tuple[int, ...] = ()
+_UID = re.compile(r"[0-9.]{1,64}\Z")
 
 
 class StorePolicy:
@@ -76,6 +78,7 @@ class StoreOperation:
         self._scan = DatasetScan(transfer_syntax_uid, policy.scan)
         self._meta_length = 0
         try:
+            _check_uids(request)
             self._file = keeper.incoming()
             meta = encode_file_meta(
                 request.sop_class_uid,
@@ -200,3 +203,11 @@ class StoreOperation:
             comment,
             offending,
         )
+
+
+def _check_uids(request: messages.CStoreRequest) -> None:
+    """Raises Refused when the command names what cannot be a UID. PS3.5 9.1."""
+    if not _UID.match(request.sop_class_uid):
+        raise Refused(status.DOES_NOT_MATCH_SOP_CLASS, "Affected SOP Class UID is no UID")
+    if not _UID.match(request.sop_instance_uid):
+        raise Refused(status.DOES_NOT_MATCH_SOP_CLASS, "Affected SOP Instance UID is no UID")

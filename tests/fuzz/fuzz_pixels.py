@@ -1,4 +1,4 @@
-"""The pixel functions with any data and any attributes: a result of the right size, or a named error.
+"""The pixel and colour functions with any data: a result of the right size, or a named error.
 
 python -m tests.fuzz.fuzz_pixels; see tests/fuzz/driver.py for sanitizers.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 from fastdicom.errors import CodecError, UsageError
-from fastdicom.kernels import pixels
+from fastdicom.kernels import colour, pixels
 from tests.fuzz import driver
 
 PARAMETERS_SIZE = 6
@@ -16,33 +16,44 @@ BITS = (8, 16, 32, 64, 1, 12, 0)
 PATHS = ("scalar", "baseline", "ssse3", "best")
 
 
-def call(data: bytes, function: int, a: int, b: int, c: int) -> tuple[bytes | int, int]:
-    """The result of one function, and the size that it should have."""
-    size, allocated, samples = len(data), BITS[a % len(BITS)], b % 6
+def call(data: bytes, function: int, a: int, b: int, c: int, out: bytearray | None = None) -> bytearray | int:
+    """The result of one function."""
+    allocated, samples = BITS[a % len(BITS)], b % 6
     match function % 10:
         case 0:
-            return pixels.swap_bytes(data, allocated), size
+            return pixels.swap_bytes(data, allocated, out)
         case 1:
-            return pixels.to_interleaved(data, samples, allocated), size
+            return pixels.to_interleaved(data, samples, allocated, out)
         case 2:
-            return pixels.to_planar(data, samples, allocated), size
+            return pixels.to_planar(data, samples, allocated, out)
         case 3:
-            return pixels.unpack_bits(data, a * 7 + b, c), a * 7 + b
+            return pixels.unpack_bits(data, a * 7 + b, c, out=out)
         case 4:
-            return pixels.pack_bits(bytes(byte & 1 for byte in data), c), (c + size + 7) // 8
+            return pixels.pack_bits(bytes(byte & 1 for byte in data), c, out=out)
         case 5:
-            return pixels.align_samples(data, allocated, b % 40, c % 40, a > 127), size
+            return pixels.align_samples(data, allocated, b % 40, c % 40, a > 127, out)
         case 6:
-            return pixels.stray_bits(data, allocated, b % 40, c % 40, a > 127), size
+            return pixels.stray_bits(data, allocated, b % 40, c % 40, a > 127)
         case 7:
-            return pixels.overlay_bits(data, allocated, b % 40), (size // max(1, allocated // 8) + 7) // 8
+            return pixels.overlay_bits(data, allocated, b % 40, out)
         case 8:
-            full = pixels.ybr_full_to_rgb(data) if b % 2 else pixels.rgb_to_ybr_full(data)
-            return full, size
+            return colour.ybr_full_to_rgb(data, out) if b % 2 else colour.rgb_to_ybr_full(data, out)
         case _:
             if b % 2:
-                return pixels.ybr_full_422_to_rgb(data, c % 50), size // 2 * 3
-            return pixels.rgb_to_ybr_full_422(data, c % 50), size // 3 * 2
+                return colour.ybr_full_422_to_rgb(data, c % 50, out)
+            return colour.rgb_to_ybr_full_422(data, c % 50, out)
+
+
+def size_of(size: int, function: int, a: int, b: int, c: int) -> int:
+    """How long the result of that call on `size` bytes must be."""
+    width = max(1, BITS[a % len(BITS)] // 8)
+    by_function = {
+        3: a * 7 + b,
+        4: (c + size + 7) // 8,
+        7: (size // width + 7) // 8,
+        9: size // 2 * 3 if b % 2 else size // 3 * 2,
+    }
+    return by_function.get(function % 10, size)
 
 
 def one_input(data: bytes) -> None:
@@ -50,12 +61,20 @@ def one_input(data: bytes) -> None:
     if len(data) < PARAMETERS_SIZE:
         return
     function, a, b, c, path, repeat = data[:PARAMETERS_SIZE]
+    image = data[PARAMETERS_SIZE:] * (1 + repeat % 40)
     pixels.use_path(PATHS[path % len(PATHS)])
+    colour.use_path(PATHS[path % len(PATHS)])
     try:
-        result, size = call(data[PARAMETERS_SIZE:] * (1 + repeat % 40), function, a, b, c)
+        result = call(image, function, a, b, c)
     except (CodecError, UsageError):
         return
-    assert isinstance(result, int) or len(result) == size
+    if isinstance(result, int):
+        return
+    size = size_of(len(image), function, a, b, c)
+    assert len(result) == size
+    out = bytearray(size)
+    assert call(image, function, a, b, c, out) is out
+    assert out == result
 
 
 def seeds() -> list[bytes]:

@@ -24,9 +24,9 @@ def geometry_of(parameters: bytes) -> tuple[int, int, int, int]:
     return 1 + rows, 1 + columns * (16 if scale >= 0xF0 else 1), samples, bits
 
 
-def decoded_by_reference(frame: bytes, geometry: tuple[int, int, int, int]) -> bytes | None:
+def decoded_by_reference(frame: bytes, geometry: tuple[int, int, int, int]) -> bytearray | None:
     try:
-        return reference.decode(frame, *geometry, False)
+        return bytearray(reference.decode(frame, *geometry, False))
     except reference.Unreadable:
         return None
 

@@ -6,10 +6,19 @@ from types import ModuleType
 
 import pytest
 
-from tests.fuzz import driver, fuzz_encapsulated, fuzz_pixels, fuzz_rle
+from tests.fuzz import (
+    driver,
+    fuzz_codestream,
+    fuzz_encapsulated,
+    fuzz_jpeg_lossless,
+    fuzz_pixels,
+    fuzz_rle,
+)
 
 
-@pytest.mark.parametrize("harness", [fuzz_encapsulated, fuzz_pixels, fuzz_rle])
+@pytest.mark.parametrize(
+    "harness", [fuzz_codestream, fuzz_encapsulated, fuzz_jpeg_lossless, fuzz_pixels, fuzz_rle]
+)
 def test_the_harness_finds_nothing(harness: ModuleType) -> None:
     driver.run(harness.one_input, harness.seeds(), executions=3000)
 

@@ -16,7 +16,8 @@ from tests.support.items import DELIMITER, cut, item, jpeg, jpeg_2000, offsets_o
 
 def reference_walk(data: bytes) -> tuple[list[tuple[int, int]], int, bool] | int:
     """Fragments, end and whether it was delimited; or the offset of the item that is wrong."""
-    at, items = 0, []
+    at = 0
+    items: list[tuple[int, int]] = []
     while at < len(data):
         if len(data) - at < 8:
             return at
@@ -257,6 +258,10 @@ def test_other_data_than_was_walked_is_not_read_past_its_end() -> None:
     for size in range(len(data)):
         found.assign_codestreams(data[:size], 2, True)
         found.assign_offsets(data[:size], table_of([0, 72]), 4, 2)
+    assert found.assign_all()
+    assert found.join(data, 0) == jpeg(40) * 2
+    with pytest.raises(UsageError):
+        found.join(data[:-9], 0)
 
 
 @pytest.mark.parametrize("fragment", [b"", b"\0", b"\xd9", b"\xff\xd8\xff\xe0", b"\0" * 64])
@@ -268,4 +273,6 @@ def test_100_000_tiny_fragments_take_no_time(fragment: bytes) -> None:
     found.assign_codestreams(data, 50_000, True)
     found.assign_codestreams(data, 50_000, False)
     found.assign_offsets(data, table_of(range(0, 400_000, 8)), 4, 50_000)
-    assert time.perf_counter() - started < 0.5
+    assert found.assign_all()
+    assert found.join(data, 0) == jpeg(20) + fragment * 100_000
+    assert time.perf_counter() - started < 2  # milliseconds; looking twice at each pair would take minutes

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from pydicom.dataset import Dataset
 
+from fastdicom.config import Config
 from fastdicom.dataset.record import FileEntry, StoredEntry
 from fastdicom.reports import (
     DeleteReport,
@@ -119,20 +119,9 @@ class FakeCounts(NamedTuple):
     bytes: int = 5 << 20
 
 
-class Query(NamedTuple):
-    """Stands in for an Identifier."""
-
-    level: str
-    model: str
-    keys: dict[str, Any]
-
-
 @dataclass
 class FakeArchive:
-    """An archive, the class that opens it, and the functions that maintain it.
-
-    opened: (path, readonly). calls: (function, query, further arguments).
-    """
+    """An archive, and the class that opens it. opened: (path, create). calls: (method, its arguments)."""
 
     entries: list[StoredEntry] = field(default_factory=list)
     answers: list[Dataset] = field(default_factory=list)
@@ -141,26 +130,14 @@ class FakeArchive:
     verified: VerifyReport = field(default_factory=VerifyReport)
     rebuilt: RebuildReport = field(default_factory=RebuildReport)
     opened: list[tuple[Path, bool]] = field(default_factory=list)
-    calls: list[tuple[str, Any, Any]] = field(default_factory=list)
-    attributes: tuple[()] = ()
+    configs: list[Config | None] = field(default_factory=list)
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
-    def open(self, path: Path, *, config: object = None, readonly: bool = False) -> FakeArchive:
+    def open(self, path: Path, *, config: Config | None = None, create: bool = False) -> FakeArchive:
         """Stands in for the class `fastdicom.Archive`."""
-        self.opened.append((path, readonly))
+        self.opened.append((path, create))
+        self.configs.append(config)
         return self
-
-    def modules(self) -> dict[str, ModuleType]:
-        """The modules that the commands import, by name."""
-        maintenance = ModuleType("fastdicom.maintenance")
-        for name in ("import_paths", "export", "delete", "verify", "rebuild"):
-            setattr(maintenance, name, getattr(self, name))
-        keywords = ModuleType("fastdicom.dataset.keywords")
-        keywords.identifier_from_keywords = (  # type: ignore[attr-defined]
-            lambda level, model, /, *, attributes, **keys: Query(level, model, keys)
-        )
-        queries = ModuleType("fastdicom.queries")
-        queries.to_dataset = lambda match: match  # type: ignore[attr-defined]
-        return {module.__name__: module for module in (maintenance, keywords, queries)}
 
     def __enter__(self) -> FakeArchive:
         return self
@@ -168,44 +145,38 @@ class FakeArchive:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def find(self, query: Query) -> Iterator[Dataset | None]:
-        self.calls.append(("find", query, None))
-        yield None
+    def find(self, **query: Any) -> Iterator[Dataset]:
+        self.calls.append(("find", query))
         yield from self.answers
 
-    def explain(self, query: Query) -> Explanation:
-        self.calls.append(("explain", query, None))
+    def explain(self, **query: Any) -> Explanation:
+        self.calls.append(("explain", query))
         return Explanation("patient_id = '123'", 17, 3, 0.0004)
 
-    def instances(self, query: Query) -> list[StoredEntry]:
-        self.calls.append(("instances", query, None))
+    def instances(self, **query: Any) -> list[StoredEntry]:
+        self.calls.append(("instances", query))
         return self.entries
 
     def path_of(self, entry: StoredEntry) -> Path:
         return Path("/store") / entry.file.path
 
-    def counts(self) -> FakeCounts:
-        return FakeCounts()
-
-    def import_paths(
-        self, archive: FakeArchive, paths: list[str], progress: ProgressCallback
-    ) -> ImportReport:
-        self.calls.append(("import", None, paths))
+    def import_paths(self, paths: list[str], progress: ProgressCallback) -> ImportReport:
+        self.calls.append(("import", {"paths": paths}))
         return self.imported
 
-    def export(
-        self, archive: FakeArchive, out: Path, query: Query, progress: ProgressCallback
-    ) -> ExportReport:
-        self.calls.append(("export", query, out))
+    def export(self, out: Path, progress: ProgressCallback, **keys: Any) -> ExportReport:
+        self.calls.append(("export", {"out": out, **keys}))
         return self.exported
 
-    def delete(self, archive: FakeArchive, query: Query, *, dry_run: bool = False) -> DeleteReport:
-        self.calls.append(("delete", query, dry_run))
+    def delete(self, *, level: str, dry_run: bool = False, **keys: Any) -> DeleteReport:
+        self.calls.append(("delete", {"level": level, "dry_run": dry_run, **keys}))
         return DeleteReport(len(self.entries), 1000 * len(self.entries), self.entries)
 
-    def verify(self, archive: FakeArchive, progress: ProgressCallback) -> VerifyReport:
+    def verify(self, progress: ProgressCallback) -> VerifyReport:
         return self.verified
 
-    def rebuild(self, path: Path, config: object, progress: ProgressCallback) -> RebuildReport:
-        self.calls.append(("rebuild", None, path))
+    def rebuild(self, progress: ProgressCallback) -> RebuildReport:
         return self.rebuilt
+
+    def counts(self) -> FakeCounts:
+        return FakeCounts()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fastdicom.config import Access, Config, ConfigError, Limits, NodeConfig, Peer, Timeouts
+from fastdicom.config import Access, Config, ConfigError, Limits, LogConfig, NodeConfig, Peer, Timeouts
 from fastdicom.errors import UsageError
 
 INTERFACE_EXAMPLE = """
@@ -44,12 +44,6 @@ port = 104
 allow = ["echo", "store", "find", "move", "get"]
 transfer_syntaxes = []
 
-[tls]
-certificate = "node.crt"
-key = "node.key"
-authorities = "ca.crt"
-client_certificates = "required"
-
 [log]
 level = "INFO"
 format = "text"
@@ -70,8 +64,6 @@ def mistakes_of(folder: Path, text: str) -> list[tuple[int | None, str, str]]:
 
 
 def test_the_documented_example_loads(tmp_path: Path) -> None:
-    for name in ("node.crt", "node.key", "ca.crt"):
-        (tmp_path / name).write_text("")
     config = Config.load(write(tmp_path, INTERFACE_EXAMPLE))
     assert config.node == NodeConfig(ae_title="GATEWAY", bind=("0.0.0.0",))
     assert config.timeouts == Timeouts()
@@ -79,7 +71,17 @@ def test_the_documented_example_loads(tmp_path: Path) -> None:
     assert config.archive.min_free == 1 << 30
     assert config.access == Access(unknown_peers=("echo", "store"))
     assert config.peers == (Peer(ae_title="PACS", host="10.0.0.5"),)
-    assert config.tls is not None and config.tls.key == tmp_path / "node.key"
+    assert config.log == LogConfig()
+
+
+def test_what_would_have_no_effect_is_refused(tmp_path: Path) -> None:
+    for name in ("node.crt", "node.key"):
+        (tmp_path / name).write_text("")
+    text = '[tls]\ncertificate = "node.crt"\nkey = "node.key"\n[query]\nfuzzy = true\naccent_folding = true\n'
+    assert mistakes_of(tmp_path, text) == [
+        (1, "tls", "is not available yet: everything would travel in the clear"),
+        (5, "query.fuzzy", "is not available yet: it can only be false"),
+    ]
 
 
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
 import fastdicom
@@ -24,13 +21,4 @@ def archive(monkeypatch: pytest.MonkeyPatch) -> FakeArchive:
     """What `fastdicom.Archive` opens."""
     fake = FakeArchive()
     monkeypatch.setitem(vars(fastdicom), "Archive", fake.open)
-    for name, module in fake.modules().items():
-        monkeypatch.setitem(sys.modules, name, module)
     return fake
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """A folder that looks like an archive."""
-    (tmp_path / "store" / "index").mkdir(parents=True)
-    return tmp_path / "store"

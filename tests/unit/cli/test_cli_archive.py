@@ -12,7 +12,7 @@ from fastdicom import status_file
 from fastdicom.cli import delete
 from fastdicom.cli.main import main
 from fastdicom.reports import ExportReport, ImportReport, NamedPath, RebuildReport, VerifyReport
-from tests.support.fake_api import FakeArchive, Query, answer, entry
+from tests.support.fake_api import FakeArchive, answer, entry
 
 ARCHIVE = ["--archive", "/store"]
 
@@ -20,16 +20,10 @@ ARCHIVE = ["--archive", "/store"]
 def test_find_takes_keys_as_the_api_does(archive: FakeArchive, capsys: pytest.CaptureFixture[str]) -> None:
     archive.answers = [answer(PatientID="1")]
     assert main(["find", *ARCHIVE, "-k", "0010,0020=1*"]) == 0
-    ((_, query, _),) = archive.calls
-    assert (query.level, query.model) == ("STUDY", "STUDY")
-    assert (query.keys["PatientID"], query.keys["StudyInstanceUID"]) == ("1*", "")
+    (_, query) = archive.calls[0]
+    assert (query["PatientID"], query["StudyInstanceUID"], query["level"]) == ("1*", "", "STUDY")
     assert "PatientID" in capsys.readouterr().out
-    assert archive.opened == [(Path("/store"), True)]
-
-
-def test_paths_into_sequences_are_nested_keys(archive: FakeArchive) -> None:
-    main(["find", *ARCHIVE, "--paths", "-k", "RequestAttributesSequence.ScheduledProcedureStepID=1"])
-    assert archive.calls[0][1].keys == {"RequestAttributesSequence": {"ScheduledProcedureStepID": "1"}}
+    assert archive.opened == [(Path("/store"), False)]
 
 
 def test_find_prints_the_files(archive: FakeArchive, capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,7 +32,7 @@ def test_find_prints_the_files(archive: FakeArchive, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == "/store/00000001/1.dcm\n/store/00000001/2.dcm\n"
     main(["find", *ARCHIVE, "--paths", "--json"])
     assert json.loads(capsys.readouterr().out.splitlines()[0]) == {"path": "/store/00000001/1.dcm"}
-    assert archive.calls[0] == ("instances", Query("STUDY", "STUDY", {"PatientID": "1"}), None)
+    assert archive.calls[0] == ("instances", {"level": "STUDY", "model": "STUDY", "PatientID": "1"})
 
 
 def test_find_explains_itself(archive: FakeArchive, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,13 +60,30 @@ def test_skipping_what_is_no_dicom_is_no_failure(
     assert main(["import", "cd/", *ARCHIVE]) == 0
 
 
+def test_only_import_makes_an_archive(archive: FakeArchive, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["import", "cd/"], ["rebuild"], ["verify"], ["delete", "-k", "PatientID=1"], ["find"]):
+        main([*command, *ARCHIVE])
+    assert [create for _, create in archive.opened] == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize("command", [["import", "cd/"], ["rebuild"]])
+def test_what_indexes_follows_the_configuration(
+    archive: FakeArchive, tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text('[archive]\npath = "elsewhere"\n[index]\nextra = ["KVP"]\n')
+    main([*command, *ARCHIVE, "--config", str(file)])
+    (config,) = archive.configs
+    assert config is not None
+    assert (config.archive.path, config.index.extra[0].keyword) == (Path("/store"), "KVP")
+
+
 def test_export_passes_keys_on(
     archive: FakeArchive, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive.exported = ExportReport(7, 7 << 20)
     assert main(["export", str(tmp_path / "out"), *ARCHIVE, "-k", "PatientID=1", "-k", "Modality=CT"]) == 0
-    query = Query("SERIES", "STUDY", {"PatientID": "1", "Modality": "CT"})
-    assert archive.calls == [("export", query, tmp_path / "out")]
+    assert archive.calls == [("export", {"out": tmp_path / "out", "PatientID": "1", "Modality": "CT"})]
     assert capsys.readouterr().out == "exported 7 instances (7.0 MiB)\n"
 
 
@@ -87,47 +98,45 @@ def test_export_passes_keys_on(
         (["KVP=120"], "IMAGE"),
     ],
 )
-def test_the_keys_say_at_which_level_to_delete(
-    archive: FakeArchive, store: Path, keys: list[str], level: str
-) -> None:
-    main(["delete", "--archive", str(store), *(word for key in keys for word in ("-k", key))])
-    assert archive.calls[0][1].level == level
+def test_the_keys_say_at_which_level_to_delete(archive: FakeArchive, keys: list[str], level: str) -> None:
+    main(["delete", *ARCHIVE, *(word for key in keys for word in ("-k", key))])
+    assert archive.calls[0][1]["level"] == level
 
 
 def test_delete_goes_on_where_nobody_can_be_asked(
-    archive: FakeArchive, store: Path, capsys: pytest.CaptureFixture[str]
+    archive: FakeArchive, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive.entries = [entry("1"), entry("2")]
-    assert main(["delete", "--archive", str(store), "-k", "PatientID=1"]) == 0
-    assert archive.calls == [("delete", Query("PATIENT", "STUDY", {"PatientID": "1"}), False)]
+    assert main(["delete", *ARCHIVE, "-k", "PatientID=1"]) == 0
+    assert archive.calls == [("delete", {"level": "PATIENT", "dry_run": False, "PatientID": "1"})]
     assert capsys.readouterr().out == "deleted 2 instances of 1 study (2.0 KiB)\n"
 
 
 @pytest.mark.parametrize(("said", "deleted"), [(True, True), (False, False)])
 def test_delete_asks_on_a_terminal(
-    archive: FakeArchive, store: Path, monkeypatch: pytest.MonkeyPatch, said: bool, deleted: bool
+    archive: FakeArchive, monkeypatch: pytest.MonkeyPatch, said: bool, deleted: bool
 ) -> None:
     archive.entries = [entry("1", "1.2"), entry("2", "1.3")]
     questions: list[str] = []
     monkeypatch.setattr(delete, "at_terminal", lambda: True)
     monkeypatch.setattr(delete, "confirm", lambda question: questions.append(question) or said)
-    assert main(["delete", "--archive", str(store), "-k", "PatientID=1"]) == (0 if deleted else 1)
+    assert main(["delete", *ARCHIVE, "-k", "PatientID=1"]) == (0 if deleted else 1)
     assert questions == ["Delete 2 instances of 2 studies (2.0 KiB)?"]
-    assert [dry_run for _, _, dry_run in archive.calls] == ([True, False] if deleted else [True])
+    assert [call["dry_run"] for _, call in archive.calls] == ([True, False] if deleted else [True])
 
 
-def test_yes_is_not_asked(archive: FakeArchive, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_yes_is_not_asked(archive: FakeArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delete, "at_terminal", lambda: True)
     monkeypatch.setattr(delete, "confirm", lambda question: pytest.fail("asked"))
-    assert main(["delete", "--archive", str(store), "-k", "PatientID=1", "--yes"]) == 0
+    assert main(["delete", *ARCHIVE, "-k", "PatientID=1", "--yes"]) == 0
 
 
 def test_a_dry_run_deletes_nothing_and_names_what_it_would(
-    archive: FakeArchive, store: Path, capsys: pytest.CaptureFixture[str]
+    archive: FakeArchive, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive.entries = [entry(str(number)) for number in range(25)]
-    main(["delete", "--archive", str(store), "-k", "PatientID=1", "--dry-run"])
-    assert [dry_run for _, _, dry_run in archive.calls] == [True]
+    main(["delete", *ARCHIVE, "-k", "PatientID=1", "--dry-run"])
+    assert [call["dry_run"] for _, call in archive.calls] == [True]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "1.2  1.2.1  0"
     assert lines[-2:] == ["... and 5 more", "would delete 25 instances of 1 study (24.4 KiB)"]
@@ -135,9 +144,9 @@ def test_a_dry_run_deletes_nothing_and_names_what_it_would(
 
 @pytest.mark.parametrize("key", ["PatientID", "PatientID=", "PatientID=*", "PatientID=**"])
 def test_delete_takes_no_key_that_matches_everything(
-    archive: FakeArchive, store: Path, key: str, capsys: pytest.CaptureFixture[str]
+    archive: FakeArchive, key: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["delete", "--archive", str(store), "-k", key]) == 2
+    assert main(["delete", *ARCHIVE, "-k", key]) == 2
     assert archive.calls == []
     assert "matches everything" in capsys.readouterr().err
 
@@ -189,6 +198,8 @@ def test_status_of_a_running_node(
         tmp_path,
         {
             "started": 0,
+            "addresses": [["127.0.0.1", 104]],
+            "counts": {"instances": 7},
             "associations": {"open": 3, "total": 17},
             "received_bytes": 2048,
             "last_errors": [{"time": "12:00", "message": "disk \x1b full"}],
@@ -197,6 +208,8 @@ def test_status_of_a_running_node(
     main(["status", "--archive", str(tmp_path)])
     lines = capsys.readouterr().out.splitlines()
     assert f"node running, process {os.getpid()}, since 1970-01-01" in "\n".join(lines)
+    assert "  addresses               127.0.0.1:104" in lines
+    assert not any("counts" in line for line in lines)
     assert "  associations open       3" in lines
     assert "  received bytes          2.0 KiB" in lines
     assert "  last errors             time 12:00, message disk � full" in lines
@@ -215,7 +228,7 @@ def test_status_finds_the_archive_in_a_configuration(
 ) -> None:
     (tmp_path / "node.toml").write_text('[archive]\npath = "images"\n')
     assert main(["status", "--config", str(tmp_path / "node.toml")]) == 0
-    assert archive.opened == [(tmp_path / "images", True)]
+    assert archive.opened == [(tmp_path / "images", False)]
 
 
 def test_check_config_names_every_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,11 +253,3 @@ def test_check_config_of_a_right_file(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_check_config_of_no_file_ends_with_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-config", str(tmp_path / "none.toml")]) == 2
     assert "No such file" in capsys.readouterr().out
-
-
-def test_delete_makes_no_archive(
-    archive: FakeArchive, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["delete", "--archive", str(tmp_path / "typo"), "-k", "PatientID=1"]) == 2
-    assert "is no archive" in capsys.readouterr().err
-    assert (archive.opened, list(tmp_path.iterdir())) == ([], [])

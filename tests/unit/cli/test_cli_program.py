@@ -135,7 +135,7 @@ def test_text_of_a_peer_does_not_drive_the_terminal(
 def test_an_interrupt_ends_as_shells_expect(
     archive: FakeArchive, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(**_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(archive, "instances", interrupted)
@@ -146,7 +146,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     code = (
         "import sys, fastdicom\nfrom tests.support.fake_api import FakeArchive, entry\n"
         "archive = FakeArchive([entry(str(n)) for n in range(50000)])\n"
-        "fastdicom.Archive = archive.open\nsys.modules.update(archive.modules())\n"
+        "fastdicom.Archive = archive.open\n"
         "from fastdicom.cli.main import main\n"
         "sys.exit(main(['find', '--archive', 'x', '--paths']))"
     )

@@ -1,0 +1,439 @@
+"""How fast the pixel kernels are, beside other libraries doing the same in this process.
+
+    python bench/codecs.py [--small] [--only TEXT] [--seconds S]
+
+Speeds are of the uncompressed bytes, through the public API, one thread. All tools of a row take turns, so
+that what disturbs the machine disturbs them all; the median and the spread (middle half) of the turns are
+printed, and how many times faster fastdicom is. "same" compares the results: a decoder's pixels with
+the image's, an encoder's output after decoding it. Images are synthetic, plus real ones where
+FASTDICOM_DATA names the shared data. A tool that is not installed is left out (GDCM: pip install
+python-gdcm).
+
+To add a codec, write a function that gives its rows (see rle_rows) and add it to ROWS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib
+import importlib.metadata
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fastdicom.kernels import colour, jpeg_lossless, pixels, rle
+
+Tool = Callable[[], Any]  # a tool's `prepare` attribute, if it has one, is called before and not measured
+OURS = "fastdicom"
+
+
+@dataclass(frozen=True)
+class Image:
+    """Native pixels: interleaved, little-endian."""
+
+    name: str
+    rows: int
+    columns: int
+    samples: int
+    bits_allocated: int
+    bits_stored: int
+    pixels: bytes
+
+    @property
+    def geometry(self) -> tuple[int, int, int, int]:
+        return self.rows, self.columns, self.samples, self.bits_allocated
+
+
+@dataclass
+class Row:
+    """One measured action: every tool gets the same input and must give the same result."""
+
+    image: Image
+    action: str
+    tools: dict[str, Tool]
+    check: Callable[[Any], bytes] = bytes  # from a tool's result to bytes that must be equal
+    turns: dict[str, list[float]] = field(default_factory=dict)
+
+
+def module(name: str) -> ModuleType | None:
+    """A module, or None where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+# ---- images -------------------------------------------------------------------------------------
+
+
+def phantom(name: str, side: int, bits_stored: int, samples: int = 1) -> Image:
+    """A body in air: a bright ellipse with organs, noise inside and none outside, as scanners give."""
+    rng = np.random.default_rng(1)
+    numpy: Any = np  # its stubs refuse comparisons with numbers
+    x, y = numpy.meshgrid(np.linspace(-1, 1, side), np.linspace(-1, 1, side))
+    body = (x / 0.8) ** 2 + (y / 0.9) ** 2 < 1
+    value = 0.4 * body + 0.2 * ((x - 0.3) ** 2 + y**2 < 0.05) + 0.1 * np.sin(6 * x) * body
+    value += rng.normal(0, 0.004, value.shape) * body
+    white = float((1 << bits_stored) - 1)
+    stored = numpy.clip(value * white, 0.0, white)
+    layers = [stored * factor for factor in (1, 0.8, 0.6, 1)[:samples]]
+    dtype = "<u1" if bits_stored <= 8 else "<u2"
+    data = np.stack(layers, axis=-1).astype(dtype).tobytes()
+    return Image(name, side, side, samples, 8 if bits_stored <= 8 else 16, bits_stored, data)
+
+
+def synthetic_images(small: bool) -> list[Image]:
+    if small:
+        return [phantom("CT 64", 64, 12), phantom("US RGB 64", 64, 8, 3)]
+    return [
+        phantom("CT 512", 512, 12),
+        phantom("MR 256", 256, 12),
+        phantom("CR 2k 12 bit", 2048, 12),
+        phantom("DX 2k 16 bit", 2048, 16),
+        phantom("US RGB 640", 640, 8, 3),
+    ]
+
+
+REAL_FILES = {
+    "CT1 (real)": "transfer_syntaxes/rle_5/CT1_RLE",
+    "MR1 (real)": "transfer_syntaxes/rle_5/MR1_RLE",
+    "RG1 CR (real)": "transfer_syntaxes/j2k_91/RG1_J2KI",
+    "US1 RGB (real)": "transfer_syntaxes/rle_5/US1_RLE",
+    "VL1 RGB (real)": "transfer_syntaxes/rle_5/VL1_RLE",
+}
+
+
+def real_images() -> Iterator[Image]:
+    """Real images from the shared data, decoded with pydicom."""
+    folder = Path(os.environ.get("FASTDICOM_DATA", ""))
+    if not (folder / "MANIFEST.csv").is_file():
+        return
+    from pydicom import dcmread
+
+    for name, path in REAL_FILES.items():
+        dataset = dcmread(folder / path)
+        data = np.ascontiguousarray(dataset.pixel_array).tobytes()
+        geometry = dataset.Rows, dataset.Columns, dataset.SamplesPerPixel, dataset.BitsAllocated
+        yield Image(name, *geometry, dataset.BitsStored, data)
+
+
+# ---- RLE ----------------------------------------------------------------------------------------
+
+
+def rle_rows(image: Image) -> Iterator[Row]:
+    """Decoding to planes of samples (what pylibjpeg-rle gives), to interleaved ones, and encoding."""
+    frame = rle.encode_frame(image.pixels, *image.geometry)
+    pixel_count = image.rows * image.columns
+    decoders: dict[str, Tool] = {OURS: lambda: rle.decode_frame(frame, *image.geometry, planar=True)}
+    interleavers: dict[str, Tool] = {OURS: lambda: rle.decode_frame(frame, *image.geometry)}
+    encoders: dict[str, Tool] = {OURS: lambda: rle.encode_frame(image.pixels, *image.geometry)}
+    theirs = module("rle.rle")
+    if theirs is not None:
+        decode = partial(theirs.decode_frame, frame, pixel_count, image.bits_allocated, "<")
+        decoders["pylibjpeg-rle"] = decode
+        interleavers["pylibjpeg-rle+numpy"] = lambda: interleaved(decode(), image)
+        encoders["pylibjpeg-rle"] = lambda: theirs.encode_frame(image.pixels, *image.geometry, "<")
+    gdcm = module("gdcm")
+    if gdcm is not None:
+        encoders["GDCM"] = GdcmEncoder(gdcm, image)
+    yield Row(image, "RLE decode, planes", decoders)
+    if image.samples > 1:
+        yield Row(image, "RLE decode, interleaved", interleavers)
+    yield Row(image, "RLE encode", encoders, check=lambda result: decoded(image, result))
+
+
+def interleaved(planes: bytes, image: Image) -> np.ndarray[Any, Any]:
+    """What a program does that wants Planar Configuration 0 from a decoder that gives 1."""
+    words = np.frombuffer(planes, f"<u{image.bits_allocated // 8}").reshape(image.samples, -1)
+    return np.ascontiguousarray(words.T)
+
+
+def write_native(image: Image, path: Path) -> None:
+    """A Part 10 file that holds the image in Explicit VR Little Endian."""
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+    dataset = Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
+    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel, dataset.BitsAllocated = image.geometry
+    dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = (
+        image.bits_stored,
+        image.bits_stored - 1,
+        0,
+    )
+    dataset.PhotometricInterpretation = "RGB" if image.samples == 3 else "MONOCHROME2"
+    if image.samples > 1:
+        dataset.PlanarConfiguration = 0
+    dataset.PixelData = image.pixels
+    dataset["PixelData"].VR = "OW" if image.bits_allocated > 8 else "OB"
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.save_as(path, enforce_file_format=True)
+
+
+class GdcmEncoder:
+    """GDCM's encoder on an image in memory; the result is a function that gives the frame."""
+
+    def __init__(self, gdcm: ModuleType, image: Image) -> None:
+        self.gdcm, self.image = gdcm, image
+
+    def prepare(self) -> None:
+        """Read the image anew: GDCM changes the one that it is given, and would then have nothing to do."""
+        self.reader = self.gdcm.ImageReader()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "native.dcm"
+            write_native(self.image, path)
+            self.reader.SetFileName(str(path))
+            if not self.reader.Read():
+                raise RuntimeError("GDCM does not read the image")
+
+    def __call__(self) -> Callable[[], bytes]:
+        change = self.gdcm.ImageChangeTransferSyntax()
+        change.SetTransferSyntax(self.gdcm.TransferSyntax(self.gdcm.TransferSyntax.RLELossless))
+        change.SetInput(self.reader.GetImage())
+        if not change.Change():
+            raise RuntimeError("GDCM does not encode this image")
+        return lambda: gdcm_frame(self.gdcm, self.reader, change)
+
+
+def gdcm_frame(gdcm: ModuleType, reader: Any, change: Any) -> bytes:
+    """The frame out of GDCM's filter, by way of a file: its binding gives no binary strings."""
+    from pydicom import dcmread
+    from pydicom.encaps import generate_frames
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "encoded.dcm")
+        writer = gdcm.ImageWriter()
+        writer.SetFile(reader.GetFile())
+        writer.SetImage(change.GetOutput())
+        writer.SetFileName(path)
+        if not writer.Write():
+            raise RuntimeError("GDCM does not write what it has encoded")
+        return next(generate_frames(dcmread(path).PixelData, number_of_frames=1))
+
+
+def decoded(image: Image, result: bytes | Callable[[], bytes]) -> bytes:
+    """The pixels of an encoder's result."""
+    frame = result if isinstance(result, bytes) else result()
+    return bytes(rle.decode_frame(frame, *image.geometry, strict=True))
+
+
+# ---- JPEG Lossless ------------------------------------------------------------------------------
+
+
+def jpeg_rows(image: Image) -> Iterator[Row]:
+    """Selection Value 1 both ways, beside libjpeg-turbo; and another predictor, which costs more to undo."""
+    imagecodecs = module("imagecodecs")
+    if image.samples == 4:
+        return
+    shape = (image.rows, image.columns) + ((image.samples,) if image.samples > 1 else ())
+    array = np.frombuffer(image.pixels, f"<u{image.bits_allocated // 8}").reshape(shape)
+    for predictor in (1, 6):
+        frame = jpeg_lossless.encode_frame(image.pixels, *image.geometry, image.bits_stored, predictor)
+        decoders: dict[str, Tool] = {
+            OURS: lambda frame=frame: jpeg_lossless.decode_frame(frame, *image.geometry)  # type: ignore[misc]
+        }
+        if imagecodecs is not None:
+            decoders["libjpeg-turbo"] = partial(imagecodecs.jpeg8_decode, frame)
+        yield Row(image, f"JPEG predictor {predictor} decode", decoders)
+    encoders: dict[str, Tool] = {
+        OURS: lambda: jpeg_lossless.encode_frame(image.pixels, *image.geometry, image.bits_stored)
+    }
+    if imagecodecs is not None:
+        options: dict[str, Any] = {"lossless": True, "predictor": 1, "bitspersample": image.bits_stored}
+        if image.samples == 3:  # it would convert to YCbCr, which is neither lossless nor comparable
+            options |= {"colorspace": "RGB", "outcolorspace": "RGB"}
+        encoders["libjpeg-turbo"] = partial(imagecodecs.jpeg8_encode, array, **options)
+    yield Row(image, "JPEG predictor 1 encode", encoders, check=partial(jpeg_decoded, image))
+
+
+def jpeg_decoded(image: Image, codestream: bytes) -> bytes:
+    """The pixels of an encoder's result."""
+    return bytes(jpeg_lossless.decode_frame(codestream, *image.geometry))
+
+
+# ---- pixels -------------------------------------------------------------------------------------
+
+
+def pixel_rows(image: Image) -> Iterator[Row]:
+    """Rearranging, beside numpy; and memcpy, which nothing can beat."""
+    data, out = image.pixels, bytearray(len(image.pixels))
+    yield Row(
+        image, "memcpy", {OURS: lambda: memoryview(out).__setitem__(slice(None), data)}, check=lambda _: b""
+    )
+    if image.bits_allocated == 16:
+        yield Row(
+            image,
+            "swap 16-bit words",
+            {
+                OURS: lambda: pixels.swap_bytes(data, 16),
+                "numpy": lambda: np.frombuffer(data, "<u2").byteswap(),
+            },
+        )
+        layout = image.bits_allocated, image.bits_stored, image.bits_stored - 1
+        yield Row(
+            image,
+            "mask and extend the sign",
+            {OURS: lambda: pixels.align_samples(data, *layout, True), "numpy": lambda: numpy_align(image)},
+        )
+        yield Row(
+            image,
+            "look for stray bits",
+            {OURS: lambda: pixels.stray_bits(data, *layout, False)},
+            check=lambda bits: str(bits).encode(),
+        )
+    else:
+        yield from colour_rows(image)
+
+
+def numpy_align(image: Image) -> np.ndarray[Any, Any]:
+    """The usual two shifts."""
+    shift = image.bits_allocated - image.bits_stored
+    words = np.frombuffer(image.pixels, f"<i{image.bits_allocated // 8}")
+    result: np.ndarray[Any, Any] = (words << shift) >> shift
+    return result
+
+
+def colour_rows(image: Image) -> Iterator[Row]:
+    data, samples = image.pixels, image.samples
+    array = np.frombuffer(data, np.uint8).reshape(image.rows, image.columns, samples)
+    planar = bytes(pixels.to_planar(data, samples, 8))
+    planes = np.frombuffer(planar, np.uint8).reshape(samples, -1)
+    yield Row(
+        image,
+        "interleaved to planar",
+        {
+            OURS: lambda: pixels.to_planar(data, samples, 8),
+            "numpy": lambda: np.ascontiguousarray(array.reshape(-1, samples).T),
+        },
+    )
+    yield Row(
+        image,
+        "planar to interleaved",
+        {
+            OURS: lambda: pixels.to_interleaved(planar, samples, 8),
+            "numpy": lambda: np.ascontiguousarray(planes.T),
+        },
+    )
+    if samples == 3:
+        convert = importlib.import_module("pydicom.pixels.processing").convert_color_space
+        yield Row(
+            image,
+            "YBR_FULL to RGB",
+            {
+                OURS: lambda: colour.ybr_full_to_rgb(data),
+                "pydicom": lambda: convert(array, "YBR_FULL", "RGB"),
+            },
+            check=lambda _: b"",  # pydicom rounds in floats: one sample in some thousand is off by one
+        )
+        yield Row(image, "RGB to YBR_FULL", {OURS: lambda: colour.rgb_to_ybr_full(data)})
+
+
+# Functions from an image to what is measured on it. Another codec is one more.
+ROWS: list[Callable[[Image], Iterator[Row]]] = [pixel_rows, rle_rows, jpeg_rows]
+
+
+# ---- measuring ----------------------------------------------------------------------------------
+
+
+def measure(row: Row, seconds: float) -> None:
+    """Let the tools take turns for `seconds` each, at least three turns."""
+    row.turns = {name: [] for name in row.tools}
+    deadline = time.perf_counter() + seconds * len(row.tools)
+    while len(row.turns[OURS]) < 3 or time.perf_counter() < deadline:
+        for name, tool in row.tools.items():
+            getattr(tool, "prepare", lambda: None)()
+            started = time.perf_counter()
+            tool()
+            row.turns[name].append(time.perf_counter() - started)
+
+
+def results(row: Row) -> dict[str, bytes]:
+    """What each tool gives, comparable; tools that cannot do this image are dropped from the row."""
+    found = {}
+    for name in list(row.tools):
+        try:
+            getattr(row.tools[name], "prepare", lambda: None)()
+            found[name] = row.check(row.tools[name]())
+        except Exception as error:  # a library may fail in any way; ours may not
+            if name == OURS:
+                raise
+            del row.tools[name]
+            print(f"{row.image.name:16}{row.action:26}{name:20}failed: {error}")
+    return found
+
+
+def report(row: Row, found: dict[str, bytes]) -> None:
+    """A line for each tool."""
+    size = len(row.image.pixels)
+    ours = statistics.median(row.turns[OURS])
+    for name, turns in row.turns.items():
+        median = statistics.median(turns)
+        low, _, high = statistics.quantiles(turns, n=4)
+        same = "" if name == OURS else "same" if found[name] == found[OURS] else "DIFFERENT"
+        digest = hashlib.sha256(found[name]).hexdigest()[:8] if found[name] else "-"
+        print(
+            f"{row.image.name:16}{row.action:26}{name:20}{size / median / 1e6:9.0f} MB/s"
+            f" ±{50 * (high - low) / median:3.0f} %{median * 1e9 / size:8.2f} s/GB"
+            f"{median / ours:8.1f}x  {digest:9}{same}"
+        )
+
+
+def versions() -> str:
+    found = [f"python {platform.python_version()}", f"numpy {np.__version__}"]
+    for name in ("pydicom", "pylibjpeg-rle", "imagecodecs", "python-gdcm"):
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            found.append(f"no {name}")
+    return ", ".join(found)
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine()
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--small", action="store_true", help="tiny images and few turns: only to see that it runs"
+    )
+    parser.add_argument("--only", default="", help="rows whose image or action contains this text")
+    parser.add_argument("--seconds", type=float, default=0.5, help="for each tool of each row")
+    arguments = parser.parse_args()
+    print(f"{processor()}, {os.cpu_count()} cores; {versions()}")
+    images = synthetic_images(arguments.small)
+    if not arguments.small:
+        images += real_images()
+    for image in images:
+        for rows in ROWS:
+            for row in rows(image):
+                if arguments.only in f"{image.name} {row.action}":
+                    found = results(row)
+                    measure(row, 0.001 if arguments.small else arguments.seconds)
+                    report(row, found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

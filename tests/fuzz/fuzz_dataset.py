@@ -1,0 +1,165 @@
+"""Fuzzes what reads Data Sets: each entry returns or raises a FastdicomError, and agrees with itself.
+
+A million executions of each, under AddressSanitizer and UBSan, with a new seed each time:
+
+    FASTDICOM_SANITIZE=1 python setup.py -q build --build-base build/sanitize --build-lib build/sanitize/lib
+    export LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
+    export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 PYTHONMALLOC=malloc
+    PYTHONPATH=build/sanitize/lib:. nice python -P -m tests.fuzz.fuzz_dataset --count 1000000
+
+A finding prints its seed; `--seed N --count 1` repeats it. The mutations know what Data Sets are made of,
+so they are not those of driver.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+import zlib
+from collections.abc import Callable
+
+from fastdicom.dataset.inflate import Inflater
+from fastdicom.dataset.part10 import encode_file_meta, read_file_meta
+from fastdicom.dataset.scanned import record_from, wanted_table
+from fastdicom.errors import FastdicomError
+from fastdicom.kernels.recode import Recoder
+from fastdicom.kernels.scan import Scanner
+from tests.fuzz.mutations import mutated
+from tests.support.elements import BIG, CODINGS, EXPLICIT, Coding, Element, Item, encode
+from tests.support.real_files import shipped
+
+TABLE = wanted_table()
+CORPUS_LENGTH_MAX = 4000
+Target = Callable[[bytes, Coding, random.Random], None]
+
+
+def corpus() -> list[tuple[bytes, Coding]]:
+    """Small real Data Sets and one of every construct, in each coding."""
+    code = Item((Element(0x00080100, "SH", b"CODE"), Element(0x00091001, "OB", b"\1\2")), undefined=True)
+    constructs = (
+        Element(0x00080005, "CS", b"ISO_IR 100"),
+        Element(0x00080016, "UI", b"1.2.840.10008.5.1.4.1.1.2\0"),
+        Element(0x00080018, "UI", b"1.2.3\0"),
+        Element(0x00081032, "SQ", items=(code, Item((Element(0x00081032, "SQ", items=(code,)),)))),
+        Element(0x0020000D, "UI", b"1.2.4\0"),
+        Element(0x0020000E, "UI", b"1.2.5\0"),
+        Element(0x00280100, "US", b"\x08\0"),
+        Element(0x00280103, "US", b"\1\0"),
+        Element(0x00280106, "US", b"\1\0"),
+        Element(0x54000100, "SQ", items=(Item((Element(0x54001010, "OW", bytes(8)),)),)),
+        Element(0x7FE00010, "OW", bytes(64)),
+    )
+    fragments = (*constructs[:3], Element(0x7FE00010, "OB", fragments=(b"", b"\xff\xd8\xff\xd9")))
+    made = [(encode(constructs, coding), coding) for coding in CODINGS]
+    made.append((encode(fragments, EXPLICIT), EXPLICIT))
+    real = [(one.data, one.coding) for one in shipped() if len(one.data) <= CORPUS_LENGTH_MAX]
+    return made * 4 + real
+
+
+CORPUS = corpus()
+
+
+def scan(data: bytes, coding: Coding, edges: list[int]) -> tuple[object, FastdicomError | None]:
+    """What a scanner with low ceilings says of `data` cut at `edges`."""
+    scanner = Scanner(
+        TABLE, coding.explicit_vr, coding.big_endian, depth_max=8, value_length_max=256, row_length_max=2048
+    )
+    try:
+        at = 0
+        for edge in [*edges, len(data)]:
+            scanner.feed(data[at:edge])
+            at = edge
+        scanner.finish()
+        record_from(scanner, None, None)
+    except FastdicomError as error:
+        return str(error), error
+    return (scanner.levels(), scanner.skipped), None
+
+
+def fuzz_scan(data: bytes, coding: Coding, rng: random.Random) -> None:
+    """Whole and in pieces, the outcome is the same; what parses can be converted; rows are Data Sets."""
+    edges = sorted(rng.randrange(len(data) + 1) for _ in range(rng.randrange(6)))
+    whole, error = scan(data, coding, [])
+    pieces, _ = scan(data, coding, edges)
+    assert whole == pieces
+    if error is not None:
+        raise error
+    Recoder(data, coding.explicit_vr, coding.big_endian, True, True, encapsulated=True)
+    for row in whole[0]:  # type: ignore[index]
+        Recoder(row, True, False, True, False)
+
+
+def fuzz_recode(data: bytes, coding: Coding, rng: random.Random) -> None:
+    """The result is as long as announced, and recodes to itself."""
+    target = rng.choice(CODINGS)
+    recoder = Recoder(
+        data, coding.explicit_vr, coding.big_endian, target.explicit_vr, target.big_endian, encapsulated=True
+    )
+    result = b"".join(recoder)
+    assert len(result) == recoder.length
+    if target == BIG:
+        again = Recoder(result, True, True, True, True, encapsulated=True)
+        assert b"".join(again) == result
+
+
+def fuzz_part10(data: bytes, coding: Coding, rng: random.Random) -> None:
+    """Damaged File Meta Information in front of a damaged Data Set."""
+    head = encode_file_meta("1.2.840.10008.5.1.4.1.1.2", "1.2.3", "1.2.840.10008.1.2.1", "A", "B", "C")
+    file = mutated(head, rng) + data
+    assert 0 <= read_file_meta(file).dataset_offset <= len(file)
+
+
+def fuzz_inflate(data: bytes, coding: Coding, rng: random.Random) -> None:
+    """A damaged deflate stream, in pieces."""
+    deflater = zlib.compressobj(wbits=-15)
+    stream = mutated(deflater.compress(data) + deflater.flush(), rng)
+    inflater = Inflater(inflated_length_max=2500, ratio_max=2, ratio_free=1000)
+    step = rng.randrange(1, len(stream) + 2)
+    for at in range(0, len(stream), step):
+        for piece in inflater.feed(stream[at : at + step]):
+            assert piece
+    inflater.finish()
+
+
+TARGETS: dict[str, Target] = {
+    "scan": fuzz_scan,
+    "recode": fuzz_recode,
+    "part10": fuzz_part10,
+    "inflate": fuzz_inflate,
+}
+
+
+def run(target: Target, seed: int) -> bool:
+    """One execution; True when the input was taken."""
+    rng = random.Random(seed)
+    data, coding = rng.choice(CORPUS)
+    try:
+        target(mutated(data, rng), coding if rng.randrange(8) else rng.choice(CODINGS), rng)
+    except FastdicomError:
+        return False
+    except BaseException:
+        print(f"finding: {target.__name__} --seed {seed}")
+        raise
+    return True
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=int(time.time()) << 24)
+    parser.add_argument("--target", choices=TARGETS, action="append")
+    options = parser.parse_args()
+    for name in options.target or TARGETS:
+        begin = time.monotonic()
+        taken = sum(run(TARGETS[name], options.seed + number) for number in range(options.count))
+        seconds = time.monotonic() - begin
+        print(
+            f"{name}: {options.count} executions, {taken} taken, {seconds:.0f} s, first seed {options.seed}"
+        )
+
+
+if __name__ == "__main__":
+    main()
