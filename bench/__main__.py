@@ -159,13 +159,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run, print the table, write the JSON."""
     options = parsed(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the servers too, like Ctrl-C
+    output = options.output or RESULTS / time.strftime("%Y%m%d-%H%M%S.json")
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder, ExitStack() as stack:
         text, data = measure(options, Path(folder), stack)
-    print(text)
-    output = options.output or RESULTS / time.strftime("%Y%m%d-%H%M%S.json")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(data)
-    say(f"written to {output}")
+        print(text, flush=True)  # before the archives are deleted, which takes its time
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(data)
+        say(f"written to {output}")
     return 0
 
 
