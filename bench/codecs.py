@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from fastdicom.kernels import jpeg_lossless, pixels, rle
+from fastdicom.kernels import colour, jpeg_lossless, pixels, rle
 
 Tool = Callable[[], Any]  # a tool's `prepare` attribute, if it has one, is called before and not measured
 OURS = "fastdicom"
@@ -333,12 +333,12 @@ def colour_rows(image: Image) -> Iterator[Row]:
             image,
             "YBR_FULL to RGB",
             {
-                OURS: lambda: pixels.ybr_full_to_rgb(data),
+                OURS: lambda: colour.ybr_full_to_rgb(data),
                 "pydicom": lambda: convert(array, "YBR_FULL", "RGB"),
             },
             check=lambda _: b"",  # pydicom rounds in floats: one sample in some thousand is off by one
         )
-        yield Row(image, "RGB to YBR_FULL", {OURS: lambda: pixels.rgb_to_ybr_full(data)})
+        yield Row(image, "RGB to YBR_FULL", {OURS: lambda: colour.rgb_to_ybr_full(data)})
 
 
 # Functions from an image to what is measured on it. Another codec is one more.
@@ -386,7 +386,7 @@ def report(row: Row, found: dict[str, bytes]) -> None:
         digest = hashlib.sha256(found[name]).hexdigest()[:8] if found[name] else "-"
         print(
             f"{row.image.name:16}{row.action:26}{name:20}{size / median / 1e6:9.0f} MB/s"
-            f" ±{50 * (high - low) / median:3.0f} %{median * 1e9 / size:8.2f} CPU s/GB"
+            f" ±{50 * (high - low) / median:3.0f} %{median * 1e9 / size:8.2f} s/GB"
             f"{median / ours:8.1f}x  {digest:9}{same}"
         )
 

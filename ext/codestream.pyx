@@ -1,8 +1,8 @@
 """The gate: what a codestream claims about itself, read before any decoder sees it.
 
-One walk over the markers of JPEG, JPEG-LS, JPEG 2000, HTJ2K or the header of an RLE frame. Syntax is judged here;
-whether the claims fit the Data Set is for transcode/gate.py to say. Nothing is decoded, nothing is allocated from a
-length field, and the time is linear in the length of the data.
+One walk over the markers of JPEG, JPEG-LS, JPEG 2000, HTJ2K or the header of an RLE frame. Syntax is judged
+here; whether the claims fit the Data Set is for transcoding/gate.py to say. Nothing is decoded, nothing is
+allocated from a length field, and the time is linear in the length of the data.
 """
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
@@ -35,8 +35,8 @@ def read_jpeg(const uint8_t[::1] data not None, int scans_max=100):
     return (
         h.process, h.precision, h.lines, h.columns, bytes(h.id[:h.components]),
         tuple([(h.sampling[i] >> 4, h.sampling[i] & 15) for i in range(h.components)]), h.scans, h.jfif,
-        h.adobe_transform, h.restart_interval, h.selection, h.interleave, h.point_transform, h.entropy_size, h.at,
-        h.complete,
+        h.adobe_transform, h.restart_interval, h.selection, h.interleave, h.point_transform, h.entropy_size,
+        h.at, h.complete,
     )
 
 

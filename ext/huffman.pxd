@@ -1,12 +1,11 @@
-# Huffman codes of lossless JPEG, ISO/IEC 10918-1 (T.81) Annexes C, F.2.2, H and K.2, and the bit
-# buffers that read and write them. Header-only.
+# Huffman codes of lossless JPEG for the decoder, ISO/IEC 10918-1 (T.81) Annexes C, F.2.2 and H, and the bit
+# buffer that reads them. Header-only.
 #
 # A symbol SSSS (0-16) is followed by SSSS bits that give the difference (16: none). The decoder looks
 # at LOOKUP_BITS bits at once; an entry holds the difference itself, or two of them when both fit. That
 # shortens the one dependency that bounds the speed: window -> entry -> shift the window.
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
-from wire cimport get_u32be, put_u32be
+from wire cimport get_u32be
 
 
 cdef enum:
@@ -16,7 +15,6 @@ cdef enum:
     SSSS_COUNT = 17
     LOOKUP_BITS = 12
     LOOKUP_SIZE = 4096
-    NEAR = 2047              # differences from -NEAR to NEAR have an entry in Codes
     PAIR = 0x40              # in a lookup entry: it holds two differences
     INDIRECT = 0x80          # in a lookup entry: it holds no difference
 
@@ -31,23 +29,6 @@ cdef struct Huffman:
     int32_t base[CODE_BITS_MAX + 1]       # symbol index minus code, for the codes of this length
     uint32_t singles[LOOKUP_SIZE]
     uint32_t pairs[LOOKUP_SIZE]
-
-
-# What the encoder needs: a code for each SSSS, and code and additional bits together for small differences.
-cdef struct Codes:
-    uint64_t frequency[SSSS_COUNT]
-    uint8_t counts[CODE_BITS_MAX]         # codes of length 1-16: BITS of DHT
-    uint8_t symbols[SSSS_COUNT]           # in the order of their codes: HUFFVAL of DHT
-    int symbol_count
-    uint16_t code[SSSS_COUNT]
-    uint8_t length[SSSS_COUNT]
-    uint32_t entries[LOOKUP_SIZE]         # at difference + NEAR: bits below, their count from bit 27 on
-
-
-cdef struct Writer:
-    uint8_t* at
-    uint64_t window          # bits that wait, on top
-    int count                # how many: less than 8
 
 
 cdef struct Bits:
@@ -91,7 +72,7 @@ cdef inline int32_t extend(uint32_t bits, int ssss) noexcept nogil:
 
 
 cdef inline uint32_t long_code(const Huffman* table, uint64_t window) noexcept nogil:
-    """One difference from a window of at least 31 bits: bits taken below, difference << 16; 0: no such code."""
+    """One difference from a window of 31 bits: bits taken below, difference << 16; 0: no such code."""
     cdef uint32_t top = <uint32_t>(window >> 48)
     cdef int length = 1
     cdef int ssss
@@ -110,13 +91,20 @@ cdef inline uint32_t long_code(const Huffman* table, uint64_t window) noexcept n
     return (<uint32_t>extend(extra, ssss) << 16) | <uint32_t>(length + ssss)
 
 
-cdef inline uint32_t indirect_difference(const Huffman* table, uint32_t entry, uint64_t window) noexcept nogil:
-    """The difference for an INDIRECT entry, as long_code gives it; 0: no such code."""
+cdef inline bint take_indirect(
+    Bits* bits, const Huffman* table, uint32_t entry, uint16_t* difference
+) noexcept nogil:
+    """Take a difference that an INDIRECT entry stands for; False: there is no such code."""
     cdef int taken = <int>(entry & 63)
     cdef int ssss = <int>(entry >> 8 & 31)
-    if taken == 0:
-        return long_code(table, window)
-    return (<uint32_t>extend(<uint32_t>((window << (taken - ssss)) >> (64 - ssss)), ssss) << 16) | <uint32_t>taken
+    refill(bits)
+    if taken:
+        difference[0] = <uint16_t>extend(<uint32_t>((bits.window << (taken - ssss)) >> (64 - ssss)), ssss)
+    else:
+        entry = long_code(table, bits.window)
+        difference[0] = <uint16_t>(entry >> 16)
+    take(bits, entry)
+    return entry != 0
 
 
 cdef inline bint assign_codes(Huffman* table, const uint8_t* counts) noexcept nogil:
@@ -184,137 +172,72 @@ cdef inline void fill_pairs(Huffman* table) noexcept nogil:
             table.pairs[pattern] = ((second >> 8 & 0xFFF) << 20) | (first & 0xFFF00) | PAIR | taken
 
 
-# ---- writing --------------------------------------------------------------------------------------------
+# ---- lines of differences -------------------------------------------------------------------------------
 
-cdef extern from *:
-    int leading_zeros "__builtin_clz"(unsigned int) noexcept nogil
-
-
-cdef inline int ssss_of(uint16_t difference) noexcept nogil:
-    """How many bits the magnitude of a difference modulo 2^16 has. T.81 Table H.2."""
-    cdef uint32_t magnitude = difference if difference < 32768 else 65536 - <uint32_t>difference
-    return 31 - leading_zeros(2 * magnitude + 1)
+cdef inline uint16_t add_difference(uint16_t* at, int32_t difference, bint sums, uint16_t sum) noexcept nogil:
+    """Write a difference, or the sum with it; returns the sum to go on from."""
+    at[0] = <uint16_t>(sum + difference)
+    return at[0] if sums else sum
 
 
-cdef inline uint64_t code_of(const Codes* codes, uint16_t difference, int* length) noexcept nogil:
-    """Code and additional bits of a difference; at most 31 bits. T.81 F.1.2.1, H.1.2.2."""
-    cdef int ssss = ssss_of(difference)
-    cdef uint32_t extra
-    length[0] = codes.length[ssss]
-    if ssss == SSSS_MAX:
-        return codes.code[ssss]
-    extra = difference if difference < 32768 else <uint32_t>difference - 1
-    length[0] += ssss
-    return (<uint64_t>codes.code[ssss] << ssss) | (extra & ((<uint32_t>1 << ssss) - 1))
+cdef inline size_t decode_shared(
+    Bits* bits, Huffman* table, uint16_t* line, size_t count, bint pairs, bint sums, uint16_t sum
+) noexcept nogil:
+    """`count` differences of one table; `sums`: their running sums from `sum` on, which is predictor 1.
 
-
-cdef inline void put_bits(Writer* w, uint64_t bits, int length) noexcept nogil:
-    """Append up to 56 bits; eight bytes from w.at on are writable."""
-    cdef int count = w.count + length
-    w.window |= bits << (64 - count)
-    put_u32be(w.at, <uint32_t>(w.window >> 32))
-    put_u32be(w.at + 4, <uint32_t>w.window)
-    w.at += count >> 3
-    w.window <<= count & 56
-    w.count = count & 7
-
-
-cdef inline void put_difference(Writer* w, const Codes* codes, uint16_t difference) noexcept nogil:
-    cdef int length = 0
-    cdef uint64_t bits = code_of(codes, difference, &length)
-    put_bits(w, bits, length)
-
-
-cdef inline int rarest(const uint64_t* frequency, int count) noexcept nogil:
-    """The last of the rarest nodes that occur; -1: none."""
-    cdef int best = -1
-    cdef int i
-    for i in range(count):
-        if frequency[i] and (best < 0 or frequency[i] <= frequency[best]):
-            best = i
-    return best
-
-
-cdef inline void code_lengths(const uint64_t* wanted, int* size) noexcept nogil:
-    """Lengths of an optimal code for 17 symbols and a last one that nobody uses, T.81 Figure K.1.
-
-    That last one keeps the code of ones free, which T.81 forbids; its length is size[SSSS_COUNT].
+    `pairs`: fill_pairs was called for the table. Callers pass constants, so each way is a loop of its own.
+    Returns how many were decoded: less than `count` when a pattern is no code.
     """
-    cdef uint64_t frequency[SSSS_COUNT + 1]
-    cdef int group[SSSS_COUNT + 1]
-    cdef int i, first, second
-    cdef uint64_t kept
-    for i in range(SSSS_COUNT + 1):
-        frequency[i] = wanted[i] if i < SSSS_COUNT else 1
-        group[i] = i
-        size[i] = 0
-    while True:
-        first = rarest(frequency, SSSS_COUNT + 1)
-        kept = frequency[first]
-        frequency[first] = 0
-        second = rarest(frequency, SSSS_COUNT + 1)
-        if second < 0:
-            return
-        frequency[second] += kept
-        for i in range(SSSS_COUNT + 1):
-            if group[i] == first or group[i] == second:
-                group[i] = second
-                size[i] += 1
+    cdef Bits b = bits[0]
+    cdef size_t i = 0
+    cdef int k
+    cdef uint32_t entry
+    cdef uint16_t difference
+    while i < count:
+        refill(&b)
+        if count - i < 8:                    # a pair could reach past the line
+            entry = table.singles[b.window >> 52]
+            if not entry & INDIRECT:
+                take(&b, entry)
+                sum = add_difference(line + i, first_difference(entry), sums, sum)
+                i += 1
+        else:
+            for k in range(4):               # 4 x 12 bits: no refill between them
+                entry = table.pairs[b.window >> 52] if pairs else table.singles[b.window >> 52]
+                if entry & INDIRECT:
+                    break
+                take(&b, entry)
+                sum = add_difference(line + i, first_difference(entry), sums, sum)
+                i += 1
+                if pairs:                    # written in any case, counted without a branch
+                    sum = add_difference(line + i, second_difference(entry), sums, sum)
+                    i += (entry & PAIR) >> 6
+        if entry & INDIRECT:
+            if not take_indirect(&b, table, entry, &difference):
+                break
+            sum = add_difference(line + i, difference, sums, sum)
+            i += 1
+    bits[0] = b
+    return i
 
 
-cdef inline void shorten_codes(int* counts) noexcept nogil:
-    """Bring codes of 17 bits, the longest that 18 symbols can have, to 16 at most. T.81 Figure K.3."""
-    cdef int shorter = CODE_BITS_MAX - 1
-    while counts[CODE_BITS_MAX + 1] > 0:
-        shorter = CODE_BITS_MAX - 1
-        while counts[shorter] == 0:
-            shorter -= 1
-        counts[CODE_BITS_MAX + 1] -= 2
-        counts[CODE_BITS_MAX] += 1
-        counts[shorter + 1] += 2
-        counts[shorter] -= 1
-
-
-cdef inline void build_codes(Codes* codes) noexcept nogil:
-    """The optimal code for codes.frequency. T.81 K.2 and Annex C."""
-    cdef int size[SSSS_COUNT + 1]
-    cdef int counts[CODE_BITS_MAX + 2]
-    cdef int i, length, index
-    cdef uint32_t code = 0
-    code_lengths(codes.frequency, size)
-    memset(counts, 0, sizeof(counts))
-    for i in range(SSSS_COUNT + 1):
-        if size[i]:
-            counts[size[i]] += 1
-    shorten_codes(counts)
-    length = CODE_BITS_MAX
-    while counts[length] == 0:
-        length -= 1
-    counts[length] -= 1             # the symbol that nobody uses has the last of the longest codes
-    codes.symbol_count = 0
-    for length in range(1, CODE_BITS_MAX + 2):
-        for i in range(SSSS_COUNT):
-            if size[i] == length:
-                codes.symbols[codes.symbol_count] = <uint8_t>i
-                codes.symbol_count += 1
-    index = 0
-    for length in range(1, CODE_BITS_MAX + 1):
-        codes.counts[length - 1] = <uint8_t>counts[length]
-        for i in range(counts[length]):
-            codes.code[codes.symbols[index]] = <uint16_t>code
-            codes.length[codes.symbols[index]] = <uint8_t>length
-            code += 1
-            index += 1
-        code <<= 1
-
-
-cdef inline void fill_entries(Codes* codes) noexcept nogil:
-    """Code and additional bits of every small difference; 0: it is not small (2048) or has no code."""
-    cdef int i
-    cdef int length = 0
-    cdef uint64_t bits
-    for i in range(LOOKUP_SIZE):
-        codes.entries[i] = 0
-        if i <= 2 * NEAR and codes.frequency[ssss_of(<uint16_t>(i - NEAR))]:
-            bits = code_of(codes, <uint16_t>(i - NEAR), &length)
-            codes.entries[i] = <uint32_t>bits | (<uint32_t>length << 27)
+cdef inline size_t decode_mixed(
+    Bits* bits, Huffman** tables, int table_count, uint16_t* line, size_t count
+) noexcept nogil:
+    """As decode_shared without sums, for interleaved components that have tables of their own."""
+    cdef Bits b = bits[0]
+    cdef size_t i = 0
+    cdef int k = 0
+    cdef uint32_t entry
+    while i < count:
+        refill(&b)
+        entry = tables[k].singles[b.window >> 52]
+        if not entry & INDIRECT:
+            line[i] = <uint16_t>first_difference(entry)
+            take(&b, entry)
+        elif not take_indirect(&b, tables[k], entry, &line[i]):
+            break
+        i += 1
+        k = k + 1 if k + 1 < table_count else 0
+    bits[0] = b
+    return i

@@ -1,5 +1,6 @@
 # What a JPEG 2000 or HTJ2K codestream claims, tile-part by tile-part, without decoding a packet:
-# ISO/IEC 15444-1 (T.800) Annexes A and I, 15444-15 (T.814) Annex A. Header-only; codestream.pyx has the entry.
+# ISO/IEC 15444-1 (T.800) Annexes A and I, 15444-15 (T.814) Annex A. Header-only; codestream.pyx has the
+# entry.
 #
 # Bounds what decoders allocate: tiles, code-blocks and packets are counted from the parameters and compared
 # with what the data could hold. Part 2 extensions are refused.
@@ -234,7 +235,7 @@ cdef inline void count_component(
 
 
 cdef inline Outcome count_work(Jpeg2000Header* h, const Coding* coding, uint32_t tiles) noexcept nogil:
-    """Add the code-blocks and packets of `tiles` tiles and compare with what may be. A packet has a byte or more."""
+    """Add the code-blocks and packets of `tiles` tiles, and compare: a packet has a byte or more."""
     cdef uint64_t blocks = 0, precincts = 0
     cdef int i
     for i in range(h.components):
@@ -264,7 +265,9 @@ cdef inline Outcome header_segment(
     if marker == COD:
         return default_coding(h, coding, length)
     if marker == COC:
-        return component_coding(h, coding, length) if coding[0].defined else fault(&h.fault, "COC before COD", h.at)
+        if not coding[0].defined:
+            return fault(&h.fault, "COC before COD", h.at)
+        return component_coding(h, coding, length)
     if marker == QCD:
         h.quantized = True
         return DONE if length >= 4 else fault(&h.fault, "QCD with a wrong length", h.at)
@@ -283,7 +286,7 @@ cdef inline Outcome header_segment(
 cdef inline Outcome read_header(
     Jpeg2000Header* h, Coding* coding, size_t end, bint main, bint* coded
 ) noexcept nogil:
-    """Segments until SOT (main header) or SOD (tile-part header), which is taken; h.at is left behind the marker."""
+    """Segments until SOT (main header) or SOD (tile-part header); h.at is left behind that marker."""
     cdef uint32_t marker
     cdef uint32_t last = SOT if main else SOD
     cdef size_t length
@@ -298,7 +301,7 @@ cdef inline Outcome read_header(
             break
         length = get_u16be(h.data + h.at)
         if length < 2 or length > end - h.at:
-            return fault(&h.fault, "a marker segment shorter than its length field or longer than the data", h.at)
+            return fault(&h.fault, "a marker segment without a possible length", h.at)
         if header_segment(h, coding, marker, length, main) != DONE:
             return MALFORMED
         coded[0] = coded[0] or marker == COD or marker == COC

@@ -6,8 +6,8 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memchr, memcmp
 
 from jpeg cimport (
-    APP0, APP14, DAC, DHP, DHT, DNL, DQT, DRI, EOI, EXP, JPG, LSE, RST0, RST7, SOF0, SOF2, SOF3, SOF15, SOF55, SOI,
-    SOS, Fault, fault,
+    APP0, APP14, DAC, DHP, DHT, DNL, DQT, DRI, EOI, EXP, JPG, LSE, RST0, RST7, SOF0, SOF15, SOF55, SOI, SOS,
+    Fault, fault,
 )
 from wire cimport DONE, MALFORMED, Outcome, get_u16be
 
@@ -194,7 +194,7 @@ cdef inline Outcome preset_parameters(JpegHeader* h, size_t length) noexcept nog
     t2 = get_u16be(at + 5)
     t3 = get_u16be(at + 7)
     # 0 stands for the default of each; CharLS and the standard want them in order otherwise.
-    if (t1 and t2 and t1 > t2) or (t2 and t3 and t2 > t3) or (maxval and (t1 > maxval or t2 > maxval or t3 > maxval)):
+    if (t1 and t2 and t1 > t2) or (t2 and t3 and t2 > t3) or (maxval and max(t1, t2, t3) > maxval):
         return fault(&h.fault, "JPEG-LS thresholds out of order", h.at + 5)
     return DONE
 
@@ -228,7 +228,7 @@ cdef inline Outcome line_count(JpegHeader* h, size_t length) noexcept nogil:
 
 
 cdef inline Outcome step_over_entropy(JpegHeader* h) noexcept nogil:
-    """From the first byte behind SOS to the marker that ends the scan, restart markers in order on the way."""
+    """From the first byte behind SOS to the marker that ends the scan; restart markers are in order."""
     cdef const uint8_t* found
     cdef size_t start = h.at
     cdef int number = 0
@@ -264,7 +264,7 @@ cdef inline Outcome segment(JpegHeader* h, int marker) noexcept nogil:
         return fault(&h.fault, "the codestream ends inside a marker segment", h.at)
     length = get_u16be(h.data + h.at)
     if length < 2 or length > h.size - h.at:
-        return fault(&h.fault, "a marker segment shorter than its length field or longer than the data", h.at)
+        return fault(&h.fault, "a marker segment without a possible length", h.at)
     if is_frame_header(marker):
         outcome = frame_header(h, marker, length)
     elif marker == SOS:
@@ -299,7 +299,7 @@ cdef inline Outcome finish(JpegHeader* h) noexcept nogil:
 
 
 cdef inline Outcome read_jpeg_header(JpegHeader* h) noexcept nogil:
-    """The whole codestream, all scans. `h` is zeroed but for data, size, scans_max and adobe_transform = -1."""
+    """The whole codestream. `h` is zeroed but for data, size, scans_max and adobe_transform = -1."""
     cdef int marker
     if h.size < 4 or h.data[0] != 0xFF or h.data[1] != SOI:
         return fault(&h.fault, "no JPEG codestream", 0)

@@ -1,24 +1,26 @@
 """Lossless JPEG with Huffman codes, both ways: ISO/IEC 10918-1 (T.81) Annex H, SOF3; PS3.5 A.4.1.
 
-Decodes what DICOM calls JPEG Lossless, Process 14 (.57) and its Selection Value 1 (.70); encodes the latter and,
-when asked, the other predictors. Colour is left alone: DICOM's lossless JPEG carries samples as they are.
-Hierarchical and arithmetic processes are refused by name.
+Decodes what DICOM calls JPEG Lossless, Process 14 (.57) and its Selection Value 1 (.70); encodes the latter
+and, when asked, the other predictors. Colour is left alone: DICOM's lossless JPEG carries samples as they
+are. Hierarchical and arithmetic processes are refused.
 """
 from cpython.bytearray cimport PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memchr, memcpy, memset
+from libc.string cimport memcpy, memset
 
 from huffman cimport (
-    INDIRECT, SYMBOL_COUNT_MAX, Bits, Huffman, assign_codes, fill_pairs, fill_singles, first_difference,
-    indirect_difference, refill, second_difference, take,
+    SYMBOL_COUNT_MAX, Bits, Huffman, assign_codes, decode_mixed, decode_shared, fill_pairs, fill_singles,
 )
 from jpeg cimport (
     DAC, DHP, DHT, DNL, DRI, EOI, EXP, RST0, RST7, SOF0, SOF3, SOF15, SOI, SOS, TEM, Fault, fault,
 )
-from jpeg_lossless_encoder cimport HEADER_SIZE_MAX, WRITE_AHEAD, Encoder, choose_codes, write_header, write_plain
+from jpeg_lossless_encoder cimport (
+    HEADER_SIZE_MAX, WRITE_AHEAD, Encoder, choose_codes, write_header, write_plain,
+)
 from prediction cimport undo_prediction
+from stuffing cimport stuff, stuffed_offset, stuffing_size, unstuff
 from wire cimport DONE, MALFORMED, Outcome, get_u16be
 
 from fastdicom.errors import CodecError, UsageError
@@ -194,122 +196,6 @@ cdef Outcome read_scan(Decoder* d, Scan* scan, size_t length) noexcept nogil:
 
 # ---- entropy-coded data ---------------------------------------------------------------------------------
 
-cdef size_t unstuff(Decoder* d) noexcept nogil:
-    """Copy entropy-coded bytes to d.plain until a marker or the end; d.at is left there. T.81 F.1.2.3."""
-    cdef const uint8_t* at = d.data + d.at
-    cdef const uint8_t* end = d.data + d.size
-    cdef const uint8_t* stop
-    cdef size_t count = 0
-    while at < end:
-        stop = <const uint8_t*>memchr(at, 0xFF, end - at)
-        if stop == NULL:
-            stop = end
-        memcpy(d.plain + count, at, stop - at)
-        count += stop - at
-        at = stop
-        while end - at > 1 and at[0] == 0xFF and at[1] == 0xFF:     # fill bytes, T.81 B.1.1.2
-            at += 1
-        if end - at < 2 or at[1] != 0:
-            break
-        d.plain[count] = 0xFF
-        count += 1
-        at += 2
-    d.at = at - d.data
-    return count
-
-
-cdef size_t source_offset(Decoder* d, size_t start, size_t count) noexcept nogil:
-    """Where in the codestream the `count`-th unstuffed byte from `start` on came from."""
-    while count and start < d.size:
-        start += 2 if d.data[start] == 0xFF else 1
-        count -= 1
-    return start if start < d.size else d.size
-
-
-cdef inline size_t decode_shared(
-    Bits* bits, Huffman* table, uint16_t* line, size_t count, bint pairs, bint sums, uint16_t sum
-) noexcept nogil:
-    """`count` differences of one table; `sums`: their running sums from `sum` on, which is predictor 1.
-
-    Returns how many were decoded: less than `count` when a pattern is no code.
-    """
-    cdef Bits b = bits[0]
-    cdef const uint32_t* entries
-    cdef size_t i = 0
-    cdef int k
-    cdef uint32_t entry
-    entries = table.singles
-    if pairs:
-        entries = table.pairs
-    while count - i >= 8:
-        refill(&b)
-        for k in range(4):                   # 4 x 12 bits: no refill between them
-            entry = entries[b.window >> 52]
-            if entry & INDIRECT:
-                break
-            take(&b, entry)
-            line[i] = <uint16_t>(sum + first_difference(entry))
-            if sums:
-                sum = line[i]
-            if pairs:
-                line[i + 1] = <uint16_t>(sum + second_difference(entry))
-                if sums:
-                    sum = line[i + 1]
-                i += 1 + ((entry >> 6) & 1)
-            else:
-                i += 1
-        if entry & INDIRECT:
-            refill(&b)
-            entry = indirect_difference(table, entry, b.window)
-            if entry == 0:
-                break
-            take(&b, entry)
-            line[i] = <uint16_t>(sum + (entry >> 16))
-            if sums:
-                sum = line[i]
-            i += 1
-    while count - i < 8 and i < count:       # a pair could reach past the line
-        refill(&b)
-        entry = table.singles[b.window >> 52]
-        if not entry & INDIRECT:
-            take(&b, entry)
-            line[i] = <uint16_t>(sum + first_difference(entry))
-        else:
-            entry = indirect_difference(table, entry, b.window)
-            if entry == 0:
-                break
-            take(&b, entry)
-            line[i] = <uint16_t>(sum + (entry >> 16))
-        if sums:
-            sum = line[i]
-        i += 1
-    bits[0] = b
-    return i
-
-
-cdef size_t decode_mixed(Bits* bits, Scan* scan, uint16_t* line, size_t count) noexcept nogil:
-    """As decode_shared without sums, for interleaved components that have tables of their own."""
-    cdef Bits b = bits[0]
-    cdef size_t i = 0
-    cdef int k = 0
-    cdef uint32_t entry
-    while i < count:
-        refill(&b)
-        entry = scan.table[k].singles[b.window >> 52]
-        if not entry & INDIRECT:
-            line[i] = <uint16_t>first_difference(entry)
-        else:
-            entry = indirect_difference(scan.table[k], entry, b.window)
-            if entry == 0:
-                break
-            line[i] = <uint16_t>(entry >> 16)
-        take(&b, entry)
-        i += 1
-        k = k + 1 if k + 1 < scan.components else 0
-    bits[0] = b
-    return i
-
-
 cdef bint tables_shared(Scan* scan) noexcept nogil:
     cdef int k
     for k in range(1, scan.components):
@@ -332,7 +218,7 @@ cdef size_t decode_line(
             return decode_shared(bits, scan.table[0], line, count, True, True, origin)
         return decode_shared(bits, scan.table[0], line, count, False, True, origin)
     if not shared:
-        done = decode_mixed(bits, scan, line, count)
+        done = decode_mixed(bits, scan.table, scan.components, line, count)
     elif pairs:
         done = decode_shared(bits, scan.table[0], line, count, True, False, 0)
     else:
@@ -369,13 +255,16 @@ cdef void store_line(Decoder* d, Scan* scan, const uint16_t* line, size_t row) n
         if scan.shift == 0 and wide:
             memcpy(d.out + row * d.columns * samples * 2, line, d.columns * samples * 2)
         else:
-            put_samples(d.out + row * d.columns * samples * width, 1, line, 1, d.columns * samples, scan.shift, wide)
+            put_samples(
+                d.out + row * d.columns * samples * width, 1, line, 1, d.columns * samples, scan.shift, wide
+            )
         return
     for k in range(stride):
         component = scan.component[k]
         if d.planar:
             put_samples(
-                d.out + (component * d.rows + row) * d.columns * width, 1, line + k, stride, d.columns, scan.shift, wide
+                d.out + (component * d.rows + row) * d.columns * width, 1, line + k, stride, d.columns,
+                scan.shift, wide,
             )
         else:
             put_samples(
@@ -386,11 +275,13 @@ cdef void store_line(Decoder* d, Scan* scan, const uint16_t* line, size_t row) n
 
 # ---- scans ----------------------------------------------------------------------------------------------
 
-cdef Outcome decode_interval(Decoder* d, Scan* scan, size_t row, size_t end, bint shared, bint pairs) noexcept nogil:
-    """The lines of one restart interval, or of the whole scan; d.at is left behind the entropy-coded bytes."""
+cdef Outcome decode_interval(
+    Decoder* d, Scan* scan, size_t row, size_t end, bint shared, bint pairs
+) noexcept nogil:
+    """The lines of one restart interval or of the whole scan; d.at is left behind the coded bytes."""
     cdef size_t line_count = d.columns * <size_t>scan.components
     cdef size_t start = d.at
-    cdef size_t size = unstuff(d)
+    cdef size_t size = unstuff(d.data, d.size, &d.at, d.plain)
     cdef size_t used
     cdef const uint16_t* above = NULL
     cdef uint16_t* line
@@ -403,7 +294,8 @@ cdef Outcome decode_interval(Decoder* d, Scan* scan, size_t row, size_t end, bin
         line = d.lines + (row & 1) * line_count
         if decode_line(d, scan, &bits, line, above, shared, pairs) < line_count:
             used = ((bits.at - d.plain) * 8 - bits.count) >> 3
-            return fault(&d.fault, "a pattern that is no Huffman code", source_offset(d, start, used))
+            start = stuffed_offset(d.data, d.size, start, used)
+            return fault(&d.fault, "a pattern that is no Huffman code", start)
         if <size_t>((bits.at - d.plain) * 8 - bits.count) > 8 * size:
             return fault(&d.fault, "the entropy-coded data end before the image", d.at)
         store_line(d, scan, line, row)
@@ -585,32 +477,6 @@ def decode_frame(
     return out
 
 
-cdef size_t stuffing_size(const uint8_t* plain, size_t size) noexcept nogil:
-    """How many bytes of FFH there are: each is followed by a zero in the codestream."""
-    cdef size_t count = 0
-    cdef size_t i
-    for i in range(size):
-        count += plain[i] == 0xFF
-    return count
-
-
-cdef void stuff(uint8_t* out, const uint8_t* plain, size_t size) noexcept nogil:
-    """Copy entropy-coded bytes, each FFH followed by a zero. T.81 B.1.1.5."""
-    cdef const uint8_t* end = plain + size
-    cdef const uint8_t* stop
-    while plain < end:
-        stop = <const uint8_t*>memchr(plain, 0xFF, end - plain)
-        if stop == NULL:
-            memcpy(out, plain, end - plain)
-            return
-        memcpy(out, plain, stop - plain)
-        out += stop - plain
-        out[0] = 0xFF
-        out[1] = 0
-        out += 2
-        plain = stop + 1
-
-
 cdef bytes finish_codestream(const uint8_t* header, size_t header_size, const uint8_t* plain, size_t size):
     """Header, stuffed data and EOI."""
     cdef size_t stuffing
@@ -637,7 +503,7 @@ def encode_frame(
     if not 1 <= predictor <= 7:
         raise UsageError(f"predictor {predictor} is not 1-7")
     if pixels.shape[0] != rows * columns * samples * (bits_allocated // 8):
-        raise CodecError(f"{pixels.shape[0]} bytes are no {rows} x {columns} x {samples} of {bits_allocated} bits")
+        raise CodecError(f"{pixels.shape[0]} bytes are no {rows} x {columns} x {samples} samples")
     cdef uint8_t header[HEADER_SIZE_MAX]
     cdef size_t header_size
     cdef size_t size = 0

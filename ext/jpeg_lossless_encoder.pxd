@@ -3,9 +3,9 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from huffman cimport (
-    CODE_BITS_MAX, LOOKUP_SIZE, NEAR, SSSS_COUNT, SSSS_MAX, Codes, Writer, build_codes, fill_entries, put_bits,
-    put_difference, ssss_of,
+from huffman cimport CODE_BITS_MAX, LOOKUP_SIZE, SSSS_COUNT, SSSS_MAX
+from huffman_encoder cimport (
+    NEAR, Codes, Writer, build_codes, fill_entries, put_bits, put_difference,
 )
 from jpeg cimport APP14, DHT, SOF3, SOI, SOS, Marker
 from prediction cimport differences
@@ -15,6 +15,7 @@ from wire cimport put_u16be
 cdef enum:
     HEADER_SIZE_MAX = 128
     WRITE_AHEAD = 16         # bytes that the bit buffer may write past the end
+    COUNTED_AT_ONCE = 4096
 
 
 cdef struct Encoder:
@@ -27,7 +28,8 @@ cdef struct Encoder:
     int precision
     int selection
     uint16_t* lines          # two lines of samples, one of differences
-    uint32_t counts[4][SSSS_COUNT]
+    uint16_t magnitudes[COUNTED_AT_ONCE]
+    uint64_t at_least[SSSS_COUNT + 1]     # how many differences have this SSSS or more
     Codes codes
 
 
@@ -82,26 +84,55 @@ cdef inline uint16_t bits_used(const uint16_t* line, size_t count) noexcept nogi
     return used
 
 
+cdef inline uint16_t magnitudes(uint16_t* out, const uint16_t* difference, size_t count) noexcept nogil:
+    """|difference| modulo 2^16, 0-32768; returns the bits that any of them uses."""
+    cdef uint16_t used = 0
+    cdef uint16_t negative
+    cdef size_t i
+    for i in range(count):
+        negative = <uint16_t>(0 - difference[i])
+        out[i] = difference[i] if difference[i] < negative else negative
+        used |= out[i]
+    return used
+
+
+cdef inline void count_four(
+    uint64_t* at_least, const uint16_t* magnitude, size_t count, uint16_t least
+) noexcept nogil:
+    """Add to at_least[0:4] how many magnitudes reach least, 2 least, 4 least and 8 least; count < 2^16."""
+    cdef uint16_t first = 0, second = 0, third = 0, fourth = 0
+    cdef uint16_t twice = <uint16_t>(2 * least), four = <uint16_t>(4 * least), eight = <uint16_t>(8 * least)
+    cdef size_t i
+    for i in range(count):
+        first = <uint16_t>(first + (magnitude[i] >= least))
+        second = <uint16_t>(second + (magnitude[i] >= twice))
+        third = <uint16_t>(third + (magnitude[i] >= four))
+        fourth = <uint16_t>(fourth + (magnitude[i] >= eight))
+    at_least[0] += first
+    at_least[1] += second
+    at_least[2] += third
+    at_least[3] += fourth
+
+
 cdef inline void count_line(Encoder* e, const uint16_t* difference, size_t count) noexcept nogil:
-    """Add a line to the counts; four sets of them, so that equal neighbours do not wait for each other."""
-    cdef size_t i = 0
-    while count - i >= 4:
-        e.counts[0][ssss_of(difference[i])] += 1
-        e.counts[1][ssss_of(difference[i + 1])] += 1
-        e.counts[2][ssss_of(difference[i + 2])] += 1
-        e.counts[3][ssss_of(difference[i + 3])] += 1
-        i += 4
-    while i < count:
-        e.counts[0][ssss_of(difference[i])] += 1
-        i += 1
+    """Add a line to e.at_least.
 
-
-cdef inline void move_counts(Encoder* e) noexcept nogil:
-    cdef int i, k
-    for i in range(SSSS_COUNT):
-        for k in range(4):
-            e.codes.frequency[i] += e.counts[k][i]
-            e.counts[k][i] = 0
+    Passes over a block that stays in the cache, for four SSSS each, as far as they occur: the compiler makes
+    vectors of them, which is faster than a look at each sample.
+    """
+    cdef size_t start = 0
+    cdef size_t size
+    cdef uint16_t used
+    cdef int ssss
+    while start < count:
+        size = min(count - start, <size_t>COUNTED_AT_ONCE)
+        used = magnitudes(e.magnitudes, difference + start, size)
+        e.at_least[0] += size
+        ssss = 1
+        while ssss <= SSSS_MAX and used >> (ssss - 1):
+            count_four(e.at_least + ssss, e.magnitudes, size, <uint16_t>(1 << (ssss - 1)))
+            ssss += 4
+        start += size
 
 
 cdef inline size_t choose_codes(Encoder* e) noexcept nogil:
@@ -114,14 +145,15 @@ cdef inline size_t choose_codes(Encoder* e) noexcept nogil:
     cdef uint64_t bits = 7
     cdef uint16_t used = 0
     cdef int i
-    memset(e.counts, 0, sizeof(e.counts))
+    memset(e.at_least, 0, sizeof(e.at_least))
     memset(&e.codes, 0, sizeof(e.codes))
     for row in range(e.rows):
         count_line(e, line_differences(e, row), count)
         used |= bits_used(e.lines + (row & 1) * count, count)
-        move_counts(e)
     if <uint32_t>used >> e.precision:
         return 0
+    for i in range(SSSS_COUNT):
+        e.codes.frequency[i] = e.at_least[i] - e.at_least[i + 1]
     build_codes(&e.codes)
     fill_entries(&e.codes)
     for i in range(SSSS_COUNT):
@@ -129,7 +161,9 @@ cdef inline size_t choose_codes(Encoder* e) noexcept nogil:
     return bits >> 3
 
 
-cdef inline void write_line(Writer* writer, Codes* codes, const uint16_t* difference, size_t count) noexcept nogil:
+cdef inline void write_line(
+    Writer* writer, Codes* codes, const uint16_t* difference, size_t count
+) noexcept nogil:
     cdef Writer w = writer[0]
     cdef size_t i = 0
     cdef uint32_t a, b, first, second

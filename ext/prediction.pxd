@@ -24,7 +24,7 @@ cdef inline uint16_t predict(int selection, int32_t left, int32_t above, int32_t
 cdef inline void undo_line(
     uint16_t* line, const uint16_t* above, size_t count, size_t stride, int selection
 ) noexcept nogil:
-    """Differences to samples, in place, with one predictor; each component's first sample is there already."""
+    """Differences to samples, in place, with one predictor; each component's first sample is done."""
     cdef size_t i
     cdef uint16_t left = line[0]
     if stride == 1:                 # the left neighbour stays in a register: half the time

@@ -24,17 +24,19 @@ from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier
-from fastdicom.keeper import ArchiveKeeper
+from fastdicom.keeper import ArchiveKeeper, open_keeper
+from fastdicom.local import Archive
 from fastdicom.net.acceptor import Acceptor, start_thread
 from fastdicom.net.connection import Timing
 from fastdicom.net.server import ServerConnection
 from fastdicom.net.transport import Transport
 from fastdicom.queries import decoded, identifier_limits, to_dataset
+from fastdicom.reports import DeleteReport
 from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
-from fastdicom.transcode.plan import Conversions
+from fastdicom.transcoding.plan import Conversions
 from fastdicom.upperlayer.association import Association, Context
 from fastdicom.upperlayer.pdus import AssociationAccept, AssociationReject, AssociationRequest
 
@@ -121,7 +123,7 @@ class Engine:
         """Recover the archive, listen, serve. Raises UsageError when that is not possible."""
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
-        self.archive = ArchiveKeeper(self.config.archive.path, self.config)
+        self.archive = open_keeper(self.config.archive.path, self.config)
         try:
             self.archive.recover()
             self._plug()
@@ -188,6 +190,11 @@ class Engine:
         for match in self.archive.find(identifier):
             if match is not None:
                 yield to_dataset(match)
+
+    def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
+        """Delete what matches from our own archive: see `Archive.delete`."""
+        with Archive(self.archive.path, config=self.config) as archive:
+            return archive.delete(level, dry_run=dry_run, **keys)
 
     def status(self) -> dict[str, Any]:
         """Figures of the running node, never patient data."""

@@ -49,14 +49,32 @@ _TRASH_BATCH = 256
 _READ_PIECE = 1 << 20
 
 
-class ArchiveKeeper:
-    """Files and index of one archive folder, open for reading and writing.
+# LMDB lets a process open an environment once: whoever opens an archive again shares the first keeper.
+_open_keepers: dict[Path, ArchiveKeeper] = {}
+_open_lock = threading.Lock()
 
-    config: durability, duplicates, limits and indexed attributes. Makes the folder when there is none.
-    Raises UsageError when that is not possible, or while the index is being rebuilt.
+
+def open_keeper(path: Path, config: Config, *, disk: Disk | None = None) -> ArchiveKeeper:
+    """The keeper of an archive folder, which is made when there is none. Close it when done.
+
+    config: durability, duplicates, limits and indexed attributes; while the archive is open already in
+    this process, those of the first who opened it stay in force. Raises UsageError when it cannot be
+    opened, or while its index is being rebuilt.
     """
+    place = path.absolute()
+    with _open_lock:
+        keeper = _open_keepers.get(place)
+        if keeper is None:
+            keeper = _open_keepers[place] = ArchiveKeeper(place, config, disk or Disk())
+        keeper.users += 1
+        return keeper
 
-    def __init__(self, path: Path, config: Config, *, disk: Disk | None = None) -> None:
+
+class ArchiveKeeper:
+    """Files and index of one archive folder, open for reading and writing. See `open_keeper`."""
+
+    def __init__(self, path: Path, config: Config, disk: Disk) -> None:
+        self.users = 0
         self.path = path
         self.config = config
         settings = config.archive
@@ -66,7 +84,7 @@ class ArchiveKeeper:
         _make_folder(path)
         self._lock = lock_folder(path, exclusive=False)
         self.index = Index.open(path / "index", attributes=self.attributes, sync=self.sync)
-        self.files = Files(path / "objects", disk or Disk(), min_free=settings.min_free)
+        self.files = Files(path / "objects", disk, min_free=settings.min_free)
         self._unlinked: list[str] = []
         self._trash_lock = threading.Lock()
         self.committer = Committer(
@@ -84,7 +102,15 @@ class ArchiveKeeper:
         self.close()
 
     def close(self) -> None:
-        """Finish what is begun and give everything back."""
+        """Give everything back, when this was the last who uses it."""
+        with _open_lock:
+            self.users -= 1
+            if self.users:
+                return
+            del _open_keepers[self.path]
+            self._close()
+
+    def _close(self) -> None:
         self.files.close()
         self._seal_finished()
         self._empty_trash()

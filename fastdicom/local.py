@@ -19,7 +19,7 @@ from fastdicom.dataset.record import StoredEntry
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier, deepest_level
 from fastdicom.index.environment import Counts
-from fastdicom.keeper import ArchiveKeeper, scan_policy
+from fastdicom.keeper import ArchiveKeeper, open_keeper, scan_policy
 from fastdicom.queries import decoded, to_dataset
 from fastdicom.reports import (
     DeleteReport,
@@ -43,7 +43,7 @@ class Archive:
     0
 
     config: durability, duplicates, limits and indexed attributes. create: make an archive where there is
-    none. Raises UsageError when there is no archive, or while its index is being rebuilt.
+    none. Raises UsageError when there is no archive; what is asked of it does while its index is rebuilt.
     """
 
     def __init__(
@@ -53,7 +53,14 @@ class Archive:
         self._config = config or Config(archive=self.path)
         if not create and not (self.path / "objects").is_dir():
             raise UsageError(f"{self.path} is no archive: there is no folder {self.path / 'objects'}")
-        self._keeper = ArchiveKeeper(self.path, self._config)
+        self._opened: ArchiveKeeper | None = None
+
+    @property
+    def _keeper(self) -> ArchiveKeeper:
+        """Opened when it is needed: `rebuild` is there for an index that cannot be."""
+        if self._opened is None:
+            self._opened = open_keeper(self.path, self._config)
+        return self._opened
 
     def __enter__(self) -> Self:
         return self
@@ -62,8 +69,10 @@ class Archive:
         self.close()
 
     def close(self) -> None:
-        """Give everything back."""
-        self._keeper.close()
+        """Give everything back. The archive may be used again, and is opened again then."""
+        keeper, self._opened = self._opened, None
+        if keeper is not None:
+            keeper.close()
 
     # ------------------------------------------------------------------------------ asking
 
@@ -123,12 +132,9 @@ class Archive:
 
     def rebuild(self, progress: ProgressCallback | None = None) -> RebuildReport:
         """The index anew from the files alone. Raises UsageError while anybody else uses the archive."""
-        self._keeper.close()
-        try:
-            attributes = (*ATTRIBUTES, *self._config.index.extra)
-            return maintenance.rebuild(self.path, attributes, scan_policy(self._config), progress)
-        finally:
-            self._keeper = ArchiveKeeper(self.path, self._config)
+        self.close()
+        attributes = (*ATTRIBUTES, *self._config.index.extra)
+        return maintenance.rebuild(self.path, attributes, scan_policy(self._config), progress)
 
     # ------------------------------------------------------------------------------ keys
 

@@ -51,10 +51,10 @@ _LEVEL_SPELLINGS = {"INSTANCE": "IMAGE", "IMAGES": "IMAGE"}
 
 _LONG_VRS = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
 NUMBER_FORMATS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q"}
-_BINARY_VRS = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "UN"])
+BINARY_VRS = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "UN"])
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
-_NOT_SEVERAL = frozenset({"LT", "ST", "UT", "UR"})
+NOT_SEVERAL = frozenset({"LT", "ST", "UT", "UR"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,12 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """What is asked for. keys: in ascending order of tags, without the elements in CONTROL.
+    """What is asked for.
 
-    charset: the asker's. transfer_syntax_uid: of the identifier, and so of the answers. asked: which
-    elements of CONTROL the identifier had. unsupported: optional keys that were given a value but that we
-    do not match (then Pending is FF01H), PS3.4 C.4.1.1.4.
+    keys: in ascending order of tags, without the elements in CONTROL. charset: the asker's.
+    transfer_syntax_uid: of the identifier, and so of the answers. asked: which elements of CONTROL there
+    were. unsupported: optional keys that were given a value but that we do not match (then Pending is FF01H,
+    PS3.4 C.4.1.1.4). timezone: Timezone Offset From UTC, "" without.
     """
 
     level: str
@@ -100,6 +101,7 @@ class Identifier:
     transfer_syntax_uid: str = EXPLICIT_VR_LITTLE_ENDIAN
     asked: frozenset[int] = frozenset()
     unsupported: tuple[int, ...] = ()
+    timezone: str = ""
 
     def key(self, tag: int) -> Key | None:
         """The key with this tag."""
@@ -141,6 +143,7 @@ def decode_identifier(
         transfer_syntax_uid,
         frozenset(one.tag for one in raw if one.tag in CONTROL),
         unsupported_keys(keys, level, attributes),
+        (_bytes_of(raw, TIMEZONE_OFFSET_FROM_UTC) or b"").decode("latin_1").strip(" \0"),
     )
     if retrieve:
         _check_retrieve(identifier)
@@ -157,8 +160,14 @@ def unsupported_keys(keys: Sequence[Key], level: str, attributes: Sequence[Attri
         key.tag
         for key in keys
         if (key.values or any(any(one.values for one in item) for item in key.items))
+        and not is_private_creator(key.tag)
         and (key.tag not in levels or LEVELS.index(levels[key.tag]) > at)
     )
+
+
+def is_private_creator(tag: int) -> bool:
+    """True for the elements that reserve blocks of private ones; they are no keys. PS3.5 7.8.1."""
+    return bool(tag >> 16 & 1) and 0x10 <= tag & 0xFFFF <= 0xFF
 
 
 # What an identifier has to have.
@@ -391,10 +400,10 @@ def _values(raw: _Raw, vr: str, charset: Charset) -> tuple[str, ...]:
     """The values as text, without padding; empty ones among several stay out."""
     if vr in NUMBER_FORMATS or vr == "AT":
         return _numbers(raw, vr)
-    if vr in _BINARY_VRS:
+    if vr in BINARY_VRS:
         return (raw.value.hex(),) if raw.value else ()
     text = charset.decode(raw.value, vr) if vr in TEXT_VRS else raw.value.decode("latin_1")
-    parts = [text] if vr in _NOT_SEVERAL else text.split("\\")
+    parts = [text] if vr in NOT_SEVERAL else text.split("\\")
     return tuple(part for part in (one.strip(" \0") for one in parts) if part)
 
 

@@ -6,41 +6,28 @@ processes; within one process the caller does. Rows, keys and counts of a batch 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, overload
+from typing import Any, NamedTuple, Self
 
 from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Change, Outcome, StoredEntry
 from fastdicom.errors import UsageError
-from fastdicom.index.keys import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID
-from fastdicom.index.packed import row_of
+from fastdicom.index.answers import Answers
+from fastdicom.index.conditions import DEFAULT_MATCHING, Matching
+from fastdicom.index.entries import FETCHED_AT_ONCE, Entries, Selection
 from fastdicom.index.query import Query
-from fastdicom.index.schema import (
-    DATABASES,
-    PAIR,
-    SERIAL,
-    SERIALS,
-    TOTALS,
-    VERSION,
-    opaque_key,
-    path_key,
-    unpack_file,
-)
+from fastdicom.index.schema import DATABASES, PAIR, SERIALS, TOTALS, VERSION, opaque_key, path_key
 from fastdicom.index.store import MAP_SIZE, Store
-from fastdicom.index.walk import Walk
-from fastdicom.index.writer import SOP_CLASS_UID, SOP_INSTANCE_UID, Writer
-from fastdicom.kernels.rows import parts, value_of
+from fastdicom.index.walk import ReadAttributes, Walk
+from fastdicom.index.writer import Writer
 
 log = logging.getLogger(__name__)
-
-_FETCHED_AT_ONCE = 64  # instances of a selection that one short read transaction looks up
 
 
 class Counts(NamedTuple):
@@ -67,7 +54,8 @@ class Index:
 
     def __init__(self, store: Store, attributes: Sequence[Attribute]) -> None:
         self._store = store
-        self._attributes = {row.tag: row for row in attributes}
+        self._wanted = tuple({row.tag: row for row in attributes}.values())
+        self._kept: set[tuple[int, str, str]] = set()
 
     @classmethod
     def open(
@@ -92,6 +80,7 @@ class Index:
         index = cls(store, attributes)
         try:
             index._check_version()
+            index._attributes = {row.tag: row for row in index.attributes}
         except BaseException:
             store.close()
             raise
@@ -113,6 +102,7 @@ class Index:
         """Begin again from what is on disk, after a commit that failed. Raises Unavailable."""
         self._store.reopen()
         self._check_version()
+        self._attributes = {row.tag: row for row in self.attributes}
 
     def sync(self) -> None:
         """Flush what was committed without `sync`."""
@@ -163,67 +153,69 @@ class Index:
     # Reading.
 
     def find(
-        self, identifier: Identifier, *, limit: int | None = None, retrieve_ae_title: str = ""
-    ) -> Iterator[bytes | None]:
+        self,
+        identifier: Identifier,
+        *,
+        limit: int | None = None,
+        retrieve_ae_title: str = "",
+        options: Matching = DEFAULT_MATCHING,
+        read_attributes: ReadAttributes | None = None,
+    ) -> Answers:
         """The answers to a query, from one snapshot: one encoded identifier per match.
 
         None comes now and then while nothing matches, for the caller to look for a C-CANCEL. Memory does not
-        grow with the matches. limit: so many answers at most. Raises Refused before the first answer when a
-        key's value cannot be matched. Close the iterator to end the snapshot early.
+        grow with the matches. limit: so many answers at most, then Unavailable is raised. read_attributes:
+        fetches what is not indexed from the stored files; without it such keys are not returned. Raises
+        Refused before the first answer when a key's value cannot be matched. Close the iterator to end the
+        snapshot early.
         """
-        query = Query(identifier, self._attributes, retrieve_ae_title=retrieve_ae_title)
-        return self._answers(query, limit)
+        query = Query(
+            identifier,
+            self._attributes,
+            options=options,
+            retrieve_ae_title=retrieve_ae_title,
+            read_files=read_attributes is not None,
+        )
+        return Answers(Walk(self._store, query, read_attributes), limit)
 
-    def _answers(self, query: Query, limit: int | None) -> Iterator[bytes | None]:
-        walk = Walk(self._store, query)
-        left = -1 if limit is None else limit
-        try:
-            for answer in walk.answers():
-                if answer is not None:
-                    if left == 0:
-                        return
-                    left -= 1
-                yield answer
-        finally:
-            walk.close()
-
-    def explain(self, identifier: Identifier) -> Plan:
+    def explain(
+        self,
+        identifier: Identifier,
+        *,
+        options: Matching = DEFAULT_MATCHING,
+        read_attributes: ReadAttributes | None = None,
+    ) -> Plan:
         """Run a query and tell how it was answered."""
-        walk = Walk(self._store, Query(identifier, self._attributes))
-        try:
-            answers = sum(answer is not None for answer in walk.answers())
-        finally:
-            walk.close()
-        tag = walk.key
+        answers = self.find(identifier, options=options, read_attributes=read_attributes)
+        for _ in answers:
+            pass
+        tag = answers.key
         key = "" if tag is None else f"{self._attributes[tag].keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
-        return Plan(key, walk.visited, answers, 0)
+        return Plan(key, answers.rows_visited, answers.count, answers.files_read)
 
-    def instances(self, identifier: Identifier) -> Selection:
+    def instances(self, identifier: Identifier, *, options: Matching = DEFAULT_MATCHING) -> Selection:
         """All instances at or below the matches at the identifier's level: for C-MOVE, export, delete.
 
         What matches is decided in one snapshot and kept as 16 bytes an instance; their rows are fetched 64
         at a time as they are asked for, so that a transfer of hours holds no snapshot.
         """
-        walk = Walk(self._store, Query(identifier, self._attributes, answers=False))
+        walk = Walk(self._store, Query(identifier, self._attributes, options=options, answers=False))
         keys = array("Q")
-        try:
-            for key in walk.instance_keys():
-                keys.extend(PAIR.unpack(key))
-        finally:
-            walk.close()
-        return Selection(self, keys)
+        for key in walk.instance_keys():
+            keys.extend(PAIR.unpack(key))
+        return Selection(self._store, keys)
 
     def get(self, sop_instance_uid: str) -> StoredEntry | None:
         """One instance by its UID."""
         with self._store.reading() as transaction:
             where = transaction.get(opaque_key(sop_instance_uid), db=self._store.databases["uids"])
-            return None if where is None else _Entries(transaction, self._store.databases).at(bytes(where))
+            return None if where is None else Entries(transaction, self._store.databases).at(bytes(where))
 
     def at_path(self, path: str) -> StoredEntry | None:
         """The instance whose file this is."""
         with self._store.reading() as transaction:
             where = transaction.get(path_key(path), db=self._store.databases["paths"])
-            return None if where is None else _Entries(transaction, self._store.databases).at(bytes(where))
+            return None if where is None else Entries(transaction, self._store.databases).at(bytes(where))
 
     def entries(self) -> Iterator[StoredEntry]:
         """Every instance, for `verify`: fetched in short transactions, so it may take hours."""
@@ -231,8 +223,8 @@ class Index:
         while True:
             with self._store.reading() as transaction:
                 cursor = transaction.cursor(db=self._store.databases["instances"])
-                keys = _keys_after(cursor, position, _FETCHED_AT_ONCE)
-                found = _Entries(transaction, self._store.databases)
+                keys = _keys_after(cursor, position, FETCHED_AT_ONCE)
+                found = Entries(transaction, self._store.databases)
                 chunk = [found.at(key) for key in keys]
             if not keys:
                 return
@@ -285,18 +277,24 @@ class Index:
 
     def _check_version(self) -> None:
         with self._store.reading() as transaction:
-            version = transaction.get(b"version", db=self._store.databases["meta"])
-            version = None if version is None else int(bytes(version))
+            meta = self._store.databases["meta"]
+            version, kept = (transaction.get(name, db=meta) for name in (b"version", b"attributes"))
+            if version is not None:
+                self._compare(int(bytes(version)))
+                self._kept = _unpacked_attributes(bytes(kept))
         if version is None:
             if self._store.readonly:
                 raise UsageError(f"{self.path}: the index is empty")
             self._store.write(self._begin)
-        elif version != VERSION:
-            age = "newer" if version > VERSION else "older"
+            self._check_version()
+
+    def _compare(self, version: int) -> None:
+        if version > VERSION:
             raise UsageError(
-                f"{self.path}: the index has version {version}, {age} than {VERSION} of this program"
-                + ("" if version > VERSION else ": run `fastdicom rebuild`")
+                f"{self.path}: the index has version {version}, newer than {VERSION} of this program"
             )
+        if version < VERSION:
+            raise UsageError(f"{self.path}: the index has version {version}: run `fastdicom rebuild`")
 
     def _begin(self, transaction: Any) -> None:
         """Write what an empty index holds; another process may just have done so."""
@@ -305,108 +303,29 @@ class Index:
             transaction.put(b"version", b"%d" % VERSION, db=meta)
             transaction.put(b"serials", SERIALS.pack(0, 0, 0, 0), db=meta)
             transaction.put(b"totals", TOTALS.pack(0, 0, 0, 0, 0), db=meta)
-            transaction.put(b"attributes", self._fingerprint(), db=meta)
+            transaction.put(b"attributes", _packed_attributes(self._wanted), db=meta)
 
-    def _fingerprint(self) -> bytes:
-        rows = sorted((row.tag, row.vr, row.level) for row in self._attributes.values())
-        return hashlib.sha256(repr(rows).encode("ascii")).hexdigest().encode("ascii")
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What queries are answered from: the attributes that were asked for and that all rows hold."""
+        return tuple(row for row in self._wanted if (row.tag, row.vr, row.level) in self._kept)
 
     @property
     def lacks_attributes(self) -> bool:
-        """True when the rows were made for other attributes than these: `fastdicom rebuild` adds them."""
-        with self._store.reading() as transaction:
-            kept = transaction.get(b"attributes", db=self._store.databases["meta"])
-            return kept is None or bytes(kept) != self._fingerprint()
+        """True when rows were made without some of the attributes: `fastdicom rebuild` adds them.
 
-    def adopt_attributes(self) -> None:
-        """The rows hold the attributes that this index was opened with: after a rebuild."""
-        meta = self._store.databases["meta"]
-        self._store.write(lambda transaction: transaction.put(b"attributes", self._fingerprint(), db=meta))
+        Until then queries treat these as not indexed.
+        """
+        return len(self.attributes) < len(self._wanted)
 
 
-class Selection(Sequence[StoredEntry]):
-    """Instances that were chosen in one snapshot, and are read when asked for.
-
-    `len` is the number that was chosen. What has been deleted or moved to another series since is left out
-    when iterating, and counted in `vanished`; an index raises LookupError for it.
-    """
-
-    def __init__(self, index: Index, keys: array[int]) -> None:
-        self._index = index
-        self._keys = keys
-        self.vanished = 0
-
-    def __len__(self) -> int:
-        return len(self._keys) // 2
-
-    def __iter__(self) -> Iterator[StoredEntry]:
-        self.vanished = 0
-        for start in range(0, len(self), _FETCHED_AT_ONCE):
-            chunk = self._fetch(range(start, min(start + _FETCHED_AT_ONCE, len(self))))
-            for entry in chunk:
-                if entry is None:
-                    self.vanished += 1
-                else:
-                    yield entry
-
-    @overload
-    def __getitem__(self, position: int) -> StoredEntry: ...
-    @overload
-    def __getitem__(self, position: slice) -> list[StoredEntry]: ...
-    def __getitem__(self, position: int | slice) -> StoredEntry | list[StoredEntry]:
-        if isinstance(position, slice):
-            found = self._fetch(range(*position.indices(len(self))))
-            return [entry for entry in found if entry is not None]
-        number = position + len(self) if position < 0 else position
-        if not 0 <= number < len(self):
-            raise IndexError(position)
-        entry = self._fetch([number])[0]
-        if entry is None:
-            raise LookupError(f"instance {position} of the selection has been deleted since")
-        return entry
-
-    def _fetch(self, numbers: Iterable[int]) -> list[StoredEntry | None]:
-        store = self._index._store
-        with store.reading() as transaction:
-            found = _Entries(transaction, store.databases)
-            return [found.at(PAIR.pack(self._keys[2 * at], self._keys[2 * at + 1])) for at in numbers]
+def _packed_attributes(attributes: Sequence[Attribute]) -> bytes:
+    return "\n".join(f"{row.tag:08X} {row.vr} {row.level}" for row in attributes).encode("ascii")
 
 
-class _Entries:
-    """Instances' rows as StoredEntry, within one transaction; remembers the last series."""
-
-    def __init__(self, transaction: Any, databases: Mapping[str, Any]) -> None:
-        self._txn = transaction
-        self._db = databases
-        self._series: tuple[int, str, str] = (-1, "", "")
-
-    def at(self, key: bytes) -> StoredEntry | None:
-        row = self._txn.get(key, db=self._db["instances"])
-        if row is None:
-            return None
-        head, _, image, _ = parts(row)
-        series = PAIR.unpack(key)[0]
-        if self._series[0] != series:
-            self._series = (series, *self._uids_above(series))
-        _, study_uid, series_uid = self._series
-        return StoredEntry(
-            _uid(image, SOP_CLASS_UID),
-            _uid(image, SOP_INSTANCE_UID),
-            study_uid,
-            series_uid,
-            unpack_file(head),
-        )
-
-    def _uids_above(self, series: int) -> tuple[str, str]:
-        key = bytes(self._txn.get(SERIAL.pack(series), db=self._db["series_keys"]))
-        own = parts(self._txn.get(key, db=self._db["series"]))[2]
-        study = row_of(self._txn, self._db["studies"], PAIR.unpack(key)[0])
-        assert study is not None
-        return _uid(parts(study)[2], STUDY_INSTANCE_UID), _uid(own, SERIES_INSTANCE_UID)
-
-
-def _uid(dataset: bytes, tag: int) -> str:
-    return (value_of(dataset, tag) or b"").strip(b" \0").decode("utf-8", "surrogatepass")
+def _unpacked_attributes(packed: bytes) -> set[tuple[int, str, str]]:
+    rows = (line.split(" ") for line in packed.decode("ascii").split("\n") if line)
+    return {(int(tag, 16), vr, level) for tag, vr, level in rows}
 
 
 def _keys_after(cursor: Any, position: bytes, count: int) -> list[bytes]:

@@ -19,38 +19,56 @@ from fastdicom.dataset.identifier import (
     SOP_CLASSES_IN_STUDY,
     STORAGE_MEDIA_FILE_SET_ID,
     STORAGE_MEDIA_FILE_SET_UID,
+    TIMEZONE_OFFSET_FROM_UTC,
     Identifier,
     Key,
 )
-from fastdicom.dataset.recoded import from_utf8, recode_value
-from fastdicom.index.conditions import EVERYTHING, Condition, condition_of
-from fastdicom.index.schema import Summary
+from fastdicom.dataset.recoded import from_utf8, recode_value, to_utf8
+from fastdicom.index.conditions import (
+    DEFAULT_MATCHING,
+    EVERYTHING,
+    Condition,
+    Matching,
+    case_matcher,
+    condition_of,
+)
+from fastdicom.index.pairs import Pair, pairs_of
+from fastdicom.index.sequences import SequenceKey, asks_for_all
+from fastdicom.kernels.query import CALL, NAME, Selector
 from fastdicom.kernels.query import COMPUTED as COMPUTED_LEVEL
-from fastdicom.kernels.query import Selector
+from fastdicom.kernels.rows import elements
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, KNOWN
 
 LATIN_1 = b"ISO_IR 100"
 UTF_8 = b"ISO_IR 192"
 ONLINE = b"ONLINE"
+PATIENT, STUDY = 0, 1
+
+Slot = tuple[int, str, int, bool, int, object]
+"""(tag, VR, level, returned, kind of matching, operand): kernels/query.pyi."""
+Check = Callable[[Selector], bool]
+"""What is left to decide about an entity whose row the kernel has let pass."""
 
 _COMPUTED_VR = {MODALITIES_IN_STUDY: "CS", SOP_CLASSES_IN_STUDY: "UI"}
-_FROM_SUMMARY: dict[int, tuple[int, Callable[[Summary], bytes]]] = {
-    MODALITIES_IN_STUDY: (1, lambda summary: summary.modalities),
-    SOP_CLASSES_IN_STUDY: (1, lambda summary: summary.sop_classes),
-    0x00201200: (0, lambda summary: b"%d" % summary.studies),
-    0x00201202: (0, lambda summary: b"%d" % summary.series),
-    0x00201204: (0, lambda summary: b"%d" % summary.instances),
-    0x00201206: (1, lambda summary: b"%d" % summary.series),
-    0x00201208: (1, lambda summary: b"%d" % summary.instances),
-    0x00201209: (2, lambda summary: b"%d" % summary.instances),
+_COUNTED = {
+    0x00201200: (0, 1),
+    0x00201202: (0, 2),
+    0x00201204: (0, 3),
+    0x00201206: (1, 2),
+    0x00201208: (1, 3),
+    0x00201209: (2, 3),
+    MODALITIES_IN_STUDY: (1, 4),
+    SOP_CLASSES_IN_STUDY: (1, 5),
 }
-"""Computed attribute -> (level of the tally, how to read it)."""
+"""Computed attribute -> (level of the tally, its field: Selector.counts)."""
+_PIXELS_AND_BEYOND = 0x7FE00000
 
 
 class Query:
-    """One identifier against rows: `selector` matches them, `set_tally` fills in counts, `answer` encodes.
+    """One identifier against rows: `selector` and `passes` match them, `answer` encodes.
 
-    level: as a number, 0 patient to 3 image. tally_levels: the levels whose tallies are needed.
+    level: as a number, 0 patient to 3 image. conditions: by tag, for the plan. tally_levels: whose tallies
+    are needed. file_tags: what only the stored files can tell.
     """
 
     def __init__(
@@ -58,52 +76,80 @@ class Query:
         identifier: Identifier,
         attributes: Mapping[int, Attribute],
         *,
+        options: Matching = DEFAULT_MATCHING,
         retrieve_ae_title: str = "",
         answers: bool = True,
+        read_files: bool = False,
     ) -> None:
-        """attributes: those that are indexed, by tag. answers: False for a retrieve: nothing is encoded."""
+        """attributes: those that are indexed, by tag. answers: False for a retrieve: nothing is encoded.
+
+        read_files: attributes that are not indexed come from files; else they are not returned.
+        """
         self.identifier = identifier
         self.level = LEVELS.index(identifier.level)
-        self._charset = identifier.charset
-        syntax = KNOWN.get(identifier.transfer_syntax_uid, KNOWN[EXPLICIT_VR_LITTLE_ENDIAN])
-        self._deflated = syntax.deflated
-        self._computed: dict[int, list[tuple[int, Callable[[Summary], bytes]]]] = {}
         self.conditions: dict[int, Condition] = {}
-        self._slots: dict[int, tuple[int, str, int, bool, int, object]] = {}
+        self._attributes = attributes
+        self._options = options
+        self._answers = answers
+        self._read_files = read_files and answers
+        self._slots: dict[int, Slot] = {}
+        self._sequences: dict[int, SequenceKey] = {}
+        self._names: dict[int, tuple[str, ...]] = {}
         for key in identifier.keys:
-            self._add_key(key, attributes, answers)
-        fixed = self._fixed_elements(retrieve_ae_title) if answers else {}
-        for tag, (vr, _) in fixed.items():
-            self._slots[tag] = (tag, vr, COMPUTED_LEVEL, True, *EVERYTHING)
-        ordered = [self._slots[tag] for tag in sorted(self._slots)]
-        self.selector = Selector(
-            ordered,
-            explicit_vr=syntax.explicit_vr,
-            big_endian=syntax.big_endian,
-            plain_charset=self._charset.value or LATIN_1,
-            other_charset=UTF_8,
-        )
-        for index, (tag, *_) in enumerate(ordered):
-            if tag in fixed:
-                self.selector.set(index, fixed[tag][1])
-            elif tag in _FROM_SUMMARY:
-                level, read = _FROM_SUMMARY[tag]
-                self._computed.setdefault(level, []).append((index, read))
-        self.tally_levels = tuple(sorted(self._computed))
+            self._add_key(key)
+        pairs = pairs_of(identifier, options, {*self.conditions})
+        for pair in pairs:
+            self._add_pair(pair)
+        self._build(self._fixed_elements(retrieve_ae_title) if answers else {})
+        self._checks = self._all_checks(pairs)
 
-    def _add_key(self, key: Key, attributes: Mapping[int, Attribute], answers: bool) -> None:
+    # Keys to slots.
+
+    def _add_key(self, key: Key) -> None:
         if key.tag in COMPUTED:
             if LEVELS.index(COMPUTED[key.tag]) <= self.level:
-                condition = condition_of(key)
                 vr = _COMPUTED_VR.get(key.tag, "IS")
-                self._slots[key.tag] = (key.tag, vr, COMPUTED_LEVEL, answers, *condition)
-            return
-        row = attributes.get(key.tag)
-        if row is None or LEVELS.index(row.level) > self.level:
-            return  # not supported: neither matched nor returned, PS3.4 C.2.2.1.3
-        condition = EVERYTHING if row.vr == "SQ" else condition_of(replace(key, vr=row.vr))
+                condition = condition_of(replace(key, vr=vr), self._options)
+                self._slots[key.tag] = (key.tag, vr, COMPUTED_LEVEL, self._answers, *condition)
+        elif key.tag in self._attributes:
+            row = self._attributes[key.tag]
+            if LEVELS.index(row.level) <= self.level:
+                self._add_indexed(key, row)
+        elif self._read_files and _is_readable(key.tag):
+            self._slots[key.tag] = (key.tag, key.vr, COMPUTED_LEVEL, True, *EVERYTHING)
+        # else not supported: neither matched nor returned, PS3.4 C.2.2.1.3
+
+    def _add_indexed(self, key: Key, row: Attribute) -> None:
+        if row.vr == "SQ":
+            condition = self._sequence_condition(key)
+        else:
+            condition = condition_of(replace(key, vr=row.vr), self._options)
+        if condition[0] == NAME and not self._options.accent_folding:
+            self._names[key.tag] = key.values
         self.conditions[key.tag] = condition
-        self._slots[key.tag] = (key.tag, row.vr, LEVELS.index(row.level), answers, *condition)
+        self._slots[key.tag] = (key.tag, row.vr, LEVELS.index(row.level), self._answers, *condition)
+
+    def _sequence_condition(self, key: Key) -> Condition:
+        if asks_for_all(key):
+            return EVERYTHING
+        sequence = self._sequences[key.tag] = SequenceKey(key, self._options)
+        return EVERYTHING if sequence.universal else (CALL, sequence.matches)
+
+    def _add_pair(self, pair: Pair) -> None:
+        """A date and its time that are looked at together: the kernel only sieves by the date."""
+        for tag, condition in ((pair.date, pair.sieve), (pair.time, EVERYTHING)):
+            self._hide(tag)
+            slot = self._slots[tag]
+            self.conditions[tag] = condition
+            self._slots[tag] = (*slot[:4], *condition)
+        if self.level >= STUDY:
+            self._hide(TIMEZONE_OFFSET_FROM_UTC)
+
+    def _hide(self, tag: int) -> None:
+        """Have the value of an attribute at hand; it is not returned unless it was asked for."""
+        if tag not in self._slots:
+            row = self._attributes[tag]
+            self._slots[tag] = (tag, row.vr, LEVELS.index(row.level), False, *EVERYTHING)
 
     def _fixed_elements(self, retrieve_ae_title: str) -> dict[int, tuple[str, bytes | None]]:
         """What every answer holds whatever was asked, PS3.4 C.4.1.1.3.2."""
@@ -119,30 +165,109 @@ class Query:
                 fixed[tag] = (vr, None)
         return fixed
 
-    def set_tally(self, level: int, packed: bytes) -> bool:
-        """Fill in what is counted at a level; True when it matches."""
-        summary = Summary(packed)
-        matched = True
-        for index, read in self._computed[level]:
-            matched &= self.selector.set(index, read(summary))
-        return matched
+    def _build(self, fixed: dict[int, tuple[str, bytes | None]]) -> None:
+        for tag, (vr, _) in fixed.items():
+            self._slots[tag] = (tag, vr, COMPUTED_LEVEL, True, *EVERYTHING)
+        self._return_timezone()
+        ordered = [self._slots[tag] for tag in sorted(self._slots)]
+        self._index = {slot[0]: index for index, slot in enumerate(ordered)}
+        charset = self.identifier.charset
+        syntax = KNOWN.get(self.identifier.transfer_syntax_uid, KNOWN[EXPLICIT_VR_LITTLE_ENDIAN])
+        self._deflated = syntax.deflated
+        self.selector = Selector(
+            ordered,
+            explicit_vr=syntax.explicit_vr,
+            big_endian=syntax.big_endian,
+            plain_charset=charset.value or LATIN_1,
+            other_charset=UTF_8,
+        )
+        for tag, (_, value) in fixed.items():
+            self.selector.set(self._index[tag], value)
+        for tag, (level, field) in _COUNTED.items():
+            if tag in self._slots:
+                self.selector.counts(self._index[tag], level, field)
+        self.tally_levels = tuple(sorted({_COUNTED[tag][0] for tag in _COUNTED if tag in self._slots}))
+        known = {*COMPUTED, *fixed, *self._attributes}
+        self.file_tags = tuple(tag for tag in sorted(self._slots) if tag not in known)
+
+    def _return_timezone(self) -> None:
+        """Timezone Offset From UTC is no key, but an answer that has times says whose they are."""
+        asked = TIMEZONE_OFFSET_FROM_UTC in self.identifier.asked
+        if self._answers and self.level >= STUDY and asked and TIMEZONE_OFFSET_FROM_UTC in self._attributes:
+            self._slots[TIMEZONE_OFFSET_FROM_UTC] = (TIMEZONE_OFFSET_FROM_UTC, "SH", STUDY, True, *EVERYTHING)
+
+    # Matching beyond the kernel.
+
+    def _all_checks(self, pairs: list[Pair]) -> dict[int, list[Check]]:
+        checks: dict[int, list[Check]] = {}
+        for pair in pairs:
+            check = pair.check(self._index, self._index.get(TIMEZONE_OFFSET_FROM_UTC))
+            checks.setdefault(self._row_level(pair.date), []).append(check)
+        for tag, values in self._names.items():
+            checks.setdefault(self._row_level(tag), []).append(_name_check(self._index[tag], values))
+        return checks
+
+    def _row_level(self, tag: int) -> int:
+        """The level of the row that holds an attribute: a study's row holds its patient's."""
+        level = LEVELS.index(self._attributes[tag].level)
+        return STUDY if level == PATIENT and self.level >= STUDY else level
+
+    def passes(self, level: int) -> bool:
+        """What the kernel could not decide about the row that it has let pass."""
+        return all(check(self.selector) for check in self._checks.get(level, ()))
+
+    # Answers.
+
+    def set_file_values(self, dataset: bytes) -> None:
+        """Fill in what a file said: a Data Set as records have them, with its own character set.
+
+        Private elements whose block belongs to another creator than the asker named stay empty.
+        """
+        found = {tag: (vr, value) for tag, vr, value in elements(to_utf8(dataset))}
+        for tag in self.file_tags:
+            vr, value = found.get(tag, (None, None)) if self._is_meant(tag, found) else (None, None)
+            self.selector.set(self._index[tag], value, vr)
+
+    def _is_meant(self, tag: int, found: Mapping[int, tuple[str, bytes]]) -> bool:
+        if not (tag >> 16) & 1 or tag & 0xFFFF < 0x1000:
+            return True
+        creator = tag & 0xFFFF0000 | (tag & 0xFF00) >> 8
+        asked = self.identifier.values(creator)
+        there = found.get(creator, ("LO", b""))[1].decode("utf-8", "replace").strip(" \0")
+        return not asked or there == asked[0]
 
     def answer(self) -> bytes:
         """The identifier of one Pending response, in the asker's transfer syntax and character set."""
+        for tag, sequence in self._sequences.items():
+            index = self._index[tag]
+            value = self.selector.value(index)
+            if value:
+                self.selector.set(index, sequence.shaped(value))
         encoded = self.selector.encode()
-        if self.selector.non_ascii and not self._charset.is_utf8:
+        if self.selector.non_ascii and not self.identifier.charset.is_utf8:
             encoded = self._in_askers_set() or encoded
         return deflate(encoded) if self._deflated else encoded
 
     def _in_askers_set(self) -> bytes | None:
         """None when the asker's set cannot carry all of it: then the answer is in UTF-8."""
-        if self._charset.value == b"":
+        charset = self.identifier.charset
+        if not charset.value:
             return None
-        recode = from_utf8(self._charset)
+        recode = from_utf8(charset)
         replaced = {}
         for index, vr, value in self.selector.texts():
             recoded = recode_value(value, vr, recode)
             if recoded is None:
                 return None
             replaced[index] = recoded
-        return self.selector.encode_with(self._charset.value, replaced)
+        return self.selector.encode_with(charset.value, replaced)
+
+
+def _name_check(index: int, values: tuple[str, ...]) -> Check:
+    matches = case_matcher(values)
+    return lambda selector: matches(selector.value(index))
+
+
+def _is_readable(tag: int) -> bool:
+    """What an answer may carry out of a file: no group lengths, no File Meta Information, no pixels."""
+    return 0x00080000 <= tag < _PIXELS_AND_BEYOND and bool(tag & 0xFFFF)

@@ -6,9 +6,13 @@ parent's row is matched before its children are read. Nothing here is kept but t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from fastdicom.dataset.record import StoredEntry
+from fastdicom.index.entries import Entries
 from fastdicom.index.packed import SLOTS, row_of
 from fastdicom.index.plan import Candidates, candidates, sieves, wanted_uids
 from fastdicom.index.query import Query
@@ -17,209 +21,264 @@ from fastdicom.index.store import Store
 from fastdicom.kernels.query import IMAGE, PATIENT, SERIES, STUDY
 from fastdicom.kernels.rows import parts
 
-_BLOCK_KEY_LENGTH = SERIAL.size
+log = logging.getLogger(__name__)
+
+ReadAttributes = Callable[[StoredEntry, Sequence[int]], bytes]
+"""(instance, tags) -> those attributes from its file, a Data Set as records have them. Raises OSError."""
+
 _BLOCKS_A_BREATH = 64
 _ROWS_A_BREATH = 512
 
-SeriesOfStudy = dict[int, list[bytes]]
-"""Study serial -> keys in `series`."""
-
 
 class Walk:
-    """One query over one snapshot. Iterate `answers` or `instance_keys` once; then `close`.
+    """One query over one snapshot, which `answers` and `instance_keys` open and close; use one of them once.
 
-    visited: rows that were read. key: tag of the key that led to them, None for a scan.
+    key: tag of the key that led to the rows, None when all are read. files_read: for what is not indexed.
     """
 
-    def __init__(self, store: Store, query: Query) -> None:
+    def __init__(self, store: Store, query: Query, read_attributes: ReadAttributes | None = None) -> None:
+        self.key: int | None = None
+        self.files_read = 0
         self._store = store
+        self._db = store.databases
         self._query = query
         self._selector = query.selector
-        self._txn = store.begin()
-        self._plan: Candidates | None = None
-        self._series: SeriesOfStudy | None = None  # the only series to look at
+        self._read_attributes = read_attributes if query.file_tags else None
+        self._txn: Any = None
+        self._top = PATIENT if query.level == PATIENT else STUDY
+        self._series: dict[int, list[bytes]] | None = None  # study serial -> the only series to look at
         self._images: dict[int, list[bytes]] | None = None  # series serial -> the only instances
         self._rows = 0
 
     @property
-    def visited(self) -> int:
+    def rows_visited(self) -> int:
         """Rows that were looked at so far."""
-        return int(self._selector.visited)
-
-    @property
-    def key(self) -> int | None:
-        """The tag of the key that the plan chose; None when all rows are read."""
-        return self._plan.tag if self._plan is not None else None
-
-    def close(self) -> None:
-        """End the snapshot."""
-        if self._txn is not None:
-            self._selector.release()
-            transaction, self._txn = self._txn, None
-            self._store.end(transaction)
+        return self._selector.visited
 
     def answers(self) -> Iterator[bytes | None]:
         """One encoded identifier per match; None now and then while nothing matches."""
-        query = self._query
-        top = PATIENT if query.level == PATIENT else STUDY
-        for serial in self._top(top):
-            if serial is None:
-                yield None
-            elif query.level == top:
-                yield query.answer()
-            elif query.level == SERIES:
-                yield from self._series_answers(serial)
-            else:
-                yield from self._image_answers(serial)
+        with self._snapshot():
+            if self._query.level == self._top and self._read_attributes is None:
+                for serial in self._entities():
+                    yield None if serial is None else self._query.answer()
+                return
+            for serial in self._entities():
+                if serial is None:
+                    yield None
+                else:
+                    yield from self._answers_below(serial)
 
-    # The top level: patients for a query at PATIENT level, else studies.
-
-    def _top(self, level: int) -> Iterator[int | None]:
-        """Serials of the entities that match, their rows taken and their tallies set."""
-        self._plan = self._make_plan(level)
-        if self._plan.entities is None:
-            yield from self._scan(level)
+    def _answers_below(self, serial: int) -> Iterator[bytes | None]:
+        level = self._query.level
+        if level == self._top:
+            yield self._answer(self._first_image(level, serial))
+        elif level == SERIES:
+            for series in self._matching_series(serial):
+                yield self._answer(self._first_image(level, series))
         else:
-            yield from self._fetch(level, self._plan.entities)
+            for series in self._matching_series(serial):
+                for key in self._matching_images(series):
+                    yield None if key is None else self._answer(key)
 
-    def _make_plan(self, level: int) -> Candidates:
-        query = self._query
-        conditions = query.conditions
-        if query.level == IMAGE and (uids := wanted_uids(conditions, "IMAGE")) is not None:
+    def instance_keys(self) -> Iterator[bytes]:
+        """Keys in `instances` of all that is at or below a match."""
+        with self._snapshot():
+            for serial in self._entities():
+                if serial is not None:
+                    yield from self._keys_below(serial)
+
+    def _keys_below(self, serial: int) -> Iterator[bytes]:
+        level = self._query.level
+        if level == PATIENT:
+            for study in self._children("patient_studies", serial):
+                yield from self._keys_of_study(PAIR.unpack(study)[1])
+        elif level == STUDY:
+            yield from self._keys_of_study(serial)
+        else:
+            for series in self._matching_series(serial):
+                if level == SERIES:
+                    yield from self._children("instances", series)
+                else:
+                    yield from (key for key in self._matching_images(series) if key is not None)
+
+    def _keys_of_study(self, study: int) -> Iterator[bytes]:
+        for series in self._children("series", study):
+            yield from self._children("instances", PAIR.unpack(series)[1])
+
+    # The snapshot.
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        self._txn = self._store.begin()
+        try:
+            yield
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._selector.release()
+        transaction, self._txn = self._txn, None
+        if transaction is not None:
+            self._store.end(transaction)
+
+    def _renew(self) -> None:
+        """Let the map grow, and go on with a new snapshot."""
+        self._end()
+        self._txn = self._store.begin()
+
+    # The plan.
+
+    def _plan(self) -> list[bytes] | None:
+        """Serials of the entities at the top level to look at; None for all."""
+        conditions, level = self._query.conditions, self._query.level
+        if level == IMAGE and (uids := wanted_uids(conditions, "IMAGE")) is not None:
             return self._plan_images(uids)
-        if query.level >= SERIES and (uids := wanted_uids(conditions, "SERIES")) is not None:
-            found = candidates(self._txn, self._store.databases["keys"], sieves(conditions, SERIES), 1 << 62)
-            return self._plan_series(found)
-        totals = TOTALS.unpack(self._txn.get(b"totals", db=self._store.databases["meta"]))
-        return candidates(self._txn, self._store.databases["keys"], sieves(conditions, level), totals[level])
+        if level >= SERIES and wanted_uids(conditions, "SERIES") is not None:
+            return self._plan_series(
+                candidates(self._txn, self._db["keys"], sieves(conditions, SERIES), None)
+            )
+        totals = TOTALS.unpack(self._txn.get(b"totals", db=self._db["meta"]))
+        found = candidates(self._txn, self._db["keys"], sieves(conditions, self._top), totals[self._top])
+        self.key = found.tag
+        return found.entities
 
-    def _plan_series(self, found: Candidates) -> Candidates:
+    def _plan_series(self, found: Candidates) -> list[bytes]:
+        self.key = found.tag
         self._series = {}
         for key in found.entities or ():
             self._series.setdefault(PAIR.unpack(key)[0], []).append(key)
-        return Candidates(found.tag, [SERIAL.pack(serial) for serial in sorted(self._series)])
+        return [SERIAL.pack(serial) for serial in sorted(self._series)]
 
-    def _plan_images(self, uids: list[bytes]) -> Candidates:
+    def _plan_images(self, uids: list[bytes]) -> list[bytes]:
         self._images = {}
-        databases = self._store.databases
         for uid in uids:
-            where = self._txn.get(opaque(uid), db=databases["uids"])
+            where = self._txn.get(opaque(uid), db=self._db["uids"])
             if where is not None:
                 self._images.setdefault(PAIR.unpack(where)[0], []).append(bytes(where))
-        keys = [
-            bytes(self._txn.get(SERIAL.pack(serial), db=databases["series_keys"])) for serial in self._images
-        ]
-        return self._plan_series(Candidates(0x00080018, sorted(keys)))
+        keys = (self._txn.get(SERIAL.pack(serial), db=self._db["series_keys"]) for serial in self._images)
+        return self._plan_series(Candidates(0x00080018, sorted(bytes(key) for key in keys)))
 
-    def _scan(self, level: int) -> Iterator[int | None]:
-        """All rows of a level, in blocks."""
-        database = self._store.databases["patients" if level == PATIENT else "studies"]
-        selector = self._selector
-        position = b""
-        while True:
-            cursor = self._txn.cursor(db=database)
-            blocks = 0
-            more = cursor.set_range(position) if position else cursor.first()
-            while more:
-                key, block = bytes(cursor.key()), cursor.value()
-                if len(key) == _BLOCK_KEY_LENGTH:
-                    first = SERIAL.unpack(key)[0] * SLOTS
-                    slot = selector.take_packed(level, block, 0)
-                    while slot >= 0:
-                        if self._complete(level, first + slot, block, slot):
-                            yield first + slot
-                        if slot == SLOTS - 1:
-                            break
-                        slot = selector.take_packed(level, block, slot + 1)
-                else:
-                    serial = SERIAL.unpack_from(key)[0] * SLOTS + key[-1]
-                    if selector.take(level, block) and self._complete(level, serial, None, 0):
-                        yield serial
-                blocks += 1
-                if not blocks % _BLOCKS_A_BREATH:
-                    yield None
-                    if self._store.wanted:
-                        break
-                more = cursor.next()
-            if not more:
-                return
-            position = key + b"\0"  # goes on behind this block in a new snapshot
-            self._renew()
+    # The top level: patients for a query at PATIENT level, else studies.
 
-    def _fetch(self, level: int, entities: list[bytes]) -> Iterator[int | None]:
+    def _entities(self) -> Iterator[int | None]:
+        """Serials of the entities that match, their rows taken and their tallies set; None now and then."""
+        planned = self._plan()
+        return self._scan() if planned is None else self._fetch(planned)
+
+    def _scan(self) -> Iterator[int | None]:
+        """All rows of the top level, in blocks, in order."""
+        position: bytes | None = b""
+        while position is not None:
+            position = yield from self._scan_until_wanted(position)
+            if position is not None:
+                self._renew()
+
+    def _scan_until_wanted(self, position: bytes) -> Generator[int | None, None, bytes | None]:
+        """The rows from a key on; returns the key to go on from when the map has to grow, else None."""
+        cursor = self._txn.cursor(db=self._db["patients" if self._top == PATIENT else "studies"])
+        if not (cursor.set_range(position) if position else cursor.first()):
+            return None
+        take_packed, top = self._selector.take_packed, self._top
+        for blocks, (key, block) in enumerate(cursor, 1):
+            if len(key) > SERIAL.size:
+                yield from self._lone_row(bytes(key), block)
+            else:
+                slot = take_packed(top, block, 0)
+                if slot >= 0:
+                    yield from self._block(SERIAL.unpack(key)[0] * SLOTS, block, slot)
+            if not blocks % _BLOCKS_A_BREATH:
+                yield None
+                if self._store.wanted:
+                    return bytes(key) + b"\0"
+        return None
+
+    def _block(self, first: int, block: Any, slot: int) -> Iterator[int]:
+        """What matches in a block, from a slot on that does so far. first: serial of the first slot."""
+        while slot >= 0:
+            if self._complete(self._top, first + slot, block, slot):
+                yield first + slot
+            slot = self._selector.take_packed(self._top, block, slot + 1)
+
+    def _lone_row(self, key: bytes, row: Any) -> Iterator[int]:
+        serial = SERIAL.unpack_from(key)[0] * SLOTS + key[-1]
+        if self._selector.take(self._top, row) and self._complete(self._top, serial, None, 0):
+            yield serial
+
+    def _fetch(self, planned: list[bytes]) -> Iterator[int | None]:
         """The rows that the plan has named."""
-        database = self._store.databases["patients" if level == PATIENT else "studies"]
-        for number, entity in enumerate(entities, 1):
+        database = self._db["patients" if self._top == PATIENT else "studies"]
+        for number, entity in enumerate(planned, 1):
             serial = SERIAL.unpack(entity)[0]
             row = row_of(self._txn, database, serial)
-            if row is not None and self._selector.take(level, row) and self._complete(level, serial, None, 0):
+            matched = row is not None and self._selector.take(self._top, row)
+            if matched and self._complete(self._top, serial, None, 0):
                 yield serial
             if not number % _ROWS_A_BREATH:
                 yield None
                 if self._store.wanted:
                     self._renew()
 
-    def _renew(self) -> None:
-        """Let the map grow, and go on with a new snapshot."""
-        self.close()
-        self._txn = self._store.begin()
-
-    # Tallies.
-
     def _complete(self, level: int, serial: int, block: Any, slot: int) -> bool:
-        """Set what is counted at this level and above; False when that does not match."""
+        """What is left once the row of a patient or study matches: checks, and what is counted."""
+        if not self._query.passes(level):
+            return False
         for wanted in self._query.tally_levels:
-            if wanted == level or (wanted == PATIENT and level == STUDY):
-                owner = serial if wanted == level else self._patient_of(serial, block, slot)
-                if not self._set_tally(wanted, owner):
-                    return False
+            if wanted == level:
+                matched = self._set_tally(level, serial)
+            elif wanted == PATIENT:
+                matched = self._set_tally(PATIENT, self._patient_of(serial, block, slot))
+            else:
+                continue
+            if not matched:
+                return False
         return True
 
     def _patient_of(self, study: int, block: Any, slot: int) -> int:
         if block is not None:
-            return int(SERIAL.unpack(self._selector.head(STUDY, block, slot))[0])
-        row = row_of(self._txn, self._store.databases["studies"], study)
+            return int(SERIAL.unpack(self._selector.head(block, slot))[0])
+        row = row_of(self._txn, self._db["studies"], study)
         assert row is not None
         return int(SERIAL.unpack(parts(row)[0])[0])
 
     def _set_tally(self, level: int, serial: int) -> bool:
-        key = b"%d" % level + SERIAL.pack(serial)
-        return self._query.set_tally(level, bytes(self._txn.get(key, db=self._store.databases["tallies"])))
+        tally = self._txn.get(b"%d" % level + SERIAL.pack(serial), db=self._db["tallies"])
+        return self._selector.count(level, tally)
 
     # Below a study.
-
-    def _series_answers(self, study: int) -> Iterator[bytes | None]:
-        for _ in self._matching_series(study):
-            yield self._query.answer()
-
-    def _image_answers(self, study: int) -> Iterator[bytes | None]:
-        for series in self._matching_series(study):
-            for key in self._matching_images(series):
-                yield None if key is None else self._query.answer()
 
     def _matching_series(self, study: int) -> Iterator[int]:
         """Serials of the series that match, their rows taken."""
         tallied = SERIES in self._query.tally_levels
-        for key, row in self._series_rows(study):
-            if self._selector.take(SERIES, row):
+        for key, row in self._rows_below("series", self._series, study):
+            if self._selector.take(SERIES, row) and self._query.passes(SERIES):
                 serial = PAIR.unpack(key)[1]
                 if not tallied or self._set_tally(SERIES, serial):
                     yield serial
 
-    def _series_rows(self, study: int) -> Iterator[tuple[bytes, Any]]:
-        database = self._store.databases["series"]
-        if self._series is not None:
-            for key in self._series.get(study, ()):
-                row = self._txn.get(key, db=database)
-                if row is not None:
-                    yield key, row
-            return
-        yield from self._below(database, study)
+    def _matching_images(self, series: int) -> Iterator[bytes | None]:
+        """Keys of the instances that match, their rows taken; None now and then."""
+        for key, row in self._rows_below("instances", self._images, series):
+            if self._selector.take(IMAGE, row) and self._query.passes(IMAGE):
+                yield key
+            self._rows += 1
+            if not self._rows % _ROWS_A_BREATH:
+                yield None
 
-    def _below(self, database: Any, serial: int) -> Iterator[tuple[bytes, Any]]:
-        """The rows whose key begins with a serial."""
-        prefix = SERIAL.pack(serial)
-        cursor = self._txn.cursor(db=database)
+    def _rows_below(
+        self, database: str, planned: dict[int, list[bytes]] | None, parent: int
+    ) -> Iterator[tuple[bytes, Any]]:
+        """(key, row) of a parent's children; only of those that the plan has named, if it has."""
+        if planned is None:
+            yield from self._below(database, parent)
+            return
+        for key in planned.get(parent, ()):
+            row = self._txn.get(key, db=self._db[database])
+            if row is not None:
+                yield key, row
+
+    def _below(self, database: str, parent: int) -> Iterator[tuple[bytes, Any]]:
+        prefix = SERIAL.pack(parent)
+        cursor = self._txn.cursor(db=self._db[database])
         more = cursor.set_range(prefix)
         while more:
             key = bytes(cursor.key())
@@ -228,55 +287,45 @@ class Walk:
             yield key, cursor.value()
             more = cursor.next()
 
-    def _matching_images(self, series: int) -> Iterator[bytes | None]:
-        """Keys of the instances that match, their rows taken; None now and then."""
-        for key, row in self._image_rows(series):
-            if self._selector.take(IMAGE, row):
-                yield key
-            self._rows += 1
-            if not self._rows % _ROWS_A_BREATH:
-                yield None
-
-    def _image_rows(self, series: int) -> Iterator[tuple[bytes, Any]]:
-        database = self._store.databases["instances"]
-        if self._images is not None:
-            for key in self._images.get(series, ()):
-                row = self._txn.get(key, db=database)
-                if row is not None:
-                    yield key, row
-            return
-        yield from self._below(database, series)
-
-    # All instances below the matches.
-
-    def instance_keys(self) -> Iterator[bytes]:
-        """Keys in `instances` of all that is at or below a match."""
-        level = self._query.level
-        for serial in self._top(PATIENT if level == PATIENT else STUDY):
-            if serial is None:
-                continue
-            if level == PATIENT:
-                for key, _ in self._below(self._store.databases["patient_studies"], serial):
-                    yield from self._keys_of_study(PAIR.unpack(key)[1])
-            elif level == STUDY:
-                yield from self._keys_of_study(serial)
-            else:
-                for series in self._matching_series(serial):
-                    if level == SERIES:
-                        yield from self._keys_of_series(series)
-                    else:
-                        yield from (key for key in self._matching_images(series) if key is not None)
-
-    def _keys_of_study(self, study: int) -> Iterator[bytes]:
-        for key, _ in self._below(self._store.databases["series"], study):
-            yield from self._keys_of_series(PAIR.unpack(key)[1])
-
-    def _keys_of_series(self, series: int) -> Iterator[bytes]:
-        prefix = SERIAL.pack(series)
-        cursor = self._txn.cursor(db=self._store.databases["instances"])
+    def _children(self, database: str, parent: int) -> Iterator[bytes]:
+        """Keys of a parent's children."""
+        prefix = SERIAL.pack(parent)
+        cursor = self._txn.cursor(db=self._db[database])
         if cursor.set_range(prefix):
-            for key in cursor.iternext(keys=True, values=False):
-                key = bytes(key)
+            for view in cursor.iternext(keys=True, values=False):
+                key = bytes(view)
                 if not key.startswith(prefix):
                     return
                 yield key
+
+    # Attributes that only files have.
+
+    def _answer(self, image: bytes | None) -> bytes:
+        """The answer for the entity at hand; what is not indexed comes from the file of `image`."""
+        if self._read_attributes is not None:
+            self._query.set_file_values(b"" if image is None else self._from_file(image))
+        return self._query.answer()
+
+    def _from_file(self, image: bytes) -> bytes:
+        assert self._read_attributes is not None
+        entry = Entries(self._txn, self._db).at(image)
+        if entry is None:
+            return b""
+        self.files_read += 1
+        try:
+            return self._read_attributes(entry, self._query.file_tags)
+        except OSError as problem:
+            log.warning("%s cannot be read for a query: %s", entry.file.path, problem)
+            return b""
+
+    def _first_image(self, level: int, serial: int) -> bytes | None:
+        """The instance that speaks for an entity: the first that came."""
+        if self._read_attributes is None:
+            return None
+        if level == SERIES:
+            return next(self._children("instances", serial), None)
+        studies = (PAIR.unpack(key)[1] for key in self._children("patient_studies", serial))
+        found = (
+            key for study in ((serial,) if level == STUDY else studies) for key in self._keys_of_study(study)
+        )
+        return next(found, None)

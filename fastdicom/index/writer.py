@@ -29,6 +29,8 @@ from fastdicom.index.keys import (
     PATIENT,
     SERIES,
     SERIES_INSTANCE_UID,
+    SOP_CLASS_UID,
+    SOP_INSTANCE_UID,
     STUDY,
     STUDY_INSTANCE_UID,
     key_prefix,
@@ -54,8 +56,6 @@ from fastdicom.index.schema import (
 from fastdicom.kernels.rows import parts, value_of
 
 MODALITY = 0x00080060
-SOP_CLASS_UID = 0x00080016
-SOP_INSTANCE_UID = 0x00080018
 _MODALITY_LENGTH_MAX = 16  # of VR CS
 
 

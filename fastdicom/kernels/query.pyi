@@ -20,9 +20,9 @@ LIKE: int
 NAME: int
 """As LIKE for VR PN; operand: a tuple of folded patterns (index/folding.py)."""
 DATE: int
-"""Operand: (from, to) of 8 digits each, both included; b"" leaves an end open."""
+"""Operand: (from, to, from, to, ...) of 8 digits each, both included; b"" leaves an end open."""
 TIME: int
-"""Operand: (from, to) of 12 digits each (HHMMSSFFFFFF), both included; b"" leaves an end open."""
+"""As DATE with 12 digits each: HHMMSSFFFFFF."""
 MEMBER: int
 """As ANY_OF; operand: a frozenset of bytes, for long lists."""
 CALL: int
@@ -41,7 +41,6 @@ class Selector:
     and everywhere for a damaged row.
     """
 
-    count: int
     non_ascii: bool
     """Whether the last answer of `encode` has text that is not ASCII."""
     visited: int
@@ -65,14 +64,30 @@ class Selector:
     def take_packed(self, level: int, block: Buffer, first: int) -> int:
         """Look at the rows of a block from slot `first` on: the slot of the next that matches, or -1."""
 
-    def head(self, level: int, block: Buffer, slot: int) -> bytes:
+    def head(self, block: Buffer, slot: int) -> bytes:
         """The head of the row in a slot."""
 
     def release(self) -> None:
         """Let go of all rows."""
 
-    def set(self, index: int, value: bytes | None) -> bool:
-        """Give slot `index` its value, None for absent; True when that matches its key."""
+    def set(self, index: int, value: bytes | None, vr: str | None = None) -> None:
+        """Give slot `index` a value, None for absent, until the next row of its level; and another VR."""
+
+    def counts(self, index: int, level: int, counted: int) -> None:
+        """Slot `index` holds a field of the tallies of a level: 1 studies, 2 series, 3 instances,
+        4 Modalities in Study, 5 SOP Classes in Study."""
+
+    def count(self, level: int, tally: Buffer) -> bool:
+        """Fill in the slots that hold fields of this tally; True when they match."""
+
+    def value(self, index: int) -> bytes | None:
+        """What slot `index` holds now; None when it is absent."""
+
+    def matches(self, index: int) -> bool:
+        """True when what slot `index` holds matches its key."""
+
+    def name_matches(self, index: int, folded: bytes) -> bool:
+        """One folded name against the patterns of slot `index`, which is of kind NAME."""
 
     def encode(self) -> bytes:
         """The answer: every returned key in order, empty where the rows have nothing."""

@@ -91,7 +91,7 @@ class Connection:
 
     def look_ahead(self) -> None:
         """Read what has come without waiting, and keep it. Bounded: a peer that sends on is not read."""
-        if len(self.queue) < 64 and self.transport.readable():
+        if len(self.queue) < 64 and not self.association.closed and self.transport.readable():
             self.keep(self._pull(0.001))
 
     # ------------------------------------------------------------------------------ sending
@@ -137,7 +137,7 @@ class Connection:
         return out
 
     def _must_be_open(self) -> None:
-        if not self.association.established:
+        if not self.association.may_send:
             raise ConnectionLost("the association is over")
 
 

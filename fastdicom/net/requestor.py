@@ -77,6 +77,7 @@ class ClientAssociation(Connection):
         timing = timing or Timing()
         transport = Transport(_connected(host, port, timing.connect_s))
         transport.watch = watch
+        transport.acknowledges_at_once = True
         association = Association(
             PduReader(_BUFFER, max_length, 1 << 20),
             acceptor=False,
@@ -277,12 +278,12 @@ class ClientAssociation(Connection):
 
     def _await_release(self) -> None:
         while not self.association.closed:
-            for event in self.receive(self.timing.response_s):
-                if isinstance(event, ReleaseRequest):  # a release collision, PS3.8 9.2
-                    self.association.answer_release(self.clock())
-                    self.flush()
-                elif isinstance(event, ReleaseResponse | Abort | TransportClosed):
-                    return
+            events = self.receive(self.timing.response_s)
+            if any(isinstance(event, ReleaseRequest) for event in events):  # a collision, PS3.8 9.2
+                events += self.association.answer_release(self.clock())
+                self.flush()
+            if any(isinstance(event, ReleaseResponse | Abort | TransportClosed) for event in events):
+                return
 
     def abort(self, *, provider_reason: int | None = None) -> None:
         """End the association at once."""

@@ -112,10 +112,11 @@ class ServerConnection(Connection):
                 events = []
             events = events or self.association.tick(self.clock())
             for number, event in enumerate(events):
-                if isinstance(event, AssociationRequest):
+                if not isinstance(event, AssociationRequest):
+                    self._note_end(event)
+                elif self.association.awaits_accept:
                     self.keep(events[number + 1 :])
                     return self._answer(event)
-                self._note_end(event)
             if events:
                 self._linger()
                 return False
@@ -169,9 +170,11 @@ class ServerConnection(Connection):
                     self.keep(events[number + 1 :])
                     self._answer_at_length()
                     return True
-            elif isinstance(event, ReleaseRequest):
+            elif isinstance(event, ReleaseRequest) and self.association.awaits_release_response:
                 self._release()
                 return False
+            elif isinstance(event, ReleaseRequest):
+                continue  # something worse came right behind it
             else:
                 self._note_end(event)
                 self._linger()

@@ -19,8 +19,6 @@ from fastdicom.standard import sop_classes, status
 
 log = logging.getLogger(__name__)
 
-SOP_CLASS_NOT_SUPPORTED = 0x0122
-
 
 class Link(ClientLink, StoreChannel, Protocol):
     """The association that a request came on."""
@@ -152,7 +150,7 @@ def _check(request: messages.Request, context: ContextSyntaxes, caller: Caller) 
     if operation is None or isinstance(request, messages.CCancelRequest):
         return
     if request.sop_class_uid != context.abstract_syntax:
-        raise Refused(SOP_CLASS_NOT_SUPPORTED, "SOP Class is not that of the presentation context")
+        raise Refused(status.SOP_CLASS_NOT_SUPPORTED, "SOP Class is not that of the presentation context")
     fits = _OTHER_CLASSES.get(operation)
     if (fits is None and context.abstract_syntax in _QUERY_CLASSES) or (
         fits is not None and context.abstract_syntax not in fits

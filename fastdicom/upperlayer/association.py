@@ -13,6 +13,7 @@ from fastdicom.kernels.pdu import PduReader
 from fastdicom.upperlayer import codec
 from fastdicom.upperlayer.pdus import (
     ACCEPTANCE,
+    LENGTH_MIN,
     SERVICE_PROVIDER,
     SERVICE_USER,
     Abort,
@@ -91,6 +92,7 @@ class Association:
         self._artim_s = artim_s
         self._closing_s = closing_s
         self._outgoing: list[bytes] = []
+        self._held: list[tuple[int, int, memoryview | bytes]] = []
         if acceptor:
             self._fire(Event.TRANSPORT_INDICATION, now)
 
@@ -117,6 +119,21 @@ class Association:
     def established(self) -> bool:
         """Sta6: messages may travel both ways."""
         return self.state == State.STA6
+
+    @property
+    def may_send(self) -> bool:
+        """Sta6, or Sta8: the peer asked for the release, answers may still go out (AR-7)."""
+        return self.state in (State.STA6, State.STA8)
+
+    @property
+    def awaits_accept(self) -> bool:
+        """Sta3: the peer's A-ASSOCIATE-RQ is still to be answered (nothing ended it since)."""
+        return self.state == State.STA3
+
+    @property
+    def awaits_release_response(self) -> bool:
+        """The peer's A-RELEASE-RQ is still to be answered (nothing ended the association since)."""
+        return self.state in (State.STA8, State.STA9, State.STA12)
 
     @property
     def closed(self) -> bool:
@@ -158,7 +175,10 @@ class Association:
     def _take(
         self, items: list[tuple[int, int, memoryview | bytes]], out: list[AssociationEvent], now: float
     ) -> None:
-        for item in items:
+        for number, item in enumerate(items):
+            if out and isinstance(out[-1], ReleaseRequest):
+                self._held += items[number:]  # its turn comes when the release is answered
+                return
             if item[0]:
                 if self.state == State.STA6:  # DT-2, the one case that repeats
                     out.append(item)
@@ -224,10 +244,17 @@ class Association:
         self._fire(Event.RELEASE_REQUEST, now)
         self._outgoing.append(codec.encode(ReleaseRequest()))
 
-    def answer_release(self, now: float) -> None:
-        """Answer the peer's A-RELEASE-RQ, also in a release collision."""
+    def answer_release(self, now: float) -> list[AssociationEvent]:
+        """Answer the peer's A-RELEASE-RQ, also in a release collision.
+
+        Returns the events of what had come right behind the request.
+        """
         self._fire(Event.RELEASE_RESPONSE, now)
         self._outgoing.append(codec.encode(ReleaseResponse()))
+        held, self._held = self._held, []
+        events: list[AssociationEvent] = []
+        self._take(held, events, now)
+        return events
 
     def abort(self, now: float, *, provider_reason: int | None = None) -> None:
         """End at once. provider_reason: Reason/Diag when the fault is the peer's; None: the user's abort."""
@@ -269,4 +296,6 @@ class Association:
                     result.context_id, proposal.abstract_syntax, result.transfer_syntax
                 )
         peer = self.request.user if self.acceptor else accept.user
+        if 0 < peer.max_length < LENGTH_MIN:
+            raise PeerError(f"Maximum Length {peer.max_length} leaves no room for data", 6)
         self.peer_length_max = min(peer.max_length or SENT_LENGTH_MAX, SENT_LENGTH_MAX)

@@ -13,9 +13,11 @@ from fastdicom.standard.sop_classes import APPLICATION_CONTEXT
 from fastdicom.upperlayer.pdus import (
     ABSTRACT_SYNTAX_NOT_SUPPORTED,
     ACCEPTANCE,
+    LENGTH_MIN,
     REJECT_APPLICATION_CONTEXT,
     REJECT_CALLED_AE_TITLE,
     REJECT_CALLING_AE_TITLE,
+    REJECT_NO_REASON,
     REJECT_PROTOCOL_VERSION,
     TRANSFER_SYNTAXES_NOT_SUPPORTED,
     AssociationAccept,
@@ -58,6 +60,8 @@ def negotiate(request: AssociationRequest, policy: AcceptorPolicy) -> Associatio
         return REJECT_PROTOCOL_VERSION
     if request.application_context != APPLICATION_CONTEXT:
         return REJECT_APPLICATION_CONTEXT
+    if 0 < request.user.max_length < LENGTH_MIN:
+        return REJECT_NO_REASON
     if policy.check_called_ae_title and request.called_ae_title != policy.ae_title:
         return REJECT_CALLED_AE_TITLE
     if not request.calling_ae_title or not policy.accepts_calling(request.calling_ae_title):

@@ -21,6 +21,10 @@ SERVICE_USER = 0
 SERVICE_PROVIDER = 2
 
 
+# The smallest Maximum Length that a fragment of two bytes fits in, PS3.8 9.3.5.1, D.1
+LENGTH_MIN = 8
+
+
 @dataclass(frozen=True, slots=True)
 class PresentationContext:
     """One proposal: an abstract syntax and the transfer syntaxes for it. PS3.8 9.3.2.2."""

@@ -169,7 +169,9 @@ class Target:
         grown = procfs.peak_mb(self.peer.pid) - resident
         assert grown < memory_mb, f"memory grew by {grown:.0f} MiB"
         assert self.outside_files() - outside == set(), "written outside the archive"
-        assert "Traceback" not in self.peer.log[logged:], "a peer's bytes reached a bug of ours"
+        assert "Traceback" not in self.peer.log[logged:], (
+            f"a peer's bytes reached a bug of ours: {self.peer.log[logged:]}"
+        )
         wait_for(
             lambda: len(self.stored_files() - files) == expected.stored,
             lambda: f"{self._new(files)} in the archive instead of {expected.stored} new files",

@@ -320,7 +320,7 @@ def test_skewed_images_get_codes_of_at_most_16_bits() -> None:
 def test_a_sample_above_the_precision_is_refused() -> None:
     with pytest.raises(CodecError, match="more than 12 bits"):
         jpeg_lossless.encode_frame(b"\x00\x10" * 4, 2, 2, 1, 16, 12)
-    with pytest.raises(CodecError, match="no 2 x 2"):
+    with pytest.raises(CodecError, match="are no 2 x 2"):
         jpeg_lossless.encode_frame(b"\x00\x10" * 3, 2, 2, 1, 16, 16)
     with pytest.raises(CodecError, match="precision"):
         jpeg_lossless.encode_frame(b"\x00" * 4, 2, 2, 1, 8, 9)

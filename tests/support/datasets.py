@@ -30,7 +30,9 @@ JPIP_REFERENCED_DEFLATE = "1.2.840.10008.1.2.4.95"
 NATIVE = frozenset({IMPLICIT_LE, EXPLICIT_LE, EXPLICIT_BE})
 DEFLATED = frozenset({DEFLATED_LE, JPIP_REFERENCED_DEFLATE})
 JPIP = frozenset({JPIP_REFERENCED, JPIP_REFERENCED_DEFLATE})
-WITHOUT_PATIENT = frozenset({f"1.2.840.10008.5.1.4.{arc}.1" for arc in (43, 44, 45)})  # implant templates
+WITHOUT_PATIENT = frozenset(
+    {f"1.2.840.10008.5.1.4.{arc}.1" for arc in (43, 44, 45)}
+)  # implant templates: no study either
 PIXEL_CLASSES_BY_NAME = frozenset({"Segmentation Storage", "RT Dose Storage", "Enhanced US Volume Storage"})
 
 
@@ -82,8 +84,8 @@ def header(sop_class: str, uids: Uids) -> Dataset:
     ds.StudyDescription, ds.SeriesDescription = "Thorax und Abdomen", "Schicht 1.0 B30f"
     ds.ReferringPhysicianName, ds.StudyID = "Arzt^Anna", "1"
     ds.SeriesNumber, ds.InstanceNumber = 1, 1
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = uids.study, uids.series
     if sop_class not in WITHOUT_PATIENT:
+        ds.StudyInstanceUID, ds.SeriesInstanceUID = uids.study, uids.series
         ds.PatientName, ds.PatientID = "Muster^Müller", uids.patient_id
         ds.PatientBirthDate, ds.PatientSex = "19700101", "F"
     code = Dataset()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.keywords import identifier_from_keywords as ask
 from fastdicom.dataset.record import Added, Delete, Deleted, Kept, Replaced
 from fastdicom.errors import UsageError
@@ -230,14 +231,16 @@ def test_reading_needs_an_index(tmp_path: Path) -> None:
         Index.open(tmp_path / "nothing", readonly=True)
 
 
-def test_other_attributes_are_noticed(tmp_path: Path) -> None:
-    from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
-
+def test_attributes_that_rows_lack_are_not_answered_from_them(tmp_path: Path) -> None:
     Index.open(tmp_path).close()
     more = (*ATTRIBUTES, Attribute(0x00180022, "CS", "ScanOptions", "SERIES"))
     with Index.open(tmp_path, attributes=more) as index:
         assert index.lacks_attributes
-        index.adopt_attributes()
+        assert index.attributes == ATTRIBUTES
+    with Index.open(tmp_path / "fresh", attributes=more) as index:
+        assert not index.lacks_attributes
+        assert index.attributes == more
+    with Index.open(tmp_path / "fresh") as index:
         assert not index.lacks_attributes
 
 

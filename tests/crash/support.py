@@ -1,0 +1,67 @@
+"""What promise 1 means, as checks: each acknowledged instance is there and whole, nothing else is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastdicom import Archive
+from fastdicom.archive.layout import block_names
+from tests.support.datasets import Template, Uids, numbered_uids
+from tests.support.rawdicom import CT_IMAGE_STORAGE, EXPLICIT_LE, VERIFICATION, RawAssociation
+from tests.support.rawpdu import Proposal
+
+SIZE = 4096
+PROPOSALS = [VERIFICATION, Proposal(3, CT_IMAGE_STORAGE, (EXPLICIT_LE,))]
+
+
+@dataclass
+class Sender:
+    """Sends numbered instances and remembers which were acknowledged."""
+
+    run: int
+    template: Template = field(default_factory=lambda: Template.make(CT_IMAGE_STORAGE, EXPLICIT_LE, SIZE))
+    acknowledged: set[int] = field(default_factory=set)
+
+    def uids(self, number: int) -> Uids:
+        return numbered_uids(self.run, number, series=number % 3, study=number % 2)
+
+    def data(self, number: int) -> bytes:
+        return self.template.stamped(self.uids(number))
+
+    def send(self, association: RawAssociation, number: int) -> int:
+        """Store one instance; its status."""
+        status = association.store(CT_IMAGE_STORAGE, self.uids(number).instance, self.data(number)).status
+        if status == 0:
+            self.acknowledged.add(number)
+        return status
+
+
+def check_promise(archive: Path, senders: list[Sender], *, spare: bool) -> None:
+    """After recovery: every acknowledged instance is indexed and whole; index and files agree.
+
+    spare: instances that were received whole but not acknowledged may be there as well.
+    """
+    expected = {
+        sender.uids(number).instance: sender.data(number)
+        for sender in senders
+        for number in sender.acknowledged
+    }
+    with Archive(archive) as opened:
+        entries = {
+            entry.sop_instance_uid: entry for entry in opened.instances(level="PATIENT", model="PATIENT")
+        }
+        assert set(expected) <= set(entries), "an acknowledged instance is gone"
+        if not spare:
+            assert set(entries) == set(expected)
+        for uid, data in expected.items():
+            stored = opened.path_of(entries[uid]).read_bytes()
+            assert stored[entries[uid].file.dataset_offset :] == data
+        report = opened.verify()
+        assert report.ok, report
+        assert opened.counts().instances == len(entries)
+        studies = list(opened.find("STUDY", NumberOfStudyRelatedInstances="", StudyInstanceUID=""))
+        assert sum(int(study.NumberOfStudyRelatedInstances) for study in studies) == len(entries)
+    objects = archive / "objects"
+    parts = [name for block in block_names(objects) for name in (objects / block).glob("*.part")]
+    assert not parts, "an unfinished file was left"

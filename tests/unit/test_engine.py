@@ -1,0 +1,153 @@
+"""The engine in a host's process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import fastdicom
+from fastdicom import Archive, Config, Engine, StoredInstance, connect
+from tests.support.datasets import numbered_uids, synthetic
+from tests.support.part10 import join
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+EVERYTHING = {"unknown_peers": ["echo", "store", "find", "move", "get"]}
+
+
+def instance_file(folder: Path, number: int) -> Path:
+    uids = numbered_uids(7, number)
+    path = folder / f"{number}.dcm"
+    path.write_bytes(join(synthetic(CT, EXPLICIT, uids, size=2048), CT, uids.instance, EXPLICIT))
+    return path
+
+
+def config(folder: Path, **more: object) -> Config:
+    return Config(port=0, archive=folder, access=EVERYTHING, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with Engine(config(tmp_path / "archive")) as running:
+        yield running
+
+
+def store(engine: Engine, *paths: Path) -> None:
+    with connect(*engine.addresses[0]) as peer:
+        report = peer.store(paths)
+    assert report.sent == len(paths) and not report.failed
+
+
+def test_handlers_hear_of_durable_instances(engine: Engine, tmp_path: Path) -> None:
+    heard: list[StoredInstance] = []
+
+    @engine.on_stored
+    def broken(instance: StoredInstance) -> None:
+        raise KeyError("the host's own fault")
+
+    @engine.on_stored
+    def remember(instance: StoredInstance) -> None:
+        heard.append(instance)
+
+    store(engine, instance_file(tmp_path, 1), instance_file(tmp_path, 2))
+    assert [instance.sop_instance_uid for instance in heard] == [
+        numbered_uids(7, number).instance for number in (1, 2)
+    ]
+    assert heard[0].dataset(stop_before_pixels=True).SOPInstanceUID == heard[0].sop_instance_uid
+    assert heard[0].path.is_file() and heard[0].source_ae_title == "FASTDICOM"
+
+
+def test_the_host_finds_and_deletes_while_the_engine_runs(engine: Engine, tmp_path: Path) -> None:
+    store(engine, *(instance_file(tmp_path, number) for number in range(3)))
+    (study,) = engine.find(level="STUDY", StudyInstanceUID="", NumberOfStudyRelatedInstances="")
+    assert study.NumberOfStudyRelatedInstances == 3
+    with Archive(tmp_path / "archive") as archive:
+        assert archive.counts().instances == 3
+    assert engine.delete(SOPInstanceUID=numbered_uids(7, 1).instance).instances == 1
+    assert engine.status()["counts"]["instances"] == 2
+    store(engine, instance_file(tmp_path, 1))
+    assert engine.status()["counts"]["instances"] == 3
+
+
+def test_two_engines_side_by_side_send_to_each_other(tmp_path: Path) -> None:
+    with Engine(config(tmp_path / "one", ae_title="ONE")) as one:
+        host, port = one.addresses[0]
+        peers = [{"ae_title": "ONE", "host": host, "port": port}]
+        with Engine(config(tmp_path / "two", ae_title="TWO", peers=peers)) as two:
+            store(two, instance_file(tmp_path, 1), instance_file(tmp_path, 2))
+            study = numbered_uids(7, 1).study
+            with connect(*two.addresses[0]) as peer:
+                report = peer.move(destination="ONE", StudyInstanceUID=study)
+            assert (report.status, report.completed) == (0, 2)
+            assert one.status()["counts"]["instances"] == 2
+
+
+def test_an_engine_may_be_started_again(tmp_path: Path) -> None:
+    engine = Engine(config(tmp_path / "archive"))
+    for number in range(2):
+        with engine:
+            store(engine, instance_file(tmp_path, number))
+    assert not (tmp_path / "archive" / "status.json").exists()
+    with engine:
+        assert engine.status()["counts"]["instances"] == 2
+
+
+def test_a_taken_port_is_said_and_leaves_nothing_open(engine: Engine, tmp_path: Path) -> None:
+    port = engine.addresses[0][1]
+    second = Engine(Config(port=port, archive=tmp_path / "second"))
+    with pytest.raises(fastdicom.UsageError, match=str(port)):
+        second.start()
+    with Engine(config(tmp_path / "second")):
+        pass
+
+
+def test_stopping_ends_idle_associations_soon(tmp_path: Path) -> None:
+    engine = Engine(config(tmp_path / "archive"))
+    engine.start()
+    peers = [connect(*engine.addresses[0]) for _ in range(5)]
+    started = time.monotonic()
+    engine.stop()
+    assert time.monotonic() - started < 8
+    for peer in peers:
+        with pytest.raises(fastdicom.ConnectionLost):
+            peer._association.next_message()  # type: ignore[union-attr]
+
+
+def test_stopping_under_load_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    engine = Engine(config(tmp_path / "archive"))
+    engine.start()
+    files = [instance_file(tmp_path, number) for number in range(200)]
+    reports: list[fastdicom.client.StoreReport] = []
+
+    def send(part: list[Path]) -> None:
+        with fastdicom.PeerConnection(*engine.addresses[0], called="X", calling="Y") as peer:
+            reports.append(peer.store(part))
+
+    senders = [threading.Thread(target=send, args=(files[at::4],), daemon=True) for at in range(4)]
+    for sender in senders:
+        sender.start()
+    time.sleep(0.15)
+    engine.stop()
+    for sender in senders:
+        sender.join(10)
+    acknowledged = sum(report.sent for report in reports)
+    with Archive(tmp_path / "archive") as archive:
+        assert archive.counts().instances >= acknowledged
+        assert archive.verify().ok
+
+
+def test_reloading_changes_who_may_do_what(engine: Engine, tmp_path: Path) -> None:
+    changed = config(tmp_path / "archive").with_changes(access={"unknown_peers": ["echo"]})
+    assert engine.reload(changed) == []
+    with connect(*engine.addresses[0]) as peer:
+        assert peer.store([instance_file(tmp_path, 1)]).failed[0].status == 0x0124
+
+
+def test_a_reload_names_what_needs_a_restart(engine: Engine, tmp_path: Path) -> None:
+    changed = config(tmp_path / "archive").with_changes(node={"ae_title": "OTHER"})
+    assert engine.reload(changed) == ["node.ae_title"]
+    assert engine.config.node.ae_title == "FASTDICOM"
