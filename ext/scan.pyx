@@ -33,10 +33,11 @@ from keep cimport (
 
 from fastdicom.errors import MalformedDataset
 
-EVERY_LEVEL = 4
+EVERY_LEVEL = LEVEL_OF_ALL
 
 cdef enum:
     ROWS_START = 4096              # first size of the buffer of kept elements
+    ROWS_LIMIT = 1 << 30           # and what nobody may ask it to grow to
     UID_LENGTH_MAX = 64            # PS3.5 9
     PIECE_NOGIL = 65536            # below this many bytes to look at, passing the GIL costs more than it gives
 
@@ -129,6 +130,8 @@ cdef class Scanner:
     ):
         if not 1 <= depth_max <= 10_000:
             raise ValueError(f"depth_max has to be 1 to 10000, not {depth_max}")
+        if row_length_max > ROWS_LIMIT:
+            raise ValueError(f"row_length_max has to be at most {<size_t>ROWS_LIMIT}, not {row_length_max}")
         self.wanted = wanted
         self.depth_max = depth_max
         self.element_count_max = element_count_max
@@ -143,7 +146,7 @@ cdef class Scanner:
         cdef size_t count = self.wanted.count
         keep.wanted = self.wanted.rows
         keep.count = count
-        keep.value_length_max = value_length_max
+        keep.value_length_max = min(value_length_max, row_length_max)
         keep.length_max = row_length_max
         keep.room = min(<size_t>ROWS_START, max(row_length_max, <size_t>1))
         keep.kept = <Kept*>calloc(max(count, <size_t>1), sizeof(Kept))
