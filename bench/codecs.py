@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from fastdicom.kernels import jpeg_lossless, pixels, rle
+from fastdicom.kernels import colour, jpeg_lossless, pixels, rle
 
 Tool = Callable[[], Any]  # a tool's `prepare` attribute, if it has one, is called before and not measured
 OURS = "fastdicom"
@@ -333,12 +333,12 @@ def colour_rows(image: Image) -> Iterator[Row]:
             image,
             "YBR_FULL to RGB",
             {
-                OURS: lambda: pixels.ybr_full_to_rgb(data),
+                OURS: lambda: colour.ybr_full_to_rgb(data),
                 "pydicom": lambda: convert(array, "YBR_FULL", "RGB"),
             },
             check=lambda _: b"",  # pydicom rounds in floats: one sample in some thousand is off by one
         )
-        yield Row(image, "RGB to YBR_FULL", {OURS: lambda: pixels.rgb_to_ybr_full(data)})
+        yield Row(image, "RGB to YBR_FULL", {OURS: lambda: colour.rgb_to_ybr_full(data)})
 
 
 # Functions from an image to what is measured on it. Another codec is one more.

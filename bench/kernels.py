@@ -42,7 +42,7 @@ from fastdicom.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
-from fastdicom.transcode.native import recode
+from fastdicom.transcoding.native import recode
 
 TABLE = wanted_table()
 TURNS = 5

@@ -1,7 +1,7 @@
 """The gate: what a codestream claims about itself, read before any decoder sees it.
 
 One walk over the markers of JPEG, JPEG-LS, JPEG 2000, HTJ2K or the header of an RLE frame. Syntax is judged
-here; whether the claims fit the Data Set is for transcode/gate.py to say. Nothing is decoded, nothing is
+here; whether the claims fit the Data Set is for transcoding/gate.py to say. Nothing is decoded, nothing is
 allocated from a length field, and the time is linear in the length of the data.
 """
 from libc.stdint cimport uint8_t, uint32_t

@@ -3,7 +3,7 @@
 The value is a row of items: a Basic Offset Table, then fragments, then a Sequence Delimitation Item.
 walk() notes where every fragment lies and copies nothing, so the buffer may be an mmap of any size.
 Fragments can then be assigned to frames by one of several rules. Which rule to try first, and what to do
-when none fits, is decided in transcode/frames.py; here each rule only says whether it holds. No offset
+when none fits, is decided in transcoding/frames.py; here each rule only says whether it holds. No offset
 table is believed: an entry counts if an item starts where it points.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize

@@ -7,7 +7,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromFormat, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 from byteorder cimport swap_copy
 from element cimport (
@@ -16,7 +16,7 @@ from element cimport (
 )
 from pattern cimport digits, equal, fold_ascii_name, like, name_like, take_until, trimmed
 from row cimport SLOTS, Row, Span, next_element, open_row, packed_row
-from wire cimport put_u16be, put_u16le, put_u32be, put_u32le
+from wire cimport get_u32le, put_u16be, put_u16le, put_u32be, put_u32le
 
 PATIENT, STUDY, SERIES, IMAGE, COMPUTED = range(5)
 UNIVERSAL, ANY_OF, LIKE, NAME, DATE, TIME, MEMBER, CALL = range(8)
@@ -41,6 +41,19 @@ cdef enum Kind:
     MATCH_CALL = 7
 
 
+cdef enum Counted:
+    NOT_COUNTED = 0
+    COUNT_STUDIES = 1
+    COUNT_SERIES = 2
+    COUNT_INSTANCES = 3
+    LIST_MODALITIES = 4
+    LIST_SOP_CLASSES = 5
+
+
+cdef enum:
+    TALLY_HEAD = 36                # index/schema.py, Tally
+
+
 cdef struct Slot:
     uint32_t tag
     uint16_t vr
@@ -52,6 +65,8 @@ cdef struct Slot:
     Span* wanted                   # patterns, values, or the two ends of a range
     size_t wanted_count
     bint present
+    Counted counted                # COMPUTED slots: what of a tally they hold,
+    int counted_level              # and of which level's
     Span value
     Span folded                    # at == NULL: the value itself is to be folded
 
@@ -81,7 +96,7 @@ cdef class Selector:
 
     cdef _Slots slots
     cdef Slot* slot
-    cdef readonly int count
+    cdef readonly int count_of_slots
     cdef list operands             # per slot: a tuple of bytes, a frozenset or a callable
     cdef list values               # per slot: bytes given by `set`
     cdef int order[LEVELS][512]    # the slots of each level, by tag
@@ -110,14 +125,14 @@ cdef class Selector:
             raise ValueError(f"{len(listed)} keys are more than 512")
         self.slots = _Slots(len(listed))
         self.slot = self.slots.at
-        self.count = self.slots.count
-        self.operands = [None] * self.count
-        self.values = [None] * self.count
+        self.count_of_slots = self.slots.count
+        self.operands = [None] * self.count_of_slots
+        self.values = [None] * self.count_of_slots
         self.explicit_vr = explicit_vr
         self.big_endian = big_endian
         self.plain_charset = plain_charset
         self.other_charset = other_charset
-        for i in range(self.count):
+        for i in range(self.count_of_slots):
             tag, vr, level, returned, kind, operand = listed[i]
             self._define(i, tag, vr, level, returned, kind, operand)
 
@@ -157,8 +172,8 @@ cdef class Selector:
         cdef bytes one
         if slot.kind in (MATCH_DATE, MATCH_TIME):
             room = 8 if slot.kind == MATCH_DATE else DIGITS_MAX
-            if len(operand) != 2 or any(len(end) not in (0, room) for end in operand):
-                raise ValueError(f"the ends of a range need {room} digits")
+            if len(operand) % 2 or any(len(end) not in (0, room) for end in operand):
+                raise ValueError(f"the ends of ranges need {room} digits")
         slot.wanted = <Span*>calloc(max(len(operand), 1), sizeof(Span))
         if slot.wanted == NULL:
             raise MemoryError()
@@ -363,6 +378,39 @@ cdef class Selector:
                 raise ValueError(f"no VR {vr!r}")
             slot.vr = (ord(vr[0]) << 8) | ord(vr[1])
 
+    def counts(self, int index, int level, int counted):
+        if not NOT_COUNTED < counted <= LIST_SOP_CLASSES:
+            raise ValueError(f"a tally has no field {counted}")
+        self._slot(index).counted = <Counted>counted
+        self.slot[index].counted_level = level
+
+    def count(self, int level, const uint8_t[::1] tally not None):
+        cdef const uint8_t* at
+        cdef size_t modalities, classes
+        cdef int i
+        cdef Counted counted
+        if tally.shape[0] < TALLY_HEAD:
+            raise ValueError("a tally of the index is cut")
+        at = &tally[0]
+        modalities = get_u32le(at + 28)
+        classes = get_u32le(at + 32)
+        if modalities + classes > <size_t>tally.shape[0] - TALLY_HEAD:
+            raise ValueError("the lengths of a tally do not add up")
+        for i in range(self.count_of_slots):
+            counted = self.slot[i].counted
+            if counted == NOT_COUNTED or self.slot[i].counted_level != level:
+                continue
+            if counted == LIST_MODALITIES:
+                self.set(i, PyBytes_FromStringAndSize(<const char*>at + TALLY_HEAD, <Py_ssize_t>modalities))
+            elif counted == LIST_SOP_CLASSES:
+                self.set(i, PyBytes_FromStringAndSize(
+                    <const char*>at + TALLY_HEAD + modalities, <Py_ssize_t>classes))
+            else:
+                self.set(i, PyBytes_FromFormat(b"%u", <unsigned int>get_u32le(at + 4 * (counted - 1))))
+            if self.slot[i].kind != MATCH_ALL and not self._slot_matches(i):
+                return False
+        return True
+
     def value(self, int index):
         cdef Slot* slot = self._slot(index)
         if not slot.present:
@@ -382,14 +430,14 @@ cdef class Selector:
         return bool(name.length and any_name_like(slot, name))
 
     cdef Slot* _slot(self, int index) except NULL:
-        if not 0 <= index < self.count:
+        if not 0 <= index < self.count_of_slots:
             raise IndexError(index)
         return &self.slot[index]
 
     def texts(self):
         cdef int i
         cdef list found = []
-        for i in range(self.count):
+        for i in range(self.count_of_slots):
             if self.slot[i].returned and self.slot[i].present and has_high_text(self.slot[i].vr, self.slot[i].value, 0):
                 found.append((i, chr(self.slot[i].vr >> 8) + chr(self.slot[i].vr & 0xFF), PyBytes_FromStringAndSize(
                     <const char*>self.slot[i].value.at, <Py_ssize_t>self.slot[i].value.length)))
@@ -398,7 +446,7 @@ cdef class Selector:
     def encode(self):
         cdef int i
         self.non_ascii = False
-        for i in range(self.count):
+        for i in range(self.count_of_slots):
             if self.slot[i].returned and self.slot[i].present:
                 if has_high_text(self.slot[i].vr, self.slot[i].value, 0):
                     self.non_ascii = True
@@ -413,7 +461,7 @@ cdef class Selector:
         cdef size_t needed = 0
         cdef Span value
         cdef bytes given
-        for i in range(self.count):
+        for i in range(self.count_of_slots):
             needed += HEAD_LONG + 1 + (self.slot[i].value.length if self.slot[i].present else 0)
         needed += <size_t>PyBytes_GET_SIZE(charset)
         if replaced is not None:
@@ -421,7 +469,7 @@ cdef class Selector:
                 needed += <size_t>PyBytes_GET_SIZE(given)
         self._reserve(needed)
         self.written = 0
-        for i in range(self.count):
+        for i in range(self.count_of_slots):
             if not self.slot[i].returned:
                 continue
             value.at = NULL
@@ -527,10 +575,17 @@ cdef inline Span whole(Span* rest) noexcept:
 
 
 cdef inline bint in_range(Slot* slot, const uint8_t* number) noexcept:
-    cdef Span low = slot.wanted[0], high = slot.wanted[1]
-    if low.length and memcmp(number, low.at, low.length) < 0:
-        return False
-    return high.length == 0 or memcmp(number, high.at, high.length) <= 0
+    """True when one of the ranges, pairs of ends, holds the digits."""
+    cdef Span low, high
+    cdef size_t i
+    for i in range(0, slot.wanted_count, 2):
+        low = slot.wanted[i]
+        high = slot.wanted[i + 1]
+        if low.length and memcmp(number, low.at, low.length) < 0:
+            continue
+        if high.length == 0 or memcmp(number, high.at, high.length) <= 0:
+            return True
+    return False
 
 
 cdef inline bint any_name_like(Slot* slot, Span name) noexcept:

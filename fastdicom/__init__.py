@@ -25,6 +25,7 @@ from fastdicom.errors import (
 if TYPE_CHECKING:
     from fastdicom.client import PeerConnection, connect
     from fastdicom.config import Config, ConfigError, Peer
+    from fastdicom.converting import transcode
     from fastdicom.engine import Engine, StoredInstance
     from fastdicom.local import Archive
 
@@ -39,6 +40,7 @@ _LATER = {
     "PeerConnection": "client",
     "StoredInstance": "engine",
     "connect": "client",
+    "transcode": "converting",
 }
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "Unavailable",
     "UsageError",
     "connect",
+    "transcode",
 ]
 
 

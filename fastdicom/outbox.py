@@ -15,7 +15,7 @@ from fastdicom.net.requestor import ClientAssociation, Proposal
 from fastdicom.reports import FailedObject, NamedPath, Progress, ProgressCallback, StoreReport
 from fastdicom.services.proposals import AssociationPlan, plan_associations
 from fastdicom.services.suboperations import Sender, Tally
-from fastdicom.transcode.plan import Conversions
+from fastdicom.transcoding.plan import Conversions
 
 Open = Callable[[Sequence[Proposal]], ClientAssociation]
 

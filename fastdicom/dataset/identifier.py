@@ -54,7 +54,7 @@ NUMBER_FORMATS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "
 BINARY_VRS = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "UN"])
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
-_NOT_SEVERAL = frozenset({"LT", "ST", "UT", "UR"})
+NOT_SEVERAL = frozenset({"LT", "ST", "UT", "UR"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,7 +403,7 @@ def _values(raw: _Raw, vr: str, charset: Charset) -> tuple[str, ...]:
     if vr in BINARY_VRS:
         return (raw.value.hex(),) if raw.value else ()
     text = charset.decode(raw.value, vr) if vr in TEXT_VRS else raw.value.decode("latin_1")
-    parts = [text] if vr in _NOT_SEVERAL else text.split("\\")
+    parts = [text] if vr in NOT_SEVERAL else text.split("\\")
     return tuple(part for part in (one.strip(" \0") for one in parts) if part)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS, Attribute
 from fastdicom.dataset.charset import UTF8, charset_of
-from fastdicom.dataset.identifier import Identifier, Key, Model, unsupported_keys
+from fastdicom.dataset.identifier import NOT_SEVERAL, Identifier, Key, Model, unsupported_keys
 from fastdicom.errors import UsageError
 from fastdicom.kernels.rows import vr_of
 
@@ -56,7 +56,8 @@ def _key(keyword: str, value: Any, known: dict[str, tuple[int, str]]) -> Key:
     tag, vr = _tag_and_vr(keyword, known)
     if vr == "SQ":
         return Key(tag, vr, (), tuple(_item(one, known) for one in _as_list(value) if one != ""))
-    texts = [text for one in _as_list(value) for text in _text(keyword, one).split("\\")]
+    given = [_text(keyword, one) for one in _as_list(value)]
+    texts = given if vr in NOT_SEVERAL else [text for one in given for text in one.split("\\")]
     return Key(tag, vr, tuple(text.strip() for text in texts if text.strip()))
 
 

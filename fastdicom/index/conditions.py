@@ -68,9 +68,9 @@ def condition_of(key: Key, options: Matching = DEFAULT_MATCHING) -> Condition:
     if key.vr == "PN":
         return (CALL, fuzzy_matcher(values)) if options.fuzzy else (NAME, name_patterns(values))
     if key.vr == "DA":
-        return _date(key)
+        return DATE, flat(date_ends(key))
     if key.vr == "TM":
-        return _time(key)
+        return TIME, flat(time_ends(key))
     if key.vr == "DT":
         return CALL, moment_matcher([_moment_range(key, value) for value in values])
     if key.vr in _NUMBERS:
@@ -138,41 +138,39 @@ def is_range(value: str) -> bool:
     return "-" in value
 
 
-def date_ends(key: Key) -> tuple[bytes, bytes]:
-    """The first and the last date of a DA key, b"" for an open end. Raises Refused."""
-    low, high = _ends(key)
-    for end in (low, high):
-        if end and not (len(end) == 8 and end.isascii() and end.isdigit()):
+def date_ends(key: Key) -> list[tuple[bytes, bytes]]:
+    """The first and the last date of each value of a DA key, b"" for an open end. Raises Refused."""
+    found = []
+    for value in key.values:
+        ends = _ends(value.replace(".", ""))
+        if any(end and not (len(end) == 8 and end.isascii() and end.isdigit()) for end in ends):
             raise _unreadable(key, "date")
-    return low.encode("ascii"), high.encode("ascii")
+        found.append((ends[0].encode("ascii"), ends[1].encode("ascii")))
+    return found
 
 
-def _ends(key: Key) -> tuple[str, str]:
-    if len(key.values) != 1:
-        raise _unreadable(key, "range")
-    value = key.values[0].replace(".", "") if key.vr == "DA" else key.values[0].replace(":", "")
+def time_ends(key: Key) -> list[tuple[bytes, bytes]]:
+    """The first and the last time of each value of a TM key as 12 digits, b"" for an open end.
+
+    A single value is a point; the end of a range is all of the second, minute or hour that it names.
+    Raises Refused.
+    """
+    found = []
+    for value in key.values:
+        low, high = (_time_digits(key, end) for end in _ends(value.replace(":", "")))
+        fill = b"9" if is_range(value) else b"0"
+        found.append((low and low.ljust(_TIME_DIGITS, b"0"), high and high.ljust(_TIME_DIGITS, fill)))
+    return found
+
+
+def _ends(value: str) -> tuple[str, str]:
     low, dash, high = value.partition("-")
     return (low.strip(), high.strip()) if dash else (value, value)
 
 
-def _date(key: Key) -> Condition:
-    if len(key.values) > 1 and not any(is_range(value) for value in key.values):
-        return ANY_OF, tuple(value.encode("utf-8") for value in key.values)
-    return DATE, date_ends(key)
-
-
-def _time(key: Key) -> Condition:
-    return TIME, time_ends(key)
-
-
-def time_ends(key: Key) -> tuple[bytes, bytes]:
-    """The first and the last time of a TM key as 12 digits, b"" for an open end. Raises Refused.
-
-    A single value is a point; the end of a range is all of the second, minute or hour that it names.
-    """
-    low, high = (_time_digits(key, end) for end in _ends(key))
-    fill = b"9" if is_range(key.values[0]) else b"0"
-    return low and low.ljust(_TIME_DIGITS, b"0"), high and high.ljust(_TIME_DIGITS, fill)
+def flat(ranges: list[tuple[bytes, bytes]]) -> tuple[bytes, ...]:
+    """Ranges as the kernel takes them."""
+    return tuple(end for ends in ranges for end in ends)
 
 
 def _time_digits(key: Key, end: str) -> bytes:

@@ -23,6 +23,9 @@ PAIRS = (
     (0x00400244, 0x00400245),  # Performed Procedure Step Start
     (0x00700082, 0x00700083),  # Presentation Creation
 )
+Ends = tuple[str, str]
+"""The first and the last that match, "" for an open end."""
+
 _DAY = datetime.timedelta(days=1)
 
 
@@ -30,15 +33,15 @@ _DAY = datetime.timedelta(days=1)
 class Pair:
     """One date with its time. sieve: a condition on the date alone that lets all matches pass.
 
-    dates, times: the first and last that match, "" for an open end, None when that key has no value.
+    dates, times: the ranges that match, None when that key has no value.
     combined: as one moment; else the date and the time of day each by itself. offset: of the asker's clock.
     """
 
     date: int
     time: int
     sieve: Condition
-    dates: tuple[str, str] | None
-    times: tuple[str, str] | None
+    dates: list[Ends] | None
+    times: list[Ends] | None
     combined: bool
     offset: datetime.timedelta | None
 
@@ -55,7 +58,7 @@ class Pair:
     def matches(self, date: bytes | None, time: bytes | None, zone: bytes | None) -> bool:
         """True when a date, its time and the clock that they are on match."""
         found = moment_from(date, time, zone)
-        if found is None:
+        if found is None or (self.dates is not None and not date) or (self.times is not None and not time):
             return False
         moment = found.first
         if self.offset is not None and found.offset is not None and time:
@@ -63,20 +66,21 @@ class Pair:
         day = moment.strftime("%Y%m%d").rjust(8, "0")
         clock = moment.strftime("%H%M%S%f")
         if self.combined and self.dates is not None and self.times is not None:
-            return _within(day + clock, *_joined(self.dates, self.times))
-        if self.dates is not None and not _within(day, *self.dates):
+            joined = [_joined(dates, times) for dates in self.dates for times in self.times]
+            return _within(day + clock, joined)
+        if self.dates is not None and not _within(day, self.dates):
             return False
-        return self.times is None or (bool(time) and _within(clock, *self.times))
+        return self.times is None or _within(clock, self.times)
 
 
-def _joined(dates: tuple[str, str], times: tuple[str, str]) -> tuple[str, str]:
+def _joined(dates: Ends, times: Ends) -> Ends:
     low = dates[0] and dates[0] + (times[0] or "0" * 12)
     high = dates[1] and dates[1] + (times[1] or "9" * 12)
     return low, high
 
 
-def _within(value: str, low: str, high: str) -> bool:
-    return value >= low and (not high or value <= high)
+def _within(value: str, ranges: list[Ends]) -> bool:
+    return any(value >= low and (not high or value <= high) for low, high in ranges)
 
 
 def pairs_of(identifier: Identifier, options: Matching, tags: set[int]) -> list[Pair]:
@@ -112,16 +116,14 @@ def _pair(
     return Pair(date_tag, time_tag, sieve, dates, times, combined, offset)
 
 
-def _texts(ends: tuple[bytes, bytes]) -> tuple[str, str]:
-    return ends[0].decode("ascii"), ends[1].decode("ascii")
+def _texts(ranges: list[tuple[bytes, bytes]]) -> list[Ends]:
+    return [(low.decode("ascii"), high.decode("ascii")) for low, high in ranges]
 
 
-def _widened(dates: tuple[str, str], widen: bool) -> tuple[bytes, bytes]:
+def _widened(dates: list[Ends], widen: bool) -> tuple[bytes, ...]:
     """A day more at both ends: clocks are at most a day apart."""
-    low, high = dates
-    if widen:
-        low, high = _moved(low, -_DAY), _moved(high, _DAY)
-    return low.encode("ascii"), high.encode("ascii")
+    moved = [(_moved(low, -_DAY), _moved(high, _DAY)) for low, high in dates] if widen else dates
+    return tuple(end.encode("ascii") for ends in moved for end in ends)
 
 
 def _moved(date: str, by: datetime.timedelta) -> str:

@@ -65,8 +65,10 @@ def _ranges(prefix: bytes, vr: str, kind: int, operand: Any) -> list[Range] | No
     if kind in (ANY_OF, MEMBER):
         return [_exact(prefix, opaque(one) if vr == "UI" else one) for one in operand]
     if kind == DATE:
-        low, high = operand
-        return [(prefix + low, prefix + (high or b"") + _END)]
+        return [
+            (prefix + low, prefix + high + _END)
+            for low, high in zip(operand[::2], operand[1::2], strict=True)
+        ]
     if kind == NAME:
         return _all([_pattern(prefix, _longest_group(one)) for one in operand])
     if kind == LIKE:

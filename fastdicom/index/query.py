@@ -33,7 +33,6 @@ from fastdicom.index.conditions import (
     condition_of,
 )
 from fastdicom.index.pairs import Pair, pairs_of
-from fastdicom.index.schema import Summary
 from fastdicom.index.sequences import SequenceKey, asks_for_all
 from fastdicom.kernels.query import CALL, NAME, Selector
 from fastdicom.kernels.query import COMPUTED as COMPUTED_LEVEL
@@ -51,17 +50,17 @@ Check = Callable[[Selector], bool]
 """What is left to decide about an entity whose row the kernel has let pass."""
 
 _COMPUTED_VR = {MODALITIES_IN_STUDY: "CS", SOP_CLASSES_IN_STUDY: "UI"}
-_FROM_SUMMARY: dict[int, tuple[int, Callable[[Summary], bytes]]] = {
-    MODALITIES_IN_STUDY: (1, lambda summary: summary.modalities),
-    SOP_CLASSES_IN_STUDY: (1, lambda summary: summary.sop_classes),
-    0x00201200: (0, lambda summary: b"%d" % summary.studies),
-    0x00201202: (0, lambda summary: b"%d" % summary.series),
-    0x00201204: (0, lambda summary: b"%d" % summary.instances),
-    0x00201206: (1, lambda summary: b"%d" % summary.series),
-    0x00201208: (1, lambda summary: b"%d" % summary.instances),
-    0x00201209: (2, lambda summary: b"%d" % summary.instances),
+_COUNTED = {
+    0x00201200: (0, 1),
+    0x00201202: (0, 2),
+    0x00201204: (0, 3),
+    0x00201206: (1, 2),
+    0x00201208: (1, 3),
+    0x00201209: (2, 3),
+    MODALITIES_IN_STUDY: (1, 4),
+    SOP_CLASSES_IN_STUDY: (1, 5),
 }
-"""Computed attribute -> (level of the tally, how to read it)."""
+"""Computed attribute -> (level of the tally, its field: Selector.counts)."""
 _PIXELS_AND_BEYOND = 0x7FE00000
 
 
@@ -184,11 +183,10 @@ class Query:
         )
         for tag, (_, value) in fixed.items():
             self.selector.set(self._index[tag], value)
-        self._counted: dict[int, list[tuple[int, Callable[[Summary], bytes]]]] = {}
-        for tag, (level, read) in _FROM_SUMMARY.items():
+        for tag, (level, field) in _COUNTED.items():
             if tag in self._slots:
-                self._counted.setdefault(level, []).append((self._index[tag], read))
-        self.tally_levels = tuple(sorted(self._counted))
+                self.selector.counts(self._index[tag], level, field)
+        self.tally_levels = tuple(sorted({_COUNTED[tag][0] for tag in _COUNTED if tag in self._slots}))
         known = {*COMPUTED, *fixed, *self._attributes}
         self.file_tags = tuple(tag for tag in sorted(self._slots) if tag not in known)
 
@@ -217,15 +215,6 @@ class Query:
     def passes(self, level: int) -> bool:
         """What the kernel could not decide about the row that it has let pass."""
         return all(check(self.selector) for check in self._checks.get(level, ()))
-
-    def set_tally(self, level: int, packed: bytes) -> bool:
-        """Fill in what is counted at a level; True when it matches."""
-        summary = Summary(packed)
-        for index, read in self._counted[level]:
-            self.selector.set(index, read(summary))
-            if not self.selector.matches(index):
-                return False
-        return True
 
     # Answers.
 

@@ -109,7 +109,10 @@ class Tally:
     sop_classes: dict[bytes, int] = field(default_factory=dict)
 
     def pack(self) -> bytes:
-        """The value in `tallies`: fixed part, the two lists as C-FIND answers them, their counts."""
+        """The value in `tallies`: fixed part, the two lists as C-FIND answers them, their counts.
+
+        The query kernel reads it too (Selector.count).
+        """
         modalities = b"\\".join(self.modalities)
         sop_classes = b"\\".join(self.sop_classes)
         counts = (*self.modalities.values(), *self.sop_classes.values())
@@ -137,29 +140,6 @@ class Tally:
             dict(zip(modalities, counts[:modality_count], strict=True)),
             dict(zip(sop_classes, counts[modality_count:], strict=True)),
         )
-
-
-class Summary:
-    """A packed Tally that is only looked at: for answers, where unpacking all of it would cost."""
-
-    __slots__ = ("_class_length", "_data", "_modality_length", "instances", "series", "studies")
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        fixed = _TALLY.unpack_from(data)
-        self.studies, self.series, self.instances = fixed[:3]
-        self._modality_length, self._class_length = fixed[6:]
-
-    @property
-    def modalities(self) -> bytes:
-        """Modalities in Study (0008,0061)."""
-        return self._data[_TALLY.size : _TALLY.size + self._modality_length]
-
-    @property
-    def sop_classes(self) -> bytes:
-        """SOP Classes in Study (0008,0062)."""
-        at = _TALLY.size + self._modality_length
-        return self._data[at : at + self._class_length]
 
 
 def count_in(counts: dict[bytes, int], value: bytes) -> None:

@@ -16,6 +16,7 @@ _MOMENT = re.compile(
     r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6}))?)?)?)?)?)?([+-]\d{4})?"
 )
 _OFFSET = re.compile(r"([+-])(\d\d)(\d\d)")
+_ANY_DAY = "20000101"
 _FIRST = datetime.datetime.min
 _LAST = datetime.datetime.max
 
@@ -164,8 +165,11 @@ def moment_matcher(ranges: list[MomentRange]) -> Callable[[bytes | None], bool]:
 
 
 def moment_from(date: bytes | None, time: bytes | None, offset: bytes | None) -> Moment | None:
-    """The moment that a DA and a TM element name, by the first value of each; None without a date."""
-    day = _first_value(date).replace(".", "")
+    """The moment that a DA and a TM element name, by the first value of each; None when it is none.
+
+    Without a date element the time is one of an arbitrary day.
+    """
+    day = _first_value(date).replace(".", "") or _ANY_DAY
     clock = _first_value(time).replace(":", "")
     zone = offset_of(_first_value(offset))
     found = moment_of(day + clock) if clock else None

@@ -176,33 +176,33 @@ class Walk:
     def _scan_until_wanted(self, position: bytes) -> Generator[int | None, None, bytes | None]:
         """The rows from a key on; returns the key to go on from when the map has to grow, else None."""
         cursor = self._txn.cursor(db=self._db["patients" if self._top == PATIENT else "studies"])
-        more = cursor.set_range(position) if position else cursor.first()
-        blocks = 0
-        while more:
-            key = bytes(cursor.key())
-            yield from self._block(key, cursor.value())
-            blocks += 1
+        if not (cursor.set_range(position) if position else cursor.first()):
+            return None
+        take_packed, top = self._selector.take_packed, self._top
+        for blocks, (key, block) in enumerate(cursor, 1):
+            if len(key) > SERIAL.size:
+                yield from self._lone_row(bytes(key), block)
+            else:
+                slot = take_packed(top, block, 0)
+                if slot >= 0:
+                    yield from self._block(SERIAL.unpack(key)[0] * SLOTS, block, slot)
             if not blocks % _BLOCKS_A_BREATH:
                 yield None
                 if self._store.wanted:
-                    return key + b"\0"
-            more = cursor.next()
+                    return bytes(key) + b"\0"
         return None
 
-    def _block(self, key: bytes, block: Any) -> Iterator[int]:
-        """What matches in a block, or in a row that stands alone."""
-        first = SERIAL.unpack_from(key)[0] * SLOTS
-        selector, top = self._selector, self._top
-        if len(key) > SERIAL.size:
-            serial = first + key[-1]
-            if selector.take(top, block) and self._complete(top, serial, None, 0):
-                yield serial
-            return
-        slot = selector.take_packed(top, block, 0)
+    def _block(self, first: int, block: Any, slot: int) -> Iterator[int]:
+        """What matches in a block, from a slot on that does so far. first: serial of the first slot."""
         while slot >= 0:
-            if self._complete(top, first + slot, block, slot):
+            if self._complete(self._top, first + slot, block, slot):
                 yield first + slot
-            slot = selector.take_packed(top, block, slot + 1)
+            slot = self._selector.take_packed(self._top, block, slot + 1)
+
+    def _lone_row(self, key: bytes, row: Any) -> Iterator[int]:
+        serial = SERIAL.unpack_from(key)[0] * SLOTS + key[-1]
+        if self._selector.take(self._top, row) and self._complete(self._top, serial, None, 0):
+            yield serial
 
     def _fetch(self, planned: list[bytes]) -> Iterator[int | None]:
         """The rows that the plan has named."""
@@ -241,8 +241,8 @@ class Walk:
         return int(SERIAL.unpack(parts(row)[0])[0])
 
     def _set_tally(self, level: int, serial: int) -> bool:
-        key = b"%d" % level + SERIAL.pack(serial)
-        return self._query.set_tally(level, bytes(self._txn.get(key, db=self._db["tallies"])))
+        tally = self._txn.get(b"%d" % level + SERIAL.pack(serial), db=self._db["tallies"])
+        return self._selector.count(level, tally)
 
     # Below a study.
 

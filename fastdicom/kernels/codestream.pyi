@@ -1,4 +1,4 @@
-"""What a codestream claims about itself, read before any decoder sees it; see `fastdicom.transcode.gate`.
+"""What a codestream claims about itself, read before any decoder sees it; see `fastdicom.transcoding.gate`.
 
 Syntax is judged here: segments in order and inside the data, tables that are possible, parameters that the
 process has. Nothing is decoded, nothing allocated from a length field, and the time is linear in the length

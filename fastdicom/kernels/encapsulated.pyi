@@ -1,6 +1,6 @@
 """Encapsulated Pixel Data: where the fragments are, and which of them make which frame. PS3.5 A.4.
 
-transcode/frames.py is the way to use this; here are the scans that its decisions are made from.
+transcoding/frames.py is the way to use this; here are the scans that its decisions are made from.
 """
 
 from typing_extensions import Buffer

@@ -20,9 +20,9 @@ LIKE: int
 NAME: int
 """As LIKE for VR PN; operand: a tuple of folded patterns (index/folding.py)."""
 DATE: int
-"""Operand: (from, to) of 8 digits each, both included; b"" leaves an end open."""
+"""Operand: (from, to, from, to, ...) of 8 digits each, both included; b"" leaves an end open."""
 TIME: int
-"""Operand: (from, to) of 12 digits each (HHMMSSFFFFFF), both included; b"" leaves an end open."""
+"""As DATE with 12 digits each: HHMMSSFFFFFF."""
 MEMBER: int
 """As ANY_OF; operand: a frozenset of bytes, for long lists."""
 CALL: int
@@ -41,7 +41,6 @@ class Selector:
     and everywhere for a damaged row.
     """
 
-    count: int
     non_ascii: bool
     """Whether the last answer of `encode` has text that is not ASCII."""
     visited: int
@@ -73,6 +72,13 @@ class Selector:
 
     def set(self, index: int, value: bytes | None, vr: str | None = None) -> None:
         """Give slot `index` a value, None for absent, until the next row of its level; and another VR."""
+
+    def counts(self, index: int, level: int, counted: int) -> None:
+        """Slot `index` holds a field of the tallies of a level: 1 studies, 2 series, 3 instances,
+        4 Modalities in Study, 5 SOP Classes in Study."""
+
+    def count(self, level: int, tally: Buffer) -> bool:
+        """Fill in the slots that hold fields of this tally; True when they match."""
 
     def value(self, index: int) -> bytes | None:
         """What slot `index` holds now; None when it is absent."""

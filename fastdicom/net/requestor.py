@@ -77,6 +77,7 @@ class ClientAssociation(Connection):
         timing = timing or Timing()
         transport = Transport(_connected(host, port, timing.connect_s))
         transport.watch = watch
+        transport.acknowledges_at_once = True
         association = Association(
             PduReader(_BUFFER, max_length, 1 << 20),
             acceptor=False,

@@ -29,11 +29,16 @@ class Watch(Protocol):
 
 
 class Transport:
-    """A connected socket. Every method raises ConnectionLost when the connection is over."""
+    """A connected socket. Every method raises ConnectionLost when the connection is over.
+
+    acknowledges_at_once: for a peer that writes its PDUs in two pieces under Nagle's algorithm (DCMTK
+    does): the second piece waits for our ACK, which the kernel would delay by 40 ms.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.watch: Watch | None = None
+        self.acknowledges_at_once = False
         self._timeout = -1.0
         self.received = 0
         self.sent = 0
@@ -50,6 +55,8 @@ class Transport:
             self._wait(select.POLLIN, timeout_s)
         elif timeout_s != self._timeout:
             self._set_timeout(timeout_s)
+        if self.acknowledges_at_once:
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)  # it does not last
         try:
             count = self.sock.recv_into(into)
         except BlockingIOError:

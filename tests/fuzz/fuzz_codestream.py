@@ -9,8 +9,8 @@ import struct
 
 from fastdicom.errors import CodecError
 from fastdicom.kernels import codestream
-from fastdicom.transcode import gate
-from fastdicom.transcode.gate import ImageAttributes
+from fastdicom.transcoding import gate
+from fastdicom.transcoding.gate import ImageAttributes
 from tests.fuzz import driver
 from tests.support import jpeg2000_reference as j2k
 from tests.support import jpeg_reference as jpeg

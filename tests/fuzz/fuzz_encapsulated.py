@@ -10,7 +10,7 @@ import struct
 
 from fastdicom.errors import CodecError, MalformedDataset
 from fastdicom.kernels import encapsulated, rle
-from fastdicom.transcode.frames import Frames
+from fastdicom.transcoding.frames import Frames
 from tests.fuzz import driver
 from tests.support.items import cut, jpeg, jpeg_2000, offsets_of, table_of, value_of
 

@@ -17,7 +17,7 @@ from fastdicom.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
-from fastdicom.transcode.native import recode
+from fastdicom.transcoding.native import recode
 from tests.support.elements import BIG, EXPLICIT, IMPLICIT, Coding, Element, decode
 from tests.support.real_files import RealDataset, shared
 

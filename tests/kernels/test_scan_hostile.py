@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 
 import pytest
 
 from fastdicom.dataset.attributes import ATTRIBUTES
+from fastdicom.errors import MalformedDataset
+from fastdicom.kernels.recode import Recoder
 from fastdicom.kernels.scan import Scanner
 from tests.support.elements import (
     CODINGS,
@@ -135,38 +138,69 @@ def sequence_end(length: int = 0) -> bytes:
 
 MODALITY_HEAD = head(MODALITY, "CS", 4, EXPLICIT)
 FRAGMENTS = head(PIXEL_DATA, "OB", UNDEFINED, EXPLICIT)
+LONGER, ITEM_WANTED = "is longer than what encloses it", "stands where an item has to be"
+# What stands there, what is said of it, and which byte of it is named.
 LIES = {
-    "no VR": b"\x08\0\x60\0\x02\0\0\0CT",
-    "VR in small letters": b"\x08\0\x60\0cs\x02\0CT",
-    "value to 4 GB": head(PIXEL_DATA, "OW", 0xFFFFFFFE, EXPLICIT) + bytes(100),
-    "unknown VR with text as length": b"\x08\0\x60\0ZZ\0\0abcd" + bytes(100),
-    "item longer than its sequence": sequence(8) + item(0xFFFF) + bytes(99999),
-    "sequence longer than its item": sequence(20) + item(12) + sequence(9) + bytes(100),
-    "value longer than its item": sequence(18) + item(10) + MODALITY_HEAD + bytes(100),
-    "head longer than its item": sequence(12) + item(4) + MODALITY_HEAD + bytes(100),
-    "no item in a sequence": sequence() + MODALITY_HEAD,
-    "item at the top": item(0),
-    "sequence end in an open item": sequence() + item() + sequence_end(),
-    "item end in a sequence": sequence() + item_end(),
-    "item end with a length": sequence() + item() + item_end(4),
-    "sequence end with a length": sequence() + sequence_end(4) + bytes(4),
-    "fragment of undefined length": FRAGMENTS + item(),
-    "fragment to 4 GB": FRAGMENTS + item(0xFFFFFFF0),
-    "fragments without end": FRAGMENTS + item(2) + b"12",
-    "element among fragments": FRAGMENTS + MODALITY_HEAD,
-    "end of fragments with a length": FRAGMENTS + sequence_end(2),
-    "text of undefined length": head(0x00081190, "UT", UNDEFINED, EXPLICIT),
-    "open sequence": sequence(),
-    "open item": sequence() + item(),
+    "no VR": (b"\x08\0\x60\0\x02\0\0\0CT", "has no VR", 0),
+    "VR in small letters": (b"\x08\0\x60\0cs\x02\0CT", "has no VR", 0),
+    "value to 4 GB": (head(PIXEL_DATA, "OW", 0xFFFFFFFE, EXPLICIT) + bytes(100), "is cut short", 0),
+    "unknown VR with text as length": (b"\x08\0\x60\0ZZ\0\0abcd" + bytes(100), "is cut short", 0),
+    "item longer than its sequence": (sequence(8) + item(0xFFFF) + bytes(99999), LONGER, 12),
+    "sequence longer than its item": (sequence(20) + item(12) + sequence(9) + bytes(100), LONGER, 20),
+    "value longer than its item": (sequence(18) + item(10) + MODALITY_HEAD + bytes(100), LONGER, 20),
+    "value longer than what is around its open item": (
+        sequence(18) + item() + MODALITY_HEAD + bytes(100),
+        LONGER,
+        20,
+    ),
+    "fragment longer than its item": (sequence(36) + item(28) + FRAGMENTS + item(9) + bytes(99), LONGER, 32),
+    "head longer than its item": (sequence(12) + item(4) + MODALITY_HEAD + bytes(99), "does not fit", 20),
+    "no item in a sequence": (sequence() + MODALITY_HEAD + bytes(4), ITEM_WANTED, 12),
+    "item at the top": (item(0), "stands where an element has to be", 0),
+    "sequence end in an open item": (sequence() + item() + sequence_end(), "stands where an element", 20),
+    "item end in a sequence": (sequence() + item_end(), ITEM_WANTED, 12),
+    "item end with a length": (
+        sequence() + item() + item_end(4) + bytes(4),
+        "is a delimiter with a length",
+        20,
+    ),
+    "sequence end with a length": (
+        sequence() + sequence_end(4) + bytes(4),
+        "is a delimiter with a length",
+        12,
+    ),
+    "fragment of undefined length": (FRAGMENTS + item(), "is a fragment of undefined length", 12),
+    "fragment to 4 GB": (FRAGMENTS + item(0xFFFFFFF0), "is cut short", 12),
+    "fragments without end": (FRAGMENTS + item(2) + b"12", "is open at", 22),
+    "element among fragments": (FRAGMENTS + MODALITY_HEAD + bytes(4), ITEM_WANTED, 12),
+    "end of fragments with a length": (
+        FRAGMENTS + sequence_end(2) + bytes(2),
+        "is a delimiter with a length",
+        12,
+    ),
+    "text of undefined length": (head(0x00081190, "UT", UNDEFINED, EXPLICIT), "may not have undefined", 0),
+    "open sequence": (sequence(), "is open at", 12),
+    "open item": (sequence() + item(), "is open at", 20),
+    "cut head": (b"\x08\0\x60\0", "ends inside an element's head", 0),
 }
 
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lie_is_refused_at_the_byte_where_it_stands(lie: str) -> None:
     innocent = encode(SMALL[:2], EXPLICIT)
-    error = refused(innocent + LIES[lie])
-    assert len(innocent) <= error.offset <= len(innocent + LIES[lie])
+    data, sentence, offset = LIES[lie]
+    error = refused(innocent + data)
+    assert sentence in str(error)
+    assert error.offset == len(innocent) + offset
     assert f"byte {error.offset}" in str(error)
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_the_recoder_says_the_same_of_it(lie: str) -> None:
+    data, sentence, offset = LIES[lie]
+    with pytest.raises(MalformedDataset, match=re.escape(sentence)) as caught:
+        Recoder(data, True, False, False, False, encapsulated=True)
+    assert caught.value.offset == offset
 
 
 def test_memory_does_not_follow_a_length_field() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fastdicom.errors import CodecError, MalformedDataset
 from fastdicom.kernels import colour, pixels, rle
-from fastdicom.transcode.frames import Frames, basic_offset_table, encapsulate, extended_offset_table
+from fastdicom.transcoding.frames import Frames, basic_offset_table, encapsulate, extended_offset_table
 from tests.support import rle_reference as reference
 from tests.support.items import DELIMITER, cut, item, jpeg
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from fastdicom.transcode.gate import ImageAttributes
+from fastdicom.transcoding.gate import ImageAttributes
 
 
 def picture(

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "fastdicom"
 ROW = re.compile(r"^\| (`[a-z`, ]+`) \| [^|]+ \| ([^|]+) \|$", re.MULTILINE)
-IN_WORKERS = ("transcode/libraries.py", "transcode/worker_process.py")  # processes of their own
+IN_WORKERS = ("transcoding/libraries.py", "transcoding/worker_process.py")  # processes of their own
 HEAVY = {"pydicom", "numpy", "imagecodecs", "jpeg_ls", "pylibjpeg"}
 
 

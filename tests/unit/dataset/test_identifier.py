@@ -69,9 +69,13 @@ def test_every_encoding_says_the_same(syntax: str) -> None:
     item = Dataset()
     item.ScheduledProcedureStepID = "S1 "
     dataset = query(
-        SpecificCharacterSet="ISO_IR 100", PatientName="Müller*", StudyInstanceUID=["1.2", "1.3"], Rows=512,
-        StudyDate="20240101-", RequestAttributesSequence=[item],
-    )  # fmt: skip
+        SpecificCharacterSet="ISO_IR 100",
+        PatientName="Müller*",
+        StudyInstanceUID=["1.2", "1.3"],
+        Rows=512,
+        StudyDate="20240101-",
+        RequestAttributesSequence=[item],
+    )
     dataset.add_new(0x00091001, "UN", b"ab")
     found = decode_identifier(encoded(dataset, syntax), syntax, "STUDY")
     assert (found.level, found.transfer_syntax_uid) == ("STUDY", syntax)
@@ -201,9 +205,13 @@ def test_lengths_that_lie_are_refused() -> None:
 
 def test_keywords_make_the_same_identifier() -> None:
     found = identifier_from_keywords(
-        "study", PatientName="DOE*", StudyDate=datetime.date(2024, 1, 2), ModalitiesInStudy=["CT", "MR"],
-        StudyTime="", RequestedProcedureCodeSequence={"CodeValue": "X"},
-    )  # fmt: skip
+        "study",
+        PatientName="DOE*",
+        StudyDate=datetime.date(2024, 1, 2),
+        ModalitiesInStudy=["CT", "MR"],
+        StudyTime="",
+        RequestedProcedureCodeSequence={"CodeValue": "X"},
+    )
     assert found.level == "STUDY"
     assert found.values(0x00080020) == ("20240102",)
     assert found.values(0x00080061) == ("CT", "MR")

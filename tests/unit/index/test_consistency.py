@@ -87,11 +87,18 @@ def apply(index: Index, model: Model, changes: list[Change], batch_size: int) ->
         else:
             modality = MODALITIES[(series + patient) % 4]
             change = put(
-                f"1.{sop}", f"2.{series}", f"3.{study}", path=f"b/{number}", size=number + 1, replace=replace,
-                PatientID=f"P{patient}", Modality=modality,
+                f"1.{sop}",
+                f"2.{series}",
+                f"3.{study}",
+                path=f"b/{number}",
+                size=number + 1,
+                replace=replace,
+                PatientID=f"P{patient}",
+                Modality=modality,
                 PatientName=f"Nä{patient}" if replace else f"N{patient}",
-                charset="ISO_IR 100", codec="latin-1",
-            )  # fmt: skip
+                charset="ISO_IR 100",
+                codec="latin-1",
+            )
             batch.append(change)
             model.put(change, f"P{patient}", modality)
         if len(batch) == batch_size:
@@ -119,9 +126,15 @@ def check(index: Index, model: Model) -> None:
 
 def check_studies(index: Index, model: Model) -> None:
     keys = dict.fromkeys(
-        ("PatientID", "StudyInstanceUID", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances",
-         "ModalitiesInStudy"), "",
-    )  # fmt: skip
+        (
+            "PatientID",
+            "StudyInstanceUID",
+            "NumberOfStudyRelatedSeries",
+            "NumberOfStudyRelatedInstances",
+            "ModalitiesInStudy",
+        ),
+        "",
+    )
     answers = {answer.StudyInstanceUID: answer for answer in found(index, ask("STUDY", **keys))}
     assert set(answers) == set(model.patients)
     instances = Counter(one.record.study_instance_uid for one in model.instances.values())
@@ -138,9 +151,14 @@ def check_studies(index: Index, model: Model) -> None:
 
 def check_patients(index: Index, model: Model) -> None:
     keys = dict.fromkeys(
-        ("PatientID", "NumberOfPatientRelatedStudies", "NumberOfPatientRelatedSeries",
-         "NumberOfPatientRelatedInstances"), "",
-    )  # fmt: skip
+        (
+            "PatientID",
+            "NumberOfPatientRelatedStudies",
+            "NumberOfPatientRelatedSeries",
+            "NumberOfPatientRelatedInstances",
+        ),
+        "",
+    )
     answers = {answer.PatientID: answer for answer in found(index, ask("PATIENT", "PATIENT", **keys))}
     assert set(answers) == set(model.patients.values())
     for patient, answer in answers.items():

@@ -16,7 +16,7 @@ from fastdicom.standard.transfer_syntaxes import (
     IMPLICIT_VR_LITTLE_ENDIAN,
     KNOWN,
 )
-from fastdicom.transcode.native import Buffer, recode
+from fastdicom.transcoding.native import Buffer, recode
 
 # What keeps most comes first: Implicit VR loses the VRs of private elements.
 NATIVE_BY_PREFERENCE = (

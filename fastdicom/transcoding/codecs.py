@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from fastdicom.errors import CodecError
 from fastdicom.kernels import jpeg_lossless, pixels, rle
-from fastdicom.transcode import gate
-from fastdicom.transcode.gate import Codestream, ImageAttributes
+from fastdicom.transcoding import gate
+from fastdicom.transcoding.gate import Codestream, ImageAttributes
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from fastdicom.transcode.workers import Job, Workers
+    from fastdicom.transcoding.workers import Job, Workers
 
 JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
 JPEG_EXTENDED: Final = "1.2.840.10008.1.2.4.51"
@@ -88,7 +88,7 @@ def decode_frame(
     Raises CodecError (offset: bytes into `data`) for what cannot be decoded right, Unavailable without a
     worker.
 
-    >>> from fastdicom.transcode.codecs import RLE_LOSSLESS, ImageAttributes, decode_frame, encode_frame
+    >>> from fastdicom.transcoding.codecs import RLE_LOSSLESS, ImageAttributes, decode_frame, encode_frame
     >>> image = ImageAttributes(rows=2, columns=4)
     >>> bytes(decode_frame(RLE_LOSSLESS, encode_frame(RLE_LOSSLESS, b"aaaabcde", image), image))
     b'aaaabcde'
@@ -141,7 +141,7 @@ def _extend_sign(frame: bytearray, found: Codestream, image: ImageAttributes) ->
 def _decode_with_libraries(
     found: Codestream, data: memoryview, image: ImageAttributes, colour: ColourChoice, workers: Workers
 ) -> bytearray:
-    from fastdicom.transcode.workers import LibraryRefused, budget_for
+    from fastdicom.transcoding.workers import LibraryRefused, budget_for
 
     operations = LIBRARY_DECODERS[found.coding]
     if found.coding == "htj2k" and not found.lossless:
@@ -162,7 +162,7 @@ def _decode_with_libraries(
 
 
 def _decode_job(operation: str, found: Codestream, image: ImageAttributes, colour: ColourChoice) -> Job:
-    from fastdicom.transcode.workers import Job
+    from fastdicom.transcoding.workers import Job
 
     return Job(
         operation,
@@ -298,7 +298,7 @@ def _loss(transfer_syntax_uid: str, quality: Quality | None) -> float:
 def _encode_job(
     transfer_syntax_uid: str, image: ImageAttributes, precision: int, quality: Quality | None
 ) -> Job:
-    from fastdicom.transcode.workers import Job
+    from fastdicom.transcoding.workers import Job
 
     signed = bool(image.pixel_representation)
     return Job(
@@ -313,7 +313,7 @@ def _encode_job(
 
 
 def _encode_with_library(job: Job, frame: Buffer, image: ImageAttributes, workers: Workers) -> bytes:
-    from fastdicom.transcode.workers import budget_for
+    from fastdicom.transcoding.workers import budget_for
 
     length_max = 2 * image.frame_length + CODESTREAM_LENGTH_EXTRA
     return bytes(workers.run(job, frame, length_max, budget_for(image.frame_length)))
@@ -329,7 +329,7 @@ _shared_lock = threading.Lock()
 def shared_workers() -> Workers:
     """The pool of whoever does not bring one; made at the first call, its processes at the first job."""
     global _shared
-    from fastdicom.transcode.workers import Workers
+    from fastdicom.transcoding.workers import Workers
 
     with _shared_lock:
         if _shared is None:

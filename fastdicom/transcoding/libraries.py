@@ -17,7 +17,7 @@ import numpy
 from numpy.typing import NDArray
 
 from fastdicom.errors import CodecError
-from fastdicom.transcode.workers import Job
+from fastdicom.transcoding.workers import Job
 
 Pixels = NDArray[numpy.integer[Any]]
 

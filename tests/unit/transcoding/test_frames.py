@@ -1,4 +1,4 @@
-"""fastdicom/transcode/frames.py: frames out of fragments, and back."""
+"""fastdicom/transcoding/frames.py: frames out of fragments, and back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydicom.encaps import generate_frames
 from pydicom.uid import UID
 
 from fastdicom.errors import CodecError, MalformedDataset
-from fastdicom.transcode.frames import (
+from fastdicom.transcoding.frames import (
     Frames,
     FrameWriter,
     basic_offset_table,

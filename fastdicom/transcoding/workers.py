@@ -37,7 +37,7 @@ COPY_LENGTH: Final = 4 << 20
 
 _BOOTSTRAP: Final = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[2]);"
-    "from fastdicom.transcode.worker_process import serve; serve(int(sys.argv[1]))"
+    "from fastdicom.transcoding.worker_process import serve; serve(int(sys.argv[1]))"
 )
 
 
@@ -86,7 +86,7 @@ def budget_for(native_length: int) -> Budget:
 class Workers:
     """A pool of codec workers, shared by all threads; nothing is started before the first job.
 
-    >>> from fastdicom.transcode.workers import Workers
+    >>> from fastdicom.transcoding.workers import Workers
     >>> with Workers(count=2) as workers:
     ...     pass  # workers.run(job, data, result_length_max)
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastdicom.standard.transfer_syntaxes import KNOWN, NATIVE
-from fastdicom.transcode.plan import Conversions, PassThrough, Recode, Refuse, plan
+from fastdicom.transcoding.plan import Conversions, PassThrough, Recode, Refuse, plan
 from tests.support.elements import EXPLICIT, IMPLICIT, encode
 from tests.support.scanning import SMALL
 

@@ -1,4 +1,4 @@
-"""transcode/gate.py: claims against the Image Pixel attributes, and what a codestream is taken for."""
+"""transcoding/gate.py: claims against the Image Pixel attributes, and what a codestream is taken for."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from pydicom.encaps import generate_frames
 
 from fastdicom.errors import CodecError
-from fastdicom.transcode import codecs, gate
-from fastdicom.transcode.gate import ImageAttributes
+from fastdicom.transcoding import codecs, gate
+from fastdicom.transcoding.gate import ImageAttributes
 from tests.support import jpeg2000_reference as j2k
 from tests.support import jpeg_reference as jpeg
 from tests.support.images import IMAGES

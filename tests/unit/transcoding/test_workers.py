@@ -1,4 +1,4 @@
-"""transcode/workers.py: a poisoned frame fails alone, within its budget, and nobody else waits for it."""
+"""transcoding/workers.py: a poisoned frame fails alone, within its budget, and nobody else waits for it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import numpy
 import pytest
 
 from fastdicom.errors import CodecError, UsageError
-from fastdicom.transcode import workers as module
-from fastdicom.transcode.workers import Budget, Job, LibraryRefused, Workers, budget_for
+from fastdicom.transcoding import workers as module
+from fastdicom.transcoding.workers import Budget, Job, LibraryRefused, Workers, budget_for
 from tests.support.images import picture
 
 ROWS, COLUMNS = 64, 80
@@ -189,8 +189,8 @@ def test_closing_ends_the_processes() -> None:
 
 FORKING = """
 import os, sys
-from fastdicom.transcode import codecs
-from fastdicom.transcode.gate import ImageAttributes
+from fastdicom.transcoding import codecs
+from fastdicom.transcoding.gate import ImageAttributes
 image = ImageAttributes(40, 40)
 pixels = bytes(range(40)) * 40
 def roundtrip():

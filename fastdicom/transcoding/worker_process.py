@@ -16,7 +16,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from fastdicom.transcode.workers import Job
+from fastdicom.transcoding.workers import Job
 
 Run = Callable[[Job, memoryview], memoryview]
 
@@ -30,7 +30,7 @@ def serve(descriptor: int) -> None:
     """Answer jobs from the socket `descriptor` until it closes."""
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    from fastdicom.transcode.libraries import run  # and numpy with it
+    from fastdicom.transcoding.libraries import run  # and numpy with it
 
     with socket.socket(fileno=descriptor) as parent:
         while True:

@@ -1,4 +1,4 @@
-"""transcode/codecs.py: every syntax both ways, and the traps of the libraries, found by running them."""
+"""transcoding/codecs.py: every syntax both ways, and the traps of the libraries, found by running them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from pydicom.encaps import encapsulate, generate_frames
 
 from fastdicom.errors import CodecError
 from fastdicom.standard.transfer_syntaxes import KNOWN
-from fastdicom.transcode import codecs, gate, libraries
-from fastdicom.transcode.codecs import Quality
-from fastdicom.transcode.gate import ImageAttributes
-from fastdicom.transcode.workers import Budget, Job, Workers
+from fastdicom.transcoding import codecs, gate, libraries
+from fastdicom.transcoding.codecs import Quality
+from fastdicom.transcoding.gate import ImageAttributes
+from fastdicom.transcoding.workers import Budget, Job, Workers
 from tests.support.images import COLUMNS, IMAGES, ROWS, picture
 from tests.support.shared_data import manifest, shared_data
-from tests.unit.transcode.test_gate import BROKEN_ON_PURPOSE, image_of
+from tests.unit.transcoding.test_gate import BROKEN_ON_PURPOSE, image_of
 
 LOSSLESS = (
     codecs.RLE_LOSSLESS,
@@ -288,7 +288,7 @@ def test_the_shared_pool_can_be_closed_and_comes_back() -> None:
 
 def test_importing_imports_no_library() -> None:
     code = (
-        "import sys, fastdicom, fastdicom.transcode.codecs, fastdicom.transcode.workers\n"
+        "import sys, fastdicom, fastdicom.transcoding.codecs, fastdicom.transcoding.workers\n"
         "assert not {'numpy', 'imagecodecs', 'jpeg_ls', 'rle', 'openjpeg'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -7,8 +7,8 @@ import zlib
 import pytest
 
 from fastdicom.errors import MalformedDataset, Refused, UsageError
-from fastdicom.transcode import native
-from fastdicom.transcode.native import recode
+from fastdicom.transcoding import native
+from fastdicom.transcoding.native import recode
 from tests.support.elements import BIG, EXPLICIT, IMPLICIT, Element, encode
 from tests.support.scanning import SMALL
 

@@ -1,0 +1,345 @@
+"""What is measured: a load has a name, a unit and a function that puts it on one server once.
+
+Times are the clients' (from all associations being open to the last response); CPU time is that of the
+server with all the processes that it forks, from /proc.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+from bench.generator import Generator, LoadFailed
+from bench.servers import ARCHIVE, OTHER, SINK, STORE, Server
+from tests.support import procfs
+from tests.support.datasets import CT_IMAGE_STORAGE, EXPLICIT_LE, Template, encode
+
+KIB = 1024
+LARGE, SMALL = 512 * KIB, 16 * KIB
+ASSOCIATIONS = (1, 2, 4, 8, 16, 32, 64)
+LIMIT = "limit"  # the row of bare system calls
+WIDE, MOVED_LARGE, MOVED_SMALL = 1, 2, 3  # runs that the archives are filled with
+FIRST_RUN = 10
+WIDE_STUDIES = 8  # on as many associations at once; pynetdicom takes ten
+STAMPS = {"patient_id": "p", "study": "s", "series": "e", "instance": "i"}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much a load does in one round."""
+
+    large: int = 256  # objects of 512 KB
+    small: int = 1600  # objects of 16 KB
+    echoes: int = 3000
+    associations: int = 500
+    finds: int = 100
+    moved_large: int = 200
+    moved_small: int = 800
+    idle: int = 200
+
+    @classmethod
+    def tiny(cls) -> Sizes:
+        """For the mode that only shows that everything runs."""
+        return cls(16, 32, 50, 10, 5, 4, 16, 9)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measurement. count: objects, echoes ...; value: in the load's unit; size: bytes of all objects."""
+
+    value: float
+    count: int
+    seconds: float
+    cpu_seconds: float
+    client_cpu_seconds: float
+    size: int = 0
+    note: str = ""
+    extra: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Context:
+    """What the loads of one run share."""
+
+    generator: Generator
+    folder: Path
+    sizes: Sizes
+    templates: dict[int, Template] = field(default_factory=dict)
+    runs: count[int] = field(default_factory=lambda: count(FIRST_RUN))
+
+    def template(self, size: int) -> Template:
+        """The data set of `size` bytes of pixels; its bytes are also in `data_file`."""
+        if size not in self.templates:
+            self.templates[size] = Template.make(CT_IMAGE_STORAGE, EXPLICIT_LE, size)
+            self.data_file(size).write_bytes(self.templates[size].data)
+        return self.templates[size]
+
+    def data_file(self, size: int) -> Path:
+        """Where loadgen reads the data set."""
+        return self.folder / f"data-{size}"
+
+
+Put = Callable[[Context, Server], Sample]
+Bare = Callable[[Context], Sample]
+
+
+@dataclass(frozen=True)
+class Load:
+    """A row group of the table. limit: the same work with bare system calls, where there is such a thing."""
+
+    name: str
+    title: str
+    unit: str
+    role: str
+    put: Put
+    limit: Bare | None = None
+    usual: bool = True  # run when nobody asks for particular loads
+    best: bool = False  # the highest value counts, of all rounds (memory); not the median without the first
+
+
+def client_cpu_seconds() -> float:
+    """CPU time of the load generators that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def measured(context: Context, server: Server, *arguments: object) -> tuple[dict[str, Any], float, float]:
+    """Run loadgen; what it printed, the server's and the client's CPU seconds meanwhile."""
+    client, cpu = client_cpu_seconds(), procfs.cpu_seconds(server.peer.pid)
+    result = context.generator.run(*arguments)
+    return result, procfs.cpu_seconds(server.peer.pid) - cpu, client_cpu_seconds() - client
+
+
+# Ingest
+
+
+def store(context: Context, server: Server, size: int, associations: int, each: int, run: int) -> Sample:
+    """Send `each` objects on every association; raises LoadFailed unless all are answered with 0000H."""
+    template = context.template(size)
+    offsets = ",".join(f"{STAMPS[kind]}{at}" for kind, places in template.offsets.items() for at in places)
+    peer = server.peer
+    data = (context.data_file(size), offsets, run)
+    result, cpu, client = measured(
+        context, server, "store", peer.port, peer.ae_title, associations, each, *data
+    )
+    sent = associations * each
+    return Sample(sent / result["seconds"], sent, result["seconds"], cpu, client, sent * size)
+
+
+def each_of(total: int, associations: int, share: float = 1.0) -> int:
+    """Objects for one association, at least four."""
+    return max(4, int(total * share) // associations)
+
+
+def ingest(size: int, associations: int) -> Load:
+    """Objects of `size` bytes on so many associations at once."""
+
+    def total(sizes: Sizes) -> int:
+        return sizes.large if size == LARGE else sizes.small
+
+    def put(context: Context, server: Server) -> Sample:
+        each, run = each_of(total(context.sizes), associations, server.share), next(context.runs)
+        sample = store(context, server, size, associations, each, run)
+        if ARCHIVE in server.roles:
+            return replace(sample, note=lost(context, server, run, associations, each))
+        return sample
+
+    def limit(context: Context) -> Sample:
+        context.template(size)
+        folder = context.folder / f"files-{next(context.runs)}"
+        folder.mkdir()
+        before = client_cpu_seconds()
+        each = each_of(total(context.sizes), associations)
+        result = context.generator.run("files", folder, size, associations, each)
+        seconds, written = result["seconds"], associations * each
+        cpu = client_cpu_seconds() - before
+        return Sample(written / seconds, written, seconds, cpu, 0.0, written * size)
+
+    usual = associations in ((1, 4, 16) if size == LARGE else (1, 4, 8, 16, 64))
+    kib, plural = size // KIB, "s" if associations > 1 else ""
+    title = f"Ingest {kib} KB, {associations} association{plural}"
+    return Load(f"ingest-{kib}k-{associations}", title, "objects/s", STORE, put, limit, usual)
+
+
+# Find and move
+
+
+def stamped(context: Context, kind: str, run: int, association: int) -> str:
+    """The identifier that loadgen wrote over the template's, as its stamp() does."""
+    base = str(getattr(context.template(SMALL).uids, kind))
+    if kind == "patient_id":
+        return base[:5] + f"{run:04d}{association:03d}"
+    return base[:-14] + f"{run:04d}{association:03d}{0:07d}"
+
+
+def query(context: Context, level: str, **keys: str) -> Path:
+    """A file with the identifier."""
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = level
+    for keyword, value in keys.items():
+        setattr(identifier, keyword, value)
+    path = context.folder / "identifier"
+    path.write_bytes(encode(identifier, EXPLICIT_LE))
+    return path
+
+
+def series_query(context: Context, run: int, association: int, **keys: str) -> Path:
+    """IMAGE level in the series that one association filled."""
+    study, series = (stamped(context, kind, run, association) for kind in ("study", "series"))
+    return query(
+        context, "IMAGE", StudyInstanceUID=study, SeriesInstanceUID=series, SOPInstanceUID="", **keys
+    )
+
+
+def lost(context: Context, server: Server, run: int, associations: int, each: int) -> str:
+    """What the archive does not find of what it has acknowledged, on the first and the last association."""
+    peer, missing = server.peer, 0
+    for association in {0, associations - 1}:
+        path = series_query(context, run, association)
+        missing += each - int(context.generator.run("find", peer.port, peer.ae_title, 1, 1, path)["answers"])
+    return f"acknowledged but not found: {missing}" if missing else ""
+
+
+def find(
+    name: str, title: str, identifier: Callable[[Context], Path], answers: Callable[[Sizes], int]
+) -> Load:
+    """Queries one after the other on one association; the value is queries a second."""
+
+    def put(context: Context, server: Server) -> Sample:
+        peer, expected = server.peer, answers(context.sizes)
+        each = max(2, int(context.sizes.finds * server.share) // (1 if expected < 100 else 10))
+        path = identifier(context)
+        result, cpu, client = measured(context, server, "find", peer.port, peer.ae_title, 1, each, path)
+        got = result["answers"] / each
+        note = "" if got == expected else f"{got:g} answers instead of {expected}"
+        extra = {"first_ms": 1000 * result["first_seconds"], "answers": expected}
+        return Sample(each / result["seconds"], each, result["seconds"], cpu, client, note=note, extra=extra)
+
+    return Load(name, title, "queries/s", ARCHIVE, put)
+
+
+def one_study(context: Context) -> Path:
+    """STUDY level by Patient ID; one answer."""
+    patient = stamped(context, "patient_id", WIDE, WIDE_STUDIES - 1)
+    return query(context, "STUDY", PatientID=patient, PatientName="", StudyDate="", StudyInstanceUID="")
+
+
+def some_studies(context: Context) -> Path:
+    """STUDY level by a wild card; WIDE_STUDIES answers."""
+    patients = stamped(context, "patient_id", WIDE, 0)[:-3] + "*"
+    return query(context, "STUDY", PatientID=patients, PatientName="", StudyDate="", StudyInstanceUID="")
+
+
+def many_images(context: Context) -> Path:
+    """IMAGE level in one series; as many answers as it has instances."""
+    return series_query(context, MOVED_SMALL, 0, InstanceNumber="", SOPClassUID="")
+
+
+def move(size: int, run: int, moved: Callable[[Sizes], int]) -> Load:
+    """C-MOVE of one study to a sink that discards; the value is objects a second."""
+
+    def put(context: Context, server: Server) -> Sample:
+        peer, expected = server.peer, moved(context.sizes)
+        path = query(context, "STUDY", StudyInstanceUID=stamped(context, "study", run, 0))
+        result, cpu, client = measured(context, server, "move", peer.port, peer.ae_title, 1, 1, path, SINK)
+        if result["answers"] != expected:
+            raise LoadFailed(f"{result['answers']} of {expected} instances moved")
+        return Sample(expected / result["seconds"], expected, result["seconds"], cpu, client, expected * size)
+
+    kib = size // KIB
+    return Load(f"move-{kib}k", f"C-MOVE of {kib} KB objects to a sink", "objects/s", ARCHIVE, put)
+
+
+def fill(context: Context, server: Server) -> None:
+    """Store what find and move ask for. Not timed."""
+    sizes = context.sizes
+    store(context, server, SMALL, WIDE_STUDIES, 4, WIDE)
+    store(context, server, LARGE, 1, sizes.moved_large, MOVED_LARGE)
+    store(context, server, SMALL, 1, sizes.moved_small, MOVED_SMALL)
+
+
+# Associations
+
+
+def repeated(mode: str, title: str, unit: str, threads: int, total: Callable[[Sizes], int]) -> Load:
+    """`total` echoes, or associations with one echo each, over so many connections."""
+
+    def put(context: Context, server: Server) -> Sample:
+        peer, each = server.peer, each_of(total(context.sizes), threads, server.share)
+        result, cpu, client = measured(context, server, mode, peer.port, peer.ae_title, threads, each)
+        done = threads * each
+        return Sample(done / result["seconds"], done, result["seconds"], cpu, client)
+
+    return Load(f"{mode}-{threads}", title, unit, OTHER, put)
+
+
+def in_turn(sizes: Sizes) -> int:
+    """Associations opened and released."""
+    return sizes.associations
+
+
+def tree(pid: int) -> list[int]:
+    """The process and everything below it."""
+    return [pid, *(below for child in procfs.children(pid) for below in tree(child))]
+
+
+def memory_kib(pid: int) -> int:
+    """Proportional set size of the server and its children: shared pages are counted once."""
+    total = 0
+    for each in tree(pid):
+        try:
+            text = Path(f"/proc/{each}/smaps_rollup").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a child that ended after it was listed
+        total += next((int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")), 0)
+    return total
+
+
+def put_idle(context: Context, server: Server) -> Sample:
+    """Memory for each association that is open and silent."""
+    peer, held = server.peer, context.sizes.idle
+    before = memory_kib(peer.pid)
+    with context.generator.held("idle", peer.port, peer.ae_title, 1, held) as conversation:
+        conversation.answer()
+        grown = memory_kib(peer.pid) - before
+    return Sample(grown / held, held, 0.0, 0.0, 0.0)
+
+
+# The system
+
+
+def loopback(context: Context) -> Sample:
+    """One TCP connection on this machine."""
+    result = context.generator.run("loopback", 2_000_000_000)
+    rate = result["bytes"] / result["seconds"] / 1e9
+    return Sample(rate, 1, result["seconds"], 0.0, 0.0)
+
+
+def nobody(context: Context, server: Server) -> Sample:
+    """No server takes part in it."""
+    raise LoadFailed("only the system is measured")
+
+
+LOADS = {
+    load.name: load
+    for load in (
+        *(ingest(LARGE, associations) for associations in ASSOCIATIONS),
+        *(ingest(SMALL, associations) for associations in ASSOCIATIONS),
+        find("find-study", "C-FIND STUDY by Patient ID, 1 answer", one_study, lambda sizes: 1),
+        find("find-studies", "C-FIND STUDY by wild card, 8 answers", some_studies, lambda _: WIDE_STUDIES),
+        find("find-images", "C-FIND IMAGE, a whole series", many_images, lambda sizes: sizes.moved_small),
+        move(LARGE, MOVED_LARGE, lambda sizes: sizes.moved_large),
+        move(SMALL, MOVED_SMALL, lambda sizes: sizes.moved_small),
+        repeated("echo", "C-ECHO on one association", "echoes/s", 1, lambda sizes: sizes.echoes),
+        repeated("assoc", "Open, echo, release; one at a time", "associations/s", 1, in_turn),
+        repeated("assoc", "Open, echo, release; four at a time", "associations/s", 4, in_turn),
+        Load("idle", "Memory of an idle association", "KiB", OTHER, put_idle, best=True),
+        Load("loopback", "TCP over loopback", "GB/s", "system", nobody, loopback),
+    )
+}
