@@ -47,7 +47,10 @@ class Files:
         now = time.monotonic()
         with self._lock:
             if now - self._free_checked >= _FREE_CHECK_S:
-                self._free = self.disk.free_bytes(str(self.root))
+                try:
+                    self._free = self.disk.free_bytes(str(self.root))
+                except OSError as error:
+                    raise Unavailable(f"cannot ask the disk: {error.strerror}") from error
                 self._free_checked = now
             free = self._free
         if free < self.min_free:
