@@ -72,7 +72,7 @@ class Run:
                 self.turn(load, server, keep=not warm_up or load.best)
 
     def turn(self, load: Load, server: Server | None, *, keep: bool) -> None:
-        """One measurement; a failure is noted and ends the server's part in the load."""
+        """One measurement; a failure is noted, and two end the server's part in the load."""
         name = server.name if server else LIMIT
         row = self.results.setdefault(load.name, {}).setdefault(name, Row(name))
         if server and load.name in server.failed:
@@ -83,9 +83,9 @@ class Run:
             sample = self.measure(load, server)
         except LoadFailed as reason:
             say(f"  {load.name}, {name}: {reason}")
+            if server and row.note:
+                server.failed[load.name] = row.note  # the second time
             row.note = f"failed: {reason}"
-            if server:
-                server.failed[load.name] = row.note
             return
         row.note = sample.note or row.note
         if keep:
@@ -159,13 +159,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run, print the table, write the JSON."""
     options = parsed(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the servers too, like Ctrl-C
+    output = options.output or RESULTS / time.strftime("%Y%m%d-%H%M%S.json")
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder, ExitStack() as stack:
         text, data = measure(options, Path(folder), stack)
-    print(text)
-    output = options.output or RESULTS / time.strftime("%Y%m%d-%H%M%S.json")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(data)
-    say(f"written to {output}")
+        print(text, flush=True)  # before the archives are deleted, which takes its time
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(data)
+        say(f"written to {output}")
     return 0
 
 

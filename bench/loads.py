@@ -113,7 +113,7 @@ def measured(context: Context, server: Server, *arguments: object) -> tuple[dict
     """Run loadgen; what it printed, the server's and the client's CPU seconds meanwhile."""
     client, cpu = client_cpu_seconds(), procfs.cpu_seconds(server.peer.pid)
     result = context.generator.run(*arguments)
-    return result, procfs.cpu_seconds(server.peer.pid) - cpu, client_cpu_seconds() - client
+    return result, round(procfs.cpu_seconds(server.peer.pid) - cpu, 6), client_cpu_seconds() - client
 
 
 # Ingest

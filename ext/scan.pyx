@@ -8,36 +8,36 @@ decided by dataset/scanned.py. PS3.5 7.
 
 cimport cython
 from libc.stdint cimport UINT64_MAX, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeLatin1
 
-from byteorder cimport swap_copy
 from dictionary cimport find_vr, is_sequence
 from element cimport (
     DONE, MALFORMED, NEED_MORE, Outcome,
-    HEAD_LONG, HEAD_SHORT, GROUP_OF_ITEMS, ITEM, ITEM_END, LENGTH_UNDEFINED, NO_VR, PIXEL_DATA, SEQUENCE_END,
-    SHORT_LENGTH_MAX, VR_OB, VR_OB_OR_OW, VR_OW, VR_SQ, VR_UI, VR_UN, VR_US, VR_US_OR_OW, VR_US_OR_SS,
-    VR_US_OR_SS_OR_OW,
-    Element, head_length_of, has_short_length, is_two_letters, number_size, padding_of, read_head, unit_of,
-    write_head,
+    GROUP_OF_ITEMS, HEAD_LONG, ITEM, ITEM_END, LENGTH_UNDEFINED, NO_VR, PIXEL_DATA, SEQUENCE_END,
+    VR_OB, VR_OB_OR_OW, VR_OW, VR_SQ, VR_UN, VR_US, VR_US_OR_OW, VR_US_OR_SS, VR_US_OR_SS_OR_OW,
+    Element, is_two_letters, number_size, read_head,
 )
 from faults cimport (
     BAD_LENGTH, BAD_VR, CUT_HEAD, CUT_VALUE, DELIMITER_LENGTH, FRAGMENT_LENGTH, HEAD_CROSSES_END,
     LENGTH_NOT_DEFINED, NOT_AN_ITEM, NOT_CLOSED, NO_FAULT, NO_MEMORY, STRAY_DELIMITER, TOO_DEEP, TOO_MANY,
     Fault, describe,
 )
-from wire cimport put_u32le
+from keep cimport (
+    LEVEL_COUNT, LEVEL_OF_ALL, Keep, Kept, Wanted,
+    begin_keeping, copy_levels, end_keeping, end_value, find_wanted, forget_all, give_up_keeping, keep_bytes,
+    keep_closing, keep_head, keep_opening, level_lengths,
+)
 
 from fastdicom.errors import MalformedDataset
 
-EVERY_LEVEL = 4
+EVERY_LEVEL = LEVEL_OF_ALL
 
 cdef enum:
-    LEVEL_COUNT = 4
-    LEVEL_OF_ALL = 4               # an attribute that every level keeps: Specific Character Set
     ROWS_START = 4096              # first size of the buffer of kept elements
+    ROWS_LIMIT = 1 << 30           # and what nobody may ask it to grow to
     UID_LENGTH_MAX = 64            # PS3.5 9
     PIECE_NOGIL = 65536            # below this many bytes to look at, passing the GIL costs more than it gives
 
@@ -49,18 +49,6 @@ cdef enum Kind:
     SEQUENCE
     SEQUENCE_ITEM
     FRAGMENTS
-
-
-cdef struct Wanted:
-    uint32_t tag
-    uint16_t vr
-    uint16_t level
-
-
-cdef struct Kept:
-    size_t at                      # of the whole element in the buffer
-    size_t length                  # 0: not there
-    size_t head_length
 
 
 cdef struct Frame:
@@ -105,25 +93,13 @@ cdef class WantedTable:
         self.count += 1
         return 0
 
-    cdef Py_ssize_t find(self, uint32_t tag) noexcept nogil:
-        """The row of this tag, or -1."""
-        cdef size_t base = 0, count = self.count, half
-        if count == 0:
-            return -1
-        while count > 1:
-            half = count >> 1
-            base += half if self.rows[base + half].tag <= tag else 0
-            count -= half
-        return <Py_ssize_t>base if self.rows[base].tag == tag else -1
-
 
 @cython.final
 cdef class Scanner:
     """Reads one Data Set after the other; see scan.pyi."""
 
     cdef WantedTable wanted
-    cdef Kept* kept                # one for each row of `wanted`
-    cdef bint* too_long            # wanted, but longer than we keep
+    cdef Keep keep                 # what we keep, and of which element right now
 
     # where we are
     cdef readonly uint64_t offset  # bytes taken since the Data Set's start
@@ -139,17 +115,6 @@ cdef class Scanner:
     cdef size_t element_count
     cdef bint past_last
 
-    # what we keep
-    cdef uint8_t* rows
-    cdef size_t rows_length
-    cdef size_t rows_room
-    cdef Py_ssize_t keeping        # row of `wanted` that is being kept; -1
-    cdef int keeping_frame         # of its sequence; 0 when it is a single value
-    cdef size_t keeping_at
-    cdef bint value_kept           # the value that we are in goes to the buffer
-    cdef uint16_t value_vr
-    cdef size_t value_at
-
     # what went wrong
     cdef Fault fault
     cdef uint32_t fault_tag
@@ -157,8 +122,6 @@ cdef class Scanner:
 
     # limits
     cdef int depth_max
-    cdef size_t value_length_max
-    cdef size_t row_length_max
     cdef size_t element_count_max
 
     def __cinit__(
@@ -167,35 +130,45 @@ cdef class Scanner:
     ):
         if not 1 <= depth_max <= 10_000:
             raise ValueError(f"depth_max has to be 1 to 10000, not {depth_max}")
+        if row_length_max > ROWS_LIMIT:
+            raise ValueError(f"row_length_max has to be at most {<size_t>ROWS_LIMIT}, not {row_length_max}")
         self.wanted = wanted
         self.depth_max = depth_max
-        self.value_length_max = value_length_max
-        self.row_length_max = row_length_max
         self.element_count_max = element_count_max
-        self.kept = <Kept*>calloc(max(wanted.count, <size_t>1), sizeof(Kept))
-        self.too_long = <bint*>calloc(max(wanted.count, <size_t>1), sizeof(bint))
+        self._make_keep(value_length_max, row_length_max)
         self.stack = <Frame*>malloc((2 * <size_t>depth_max + 2) * sizeof(Frame))
-        self.rows_room = min(<size_t>ROWS_START, max(row_length_max, <size_t>1))
-        self.rows = <uint8_t*>malloc(self.rows_room)
-        if self.kept == NULL or self.too_long == NULL or self.stack == NULL or self.rows == NULL:
+        if self.stack == NULL:
             raise MemoryError()
         self.reset(explicit_vr, big_endian)
 
+    cdef int _make_keep(self, size_t value_length_max, size_t row_length_max) except -1:
+        cdef Keep* keep = &self.keep
+        cdef size_t count = self.wanted.count
+        keep.wanted = self.wanted.rows
+        keep.count = count
+        keep.value_length_max = min(value_length_max, row_length_max)
+        keep.length_max = row_length_max
+        keep.room = min(<size_t>ROWS_START, max(row_length_max, <size_t>1))
+        keep.kept = <Kept*>calloc(max(count, <size_t>1), sizeof(Kept))
+        keep.too_long = <bint*>calloc(max(count, <size_t>1), sizeof(bint))
+        keep.bytes = <uint8_t*>malloc(keep.room)
+        if keep.kept == NULL or keep.too_long == NULL or keep.bytes == NULL:
+            raise MemoryError()
+        return 0
+
     def __dealloc__(self):
-        free(self.kept)
-        free(self.too_long)
+        free(self.keep.kept)
+        free(self.keep.too_long)
+        free(self.keep.bytes)
         free(self.stack)
-        free(self.rows)
 
     cpdef reset(self, bint explicit_vr, bint big_endian):
         """Forget everything and expect the start of a Data Set in this encoding."""
-        memset(self.kept, 0, self.wanted.count * sizeof(Kept))
-        memset(self.too_long, 0, self.wanted.count * sizeof(bint))
+        forget_all(&self.keep)
         self.offset = self.value_left = self.element_at = 0
-        self.carry_length = self.rows_length = self.element_count = 0
+        self.carry_length = self.element_count = 0
         self.top = self.sequences = 0
-        self.past_last = self.value_kept = False
-        self.keeping = -1
+        self.past_last = False
         self.fault = NO_FAULT
         self.stack[0].end = self.stack[0].limit = OPEN
         self.stack[0].tag = 0
@@ -224,10 +197,10 @@ cdef class Scanner:
         return self.past_last
 
     def skippable(self):
-        return 0 if self.value_kept or self.fault != NO_FAULT else self.value_left
+        return 0 if self.keep.in_value or self.fault != NO_FAULT else self.value_left
 
     def skip(self, uint64_t count):
-        if count > (0 if self.value_kept else self.value_left):
+        if count > (0 if self.keep.in_value else self.value_left):
             raise ValueError(f"{count} bytes are not inside a value that is skipped")
         self.value_left -= count
         self.offset += count
@@ -292,13 +265,12 @@ cdef class Scanner:
     cdef size_t _take_value(self, const uint8_t* at, size_t left) noexcept nogil:
         """Keep or skip bytes of the value that we are in; returns how many."""
         cdef size_t count = left if left < self.value_left else <size_t>self.value_left
-        if self.value_kept:
-            memcpy(self.rows + self.rows_length, at, count)     # its room was made when its head came
-            self.rows_length += count
+        if self.keep.in_value:
+            keep_bytes(&self.keep, at, count)
         self.value_left -= count
         self.offset += count
-        if self.value_left == 0 and self.value_kept:
-            self._end_kept_value()
+        if self.value_left == 0 and self.keep.in_value:
+            end_value(&self.keep, self._is_swapped())
         return count
 
     cdef size_t _read_whole_head(self, const uint8_t* at, size_t left) noexcept nogil:
@@ -421,8 +393,8 @@ cdef class Scanner:
     cdef Outcome _open_fragments(self) noexcept nogil:
         if self.element.tag != PIXEL_DATA and self.element.vr not in (VR_OB, VR_OW):
             return self._fail(LENGTH_NOT_DEFINED, self.element.tag, self.element_at)
-        if self.keeping >= 0:
-            self._give_up_keeping()
+        if self.keep.row >= 0:
+            give_up_keeping(&self.keep)
         return self._open(
             FRAGMENTS, self.element.tag, self.stack[self.top].explicit_vr, self.stack[self.top].big_endian
         )
@@ -444,9 +416,9 @@ cdef class Scanner:
         frame.kind = kind
         frame.explicit_vr = explicit_vr
         frame.big_endian = big_endian
-        if self.keeping >= 0:
-            self._keep_opening(frame)
-        return DONE if self.fault == NO_FAULT else MALFORMED
+        if self.keep.row >= 0:
+            frame.length_at = keep_opening(&self.keep, tag)
+        return self._kept_or_out_of_memory()
 
     cdef void _close_ended(self) noexcept nogil:
         """Leave every item and sequence whose length says that it ends here."""
@@ -457,19 +429,19 @@ cdef class Scanner:
         cdef Frame* frame = &self.stack[self.top]
         if frame.kind == SEQUENCE:
             self.sequences -= 1
-        if self.keeping >= 0:
-            put_u32le(self.rows + frame.length_at, <uint32_t>(self.rows_length - frame.length_at - 4))
-            if self.top == self.keeping_frame:
-                self._end_keeping()
+        if self.keep.row >= 0:
+            keep_closing(&self.keep, frame.length_at)
+            if self.top == self.keep.frame:
+                end_keeping(&self.keep)
         self.top -= 1
 
     cdef Outcome _open_value(self) noexcept nogil:
         if self.element.length > self.stack[self.top].limit - self.offset:
             return self._fail(BAD_LENGTH, self.element.tag, self.element_at)
         self.value_left = self.element.length
-        if self.keeping >= 0:
+        if self.keep.row >= 0:
             self._keep_value()
-        return DONE if self.fault == NO_FAULT else MALFORMED
+        return self._kept_or_out_of_memory()
 
     # ---- what we keep ----
 
@@ -479,12 +451,10 @@ cdef class Scanner:
         if self.element.tag > self.wanted.last:
             self.past_last = True
             return
-        row = self.wanted.find(self.element.tag)
-        if row < 0 or self.kept[row].length or not self._has_wanted_type(self.wanted.rows[row].vr):
+        row = find_wanted(self.keep.wanted, self.keep.count, self.element.tag)
+        if row < 0 or self.keep.kept[row].length or not self._has_wanted_type(self.wanted.rows[row].vr):
             return
-        self.keeping = row
-        self.keeping_at = self.rows_length
-        self.keeping_frame = 1 if self.element_is_sequence else 0
+        begin_keeping(&self.keep, row, 1 if self.element_is_sequence else 0)
 
     cdef bint _has_wanted_type(self, uint16_t vr) noexcept nogil:
         """Whether the element can be read as this VR: a surprise counts as absent, it is never cast."""
@@ -499,129 +469,46 @@ cdef class Scanner:
         """The VR of the element in the row: as stated, or from the tables where none is stated."""
         cdef uint16_t vr = self.element.known_vr
         if self.top == 0:
-            return self.wanted.rows[self.keeping].vr
+            return self.wanted.rows[self.keep.row].vr
         if vr in (VR_US_OR_SS, VR_US_OR_SS_OR_OW, VR_US_OR_OW):
             return VR_US
         return VR_OW if vr == VR_OB_OR_OW else vr
 
-    cdef uint8_t* _room(self, size_t count) noexcept nogil:
-        """Room for `count` bytes at the end of the buffer; NULL above the caps (then keeping has ended)."""
-        cdef size_t room = self.rows_room
-        cdef uint8_t* moved
-        if (
-            count > self.row_length_max - self.rows_length
-            or count > self.value_length_max + HEAD_LONG - (self.rows_length - self.keeping_at)
-        ):
-            self._give_up_keeping()
-            return NULL
-        while room - self.rows_length < count:
-            room *= 2
-        if room != self.rows_room:
-            moved = <uint8_t*>realloc(self.rows, room)
-            if moved == NULL:
-                self._fail(NO_MEMORY, self.element.tag, self.element_at)
-                return NULL
-            self.rows = moved
-            self.rows_room = room
-        return self.rows + self.rows_length
-
-    cdef void _keep_opening(self, Frame* frame) noexcept nogil:
-        """Write the head of a sequence or item; its length follows when it closes."""
-        cdef size_t count = head_length_of(frame.tag, VR_SQ, True)
-        cdef uint8_t* at = self._room(count)
-        if at == NULL:
-            return
-        write_head(at, frame.tag, VR_SQ, 0, True, False)
-        self.rows_length += count
-        frame.length_at = self.rows_length - 4
-
     cdef void _keep_value(self) noexcept nogil:
-        """Write the head of a value and make room for all of it, its padding included."""
-        cdef uint32_t length = self.element.length + (self.element.length & 1)
-        cdef uint16_t vr = self._vr_to_write()
-        cdef size_t head_length = head_length_of(self.element.tag, vr, True)
-        cdef uint8_t* at
+        """Begin to keep the value of `element`."""
         if self.top and (self.element.tag & 0xFFFF) == 0:
             return                     # a Group Length, which would not be right any more
-        if length < self.element.length or (has_short_length(vr) and length > SHORT_LENGTH_MAX):
-            self._give_up_keeping()
-            return
-        at = self._room(head_length + length)
-        if at == NULL:
-            return
-        write_head(at, self.element.tag, vr, length, True, False)
-        self.rows_length += head_length
-        self.value_vr = vr
-        self.value_at = self.rows_length
-        self.value_kept = True
-        if self.value_left == 0:
-            self._end_kept_value()
+        keep_head(&self.keep, self.element.tag, self._vr_to_write(), self.element.length)
+        if self.keep.in_value and self.value_left == 0:
+            end_value(&self.keep, False)
 
-    cdef void _end_kept_value(self) noexcept nogil:
-        """Bring a whole value into little endian and to even length."""
-        cdef uint8_t* value
-        self.value_kept = False
-        if self.stack[self.top].big_endian and self.element.vr != VR_UN:
-            value = self.rows + self.value_at
-            swap_copy(value, value, self.rows_length - self.value_at, unit_of(self.value_vr))
-        if (self.rows_length - self.value_at) & 1:
-            self.rows[self.rows_length] = padding_of(self.value_vr)
-            self.rows_length += 1
-        if self.keeping_frame == 0:
-            self._end_keeping()
+    cdef bint _is_swapped(self) noexcept nogil:
+        """Whether numbers in the value of `element` are big endian; those in UN never are. PS3.5 6.2.2."""
+        return self.stack[self.top].big_endian and self.element.vr != VR_UN
 
-    cdef void _end_keeping(self) noexcept nogil:
-        cdef Kept* kept = &self.kept[self.keeping]
-        kept.at = self.keeping_at
-        kept.length = self.rows_length - self.keeping_at
-        kept.head_length = head_length_of(
-            self.wanted.rows[self.keeping].tag, self.wanted.rows[self.keeping].vr, True
-        )
-        self.keeping = -1
-
-    cdef void _give_up_keeping(self) noexcept nogil:
-        """Drop the element being kept: it is above the caps. The Data Set goes on."""
-        self.too_long[self.keeping] = True
-        self.rows_length = self.keeping_at
-        self.keeping = -1
-        self.value_kept = False
+    cdef Outcome _kept_or_out_of_memory(self) noexcept nogil:
+        if self.keep.out_of_memory:
+            return self._fail(NO_MEMORY, self.element.tag, self.element_at)
+        return DONE
 
     # ---- results ----
 
     def levels(self):
-        cdef size_t length[LEVEL_COUNT]
-        cdef size_t row
-        cdef int level
-        cdef Kept* kept
-        memset(length, 0, sizeof(length))
-        for row in range(self.wanted.count):
-            kept = &self.kept[row]
-            if kept.length:
-                for level in range(LEVEL_COUNT):
-                    if self.wanted.rows[row].level in (level, LEVEL_OF_ALL):
-                        length[level] += kept.length
-        return (
-            self._level(0, length[0]), self._level(1, length[1]),
-            self._level(2, length[2]), self._level(3, length[3]),
-        )
-
-    cdef bytes _level(self, int level, size_t length):
-        """The kept elements of one level, in ascending order of tags."""
-        cdef bytes row_bytes = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>length)
-        cdef char* at = PyBytes_AS_STRING(row_bytes)
-        cdef size_t row
-        for row in range(self.wanted.count):
-            if self.kept[row].length and self.wanted.rows[row].level in (level, LEVEL_OF_ALL):
-                memcpy(at, self.rows + self.kept[row].at, self.kept[row].length)
-                at += self.kept[row].length
-        return row_bytes
+        cdef size_t lengths[LEVEL_COUNT]
+        cdef uint8_t* to[LEVEL_COUNT]
+        level_lengths(&self.keep, lengths)
+        rows = tuple([PyBytes_FromStringAndSize(NULL, <Py_ssize_t>length) for length in lengths])
+        for level in range(LEVEL_COUNT):
+            to[level] = <uint8_t*>PyBytes_AS_STRING(rows[level])
+        copy_levels(&self.keep, to)
+        return rows
 
     def value(self, uint32_t tag):
         cdef Kept* kept = self._kept(tag)
         if kept == NULL:
             return None
         return PyBytes_FromStringAndSize(
-            <char*>self.rows + kept.at + kept.head_length, <Py_ssize_t>(kept.length - kept.head_length)
+            <char*>self.keep.bytes + kept.at + kept.head_length, <Py_ssize_t>(kept.length - kept.head_length)
         )
 
     def uid(self, uint32_t tag):
@@ -630,7 +517,7 @@ cdef class Scanner:
         cdef size_t length, index
         if kept == NULL:
             return None
-        at = self.rows + kept.at + kept.head_length
+        at = self.keep.bytes + kept.at + kept.head_length
         length = kept.length - kept.head_length
         while length and at[length - 1] in (0x00, 0x20):
             length -= 1
@@ -644,13 +531,13 @@ cdef class Scanner:
         return PyUnicode_DecodeLatin1(<const char*>at, <Py_ssize_t>length, NULL)
 
     cdef Kept* _kept(self, uint32_t tag) noexcept:
-        cdef Py_ssize_t row = self.wanted.find(tag)
-        if row < 0 or self.kept[row].length == 0:
+        cdef Py_ssize_t row = find_wanted(self.keep.wanted, self.keep.count, tag)
+        if row < 0 or self.keep.kept[row].length == 0:
             return NULL
-        return &self.kept[row]
+        return &self.keep.kept[row]
 
     def supply(self, uint32_t tag, bytes value not None):
-        cdef Py_ssize_t row = self.wanted.find(tag)
+        cdef Py_ssize_t row = find_wanted(self.keep.wanted, self.keep.count, tag)
         if row < 0 or self.wanted.rows[row].vr == VR_SQ:
             raise ValueError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is no value that is wanted")
         if self.top or self.value_left or self.carry_length or self.fault != NO_FAULT:
@@ -659,22 +546,20 @@ cdef class Scanner:
         self.element.vr = VR_UN            # bytes as they are, whatever the byte order
         self.element.length = <uint32_t>min(len(value), <Py_ssize_t>LENGTH_UNDEFINED - 1)
         self._supply(row, <const uint8_t*>PyBytes_AS_STRING(value))
-        if self.fault != NO_FAULT:
+        if self._kept_or_out_of_memory() == MALFORMED:
             self._raise()
-        if self.too_long[row]:
+        if self.keep.too_long[row]:
             raise ValueError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) does not fit")
 
     cdef void _supply(self, Py_ssize_t row, const uint8_t* value) noexcept:
         """Keep the value described by `element` as if it stood in the Data Set, instead of what did."""
         cdef uint64_t offset = self.offset
-        self.keeping = row
-        self.keeping_at = self.rows_length
-        self.keeping_frame = 0
-        self.too_long[row] = False
-        self.kept[row].length = 0
+        begin_keeping(&self.keep, row, 0)
+        self.keep.too_long[row] = False
+        self.keep.kept[row].length = 0
         self.value_left = self.element.length
         self._keep_value()
-        if self.value_kept:
+        if self.keep.in_value:
             self._take_value(value, self.element.length)
         self.value_left = 0
         self.offset = offset
@@ -682,4 +567,4 @@ cdef class Scanner:
     @property
     def skipped(self):
         cdef size_t row
-        return tuple([self.wanted.rows[row].tag for row in range(self.wanted.count) if self.too_long[row]])
+        return tuple([self.wanted.rows[row].tag for row in range(self.wanted.count) if self.keep.too_long[row]])

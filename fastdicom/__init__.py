@@ -25,9 +25,9 @@ from fastdicom.errors import (
 if TYPE_CHECKING:
     from fastdicom.client import PeerConnection, connect
     from fastdicom.config import Config, ConfigError, Peer
+    from fastdicom.converting import transcode
     from fastdicom.engine import Engine, StoredInstance
     from fastdicom.local import Archive
-    from fastdicom.converting import transcode
 
 __version__ = "0.1.0"
 

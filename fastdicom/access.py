@@ -66,6 +66,10 @@ class Admission:
         log.warning("%s is turned away: %d connections have no association yet", address, self._half_open_max)
         return False
 
+    def turned_away(self) -> None:
+        """The connection could not be served: its place is free again."""
+        self._book.forget()
+
     def decide(self, arrival: Arrival, request: AssociationRequest) -> AssociationAccept | AssociationReject:
         """The answer to an association request."""
         response = negotiate(request, self.policy)
@@ -145,6 +149,10 @@ class _Book:
                 return False
             self.connections += 1
             return True
+
+    def forget(self) -> None:
+        with self._lock:
+            self.connections -= 1
 
     def seat(self, arrival: Arrival, caller: Caller, associations_max: int) -> bool:
         with self._lock:

@@ -173,6 +173,7 @@ class Engine:
 
         Associations in progress keep what they were negotiated with.
         """
+        self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
         for section in ("timeouts", "access", "peers", "log", "limits"):
@@ -186,6 +187,7 @@ class Engine:
 
     def find(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Iterator[Dataset]:
         """Query our own archive; keys as in `PeerConnection.find`."""
+        self._must_run()
         identifier = decoded(build_identifier(level, keys), model, self.config)
         for match in self.archive.find(identifier):
             if match is not None:
@@ -193,11 +195,16 @@ class Engine:
 
     def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
         """Delete what matches from our own archive: see `Archive.delete`."""
+        self._must_run()
         with Archive(self.archive.path, config=self.config) as archive:
             return archive.delete(level, dry_run=dry_run, **keys)
 
     def status(self) -> dict[str, Any]:
         """Figures of the running node, never patient data."""
+        self._must_run()
+        return self._figures()
+
+    def _figures(self) -> dict[str, Any]:
         counts = self.archive.counts()
         return {
             "started": self._started_at,
@@ -226,6 +233,10 @@ class Engine:
             "queues": {"commit": self.archive.committer.waiting},
             "free_bytes": self.archive.files.free,
         }
+
+    def _must_run(self) -> None:
+        if self._acceptor is None:
+            raise UsageError("the engine is not running")
 
     # ------------------------------------------------------------------------------ plugging
 
@@ -294,11 +305,15 @@ class Engine:
             sock.close()
             return
         self._number += 1
-        connection = self._connection(sock, address, self._number)
-        with self._lock:
-            thread = start_thread(lambda: self._run(connection), f"fastdicom-{connection.number}")
-            if not connection.ended:
-                self._threads[connection] = thread
+        try:
+            connection = self._connection(sock, address, self._number)
+            with self._lock:
+                thread = start_thread(lambda: self._run(connection), f"fastdicom-{connection.number}")
+                if not connection.ended:
+                    self._threads[connection] = thread
+        except BaseException:
+            self._admission.turned_away()
+            raise
 
     def _connection(self, sock: socket.socket, address: str, number: int) -> ServerConnection:
         config = self.config
@@ -357,7 +372,7 @@ class Engine:
     def _publish(self) -> None:
         while True:
             try:
-                status_file.publish(self.archive.path, self.status())
+                status_file.publish(self.archive.path, self._figures())
             except Exception as error:  # a full disk must not end the reports for good
                 log.warning("cannot publish the status: %s", error)
             if self._publisher_stop.wait(_PUBLISH_S):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -77,5 +78,6 @@ class ReceivedFile:
         stream, self._stream = self._stream, None
         self._status = status.OUT_OF_RESOURCES
         if stream is not None:
-            stream.close()
+            with suppress(OSError):  # the disk is full: what it buffers cannot be written either
+                stream.close()
         self._part.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -20,7 +21,7 @@ from fastdicom.archive.commit import Committer
 from fastdicom.archive.disk import Disk
 from fastdicom.archive.files import Files
 from fastdicom.archive.incoming import IncomingFile
-from fastdicom.archive.recovery import Recovery, recover
+from fastdicom.archive.recovery import Recovery, Verdict, recover
 from fastdicom.config import Config
 from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier
@@ -44,7 +45,7 @@ from fastdicom.index.environment import Counts, Index
 
 log = logging.getLogger(__name__)
 
-_SEALED = "sealed/"
+SEALED = "sealed/"
 _TRASH_BATCH = 256
 _READ_PIECE = 1 << 20
 
@@ -61,7 +62,7 @@ def open_keeper(path: Path, config: Config, *, disk: Disk | None = None) -> Arch
     this process, those of the first who opened it stay in force. Raises UsageError when it cannot be
     opened, or while its index is being rebuilt.
     """
-    place = path.absolute()
+    place = path.resolve()
     with _open_lock:
         keeper = _open_keepers.get(place)
         if keeper is None:
@@ -82,9 +83,13 @@ class ArchiveKeeper:
         self.attributes: tuple[Attribute, ...] = (*ATTRIBUTES, *config.index.extra)
         self.scan_policy = scan_policy(config)
         _make_folder(path)
-        self._lock = lock_folder(path, exclusive=False)
-        self.index = Index.open(path / "index", attributes=self.attributes, sync=self.sync)
-        self.files = Files(path / "objects", disk, min_free=settings.min_free)
+        with ExitStack() as undo:
+            self._lock = lock_folder(path, exclusive=False)
+            undo.callback(os.close, self._lock)
+            self.index = Index.open(path / "index", attributes=self.attributes, sync=self.sync)
+            undo.callback(self.index.close)
+            self.files = Files(path / "objects", disk, min_free=settings.min_free)
+            undo.pop_all()
         self._unlinked: list[str] = []
         self._trash_lock = threading.Lock()
         self.committer = Committer(
@@ -111,11 +116,13 @@ class ArchiveKeeper:
             self._close()
 
     def _close(self) -> None:
-        self.files.close()
-        self._seal_finished()
-        self._empty_trash()
-        self.index.close()
-        os.close(self._lock)
+        with ExitStack() as closing:
+            closing.callback(os.close, self._lock)
+            closing.callback(self.index.close)
+            closing.callback(self._empty_trash)
+            closing.callback(self._seal_finished)
+            closing.callback(self.files.close)
+            closing.callback(self.committer.close)
 
     # ------------------------------------------------------------------------------ receiving
 
@@ -126,6 +133,14 @@ class ArchiveKeeper:
     def commit(self, file: IncomingFile | None, change: Change) -> Outcome:
         """Make a sealed file and its row durable (or a deletion). Raises Unavailable when it failed."""
         outcome: Outcome = self.committer.commit(file, change)
+        try:
+            self._tidy(file, outcome)
+        except (FastdicomError, OSError) as error:
+            log.error("a superfluous file stays until the next start: %s", error)
+        return outcome
+
+    def _tidy(self, file: IncomingFile | None, outcome: Outcome) -> None:
+        """Remove what a durable change left over. Its failure changes nothing about the outcome."""
         if file is not None:
             if isinstance(outcome, Kept):
                 file.discard()
@@ -133,7 +148,6 @@ class ArchiveKeeper:
                 file.finish()
         if isinstance(outcome, Replaced | Deleted) and outcome.old is not None:
             self._unlink(outcome.old.path)
-        return outcome
 
     def take(self, source: Path) -> Outcome:
         """Store one file of another place. Raises Refused, UsageError (no DICOM file) or OSError."""
@@ -196,7 +210,7 @@ class ArchiveKeeper:
         trash = self.index.trash()
         if trash:
             self.index.forget_trash(self.files.unlink(trash))
-        sealed = {name.removeprefix(_SEALED) for name in self.index.notes(_SEALED)}
+        sealed = {name.removeprefix(SEALED) for name in self.index.notes(SEALED)}
         found = recover(
             self.files.root,
             self.files.disk,
@@ -207,22 +221,24 @@ class ArchiveKeeper:
         self._note_sealed(found.sealed)
         return found
 
-    def _adopt(self, path: str) -> bool:
-        """Index a whole file that has no row. False: it is no instance that we would have kept."""
+    def _adopt(self, path: str) -> Verdict:
+        """Index a whole file that has no row, unless its row was deleted or another file has one."""
+        if path in self.index.trash():
+            return Verdict.SUPERFLUOUS
         absolute = self.files.path_of(path)
         try:
             put = put_of(absolute, path, self.scan_policy)
         except (FastdicomError, OSError) as error:
-            log.warning("%s has no row and cannot be indexed: %s", path, error)
-            return False
-        return isinstance(self.index.apply([put])[0], Added)
+            log.error("%s has no row and cannot be indexed: %s", path, error)
+            return Verdict.UNREADABLE
+        added = isinstance(self.index.apply([put])[0], Added)
+        return Verdict.ADOPTED if added else Verdict.SUPERFLUOUS
 
     # ------------------------------------------------------------------------------ the index's side
 
     def _apply(self, batch: Sequence[Change]) -> list[Outcome]:
-        outcomes = self.index.apply(batch)
-        self._seal_finished()
-        return outcomes
+        notes = {SEALED + name: b"1" for name in self.files.layout.take_finished()}
+        return self.index.apply(batch, notes)
 
     def _seal_finished(self) -> None:
         finished = self.files.layout.take_finished()
@@ -231,7 +247,7 @@ class ArchiveKeeper:
 
     def _note_sealed(self, names: Sequence[str]) -> None:
         for name in names:
-            self.index.note(_SEALED + name, b"1")
+            self.index.note(SEALED + name, b"1")
 
     def _unlink(self, path: str) -> None:
         """A row let go of this file. Its entry in the index's trash goes later, with others."""

@@ -134,7 +134,9 @@ class Archive:
         """The index anew from the files alone. Raises UsageError while anybody else uses the archive."""
         self.close()
         attributes = (*ATTRIBUTES, *self._config.index.extra)
-        return maintenance.rebuild(self.path, attributes, scan_policy(self._config), progress)
+        replace = self._config.archive.duplicates == "replace"
+        policy = scan_policy(self._config)
+        return maintenance.rebuild(self.path, attributes, policy, progress, replace=replace)
 
     # ------------------------------------------------------------------------------ keys
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ from fastdicom.dataset.stream import ScanPolicy
 from fastdicom.errors import FastdicomError, UsageError
 from fastdicom.folders import files_below
 from fastdicom.index.environment import Index
-from fastdicom.keeper import ArchiveKeeper, lock_folder, put_of
+from fastdicom.keeper import SEALED, ArchiveKeeper, lock_folder, put_of
 from fastdicom.reports import (
     DeleteReport,
     ExportReport,
@@ -150,31 +151,49 @@ def rebuild(
     attributes: Sequence[Attribute],
     policy: ScanPolicy,
     progress: ProgressCallback | None = None,
+    *,
+    replace: bool = False,
 ) -> RebuildReport:
     """Make the index anew from the files alone; the old one is there until the new one is whole.
 
-    attributes, policy: what to index, from the configuration. Raises UsageError while a node or another
-    program writes to the archive.
+    attributes, policy: what to index, from the configuration. replace: of two files with one instance the
+    later counts, as it did when they came. Files whose rows were deleted do not come back.
+    Raises UsageError while a node or another program writes to the archive.
     """
     lock = lock_folder(path, exclusive=True)
     try:
         fresh = path / "index.rebuild"
         shutil.rmtree(fresh, ignore_errors=True)
         report = RebuildReport()
+        objects = path / "objects"
+        deleted = _owed_unlinks(path / "index")
+        blocks = block_names(objects)
         with Index.open(fresh, attributes=attributes, sync=False) as index:
-            for batch in _batches(_puts(path / "objects", policy, report)):
-                _apply(index, batch, report)
+            for batch in _batches(_puts(objects, deleted, policy, report)):
+                _apply(index, [dataclasses.replace(put, replace=replace) for put in batch], report)
                 _tell(progress, report.indexed, None, len(report.failed), report.bytes)
+            index.apply((), {SEALED + block: b"1" for block in blocks})
+        for name in deleted:
+            (objects / name).unlink(missing_ok=True)
         _swap(path / "index", fresh)
         return report
     finally:
         os.close(lock)
 
 
-def _puts(objects: Path, policy: ScanPolicy, report: RebuildReport) -> Iterator[Put]:
+def _owed_unlinks(index: Path) -> set[str]:
+    """Files whose rows the old index has let go of; none when it cannot be read."""
+    try:
+        with Index.open(index, readonly=True) as old:
+            return set(old.trash())
+    except FastdicomError:
+        return set()
+
+
+def _puts(objects: Path, deleted: set[str], policy: ScanPolicy, report: RebuildReport) -> Iterator[Put]:
     for block in block_names(objects):
         for name in sorted(os.listdir(objects / block)):
-            if not name.endswith(WHOLE):
+            if not name.endswith(WHOLE) or f"{block}/{name}" in deleted:
                 continue
             absolute = objects / block / name
             try:

@@ -28,7 +28,7 @@ class _Ticket:
         self.file = file
         self.change = change
         self.outcome: object = None
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     @property
     def done(self) -> bool:
@@ -82,9 +82,21 @@ class Committer:
         with self._leader:
             if not ticket.done:
                 self._run_batch()
-        if ticket.error is not None:
+        return self._finish(ticket)
+
+    @staticmethod
+    def _finish(ticket: _Ticket) -> Any:
+        """What became of a ticket; one that nobody dealt with has failed."""
+        if ticket.error is not None or not ticket.done:
             raise Unavailable("commit failed") from ticket.error
         return ticket.outcome
+
+    def close(self) -> None:
+        """Leave files whose commit is in doubt to the next start."""
+        suspects, self._suspects = self._suspects, []
+        for file in suspects:
+            file.block.clean = False
+            file.finish()
 
     def _run_batch(self) -> None:
         with self._queue_lock:
@@ -93,17 +105,19 @@ class Committer:
             if self._index_failed:
                 self._begin_again()
             self._name(batch)
-        except Exception as error:
+        except BaseException as error:  # an interrupt of the host's, too, must not look like success
             self._refuse(batch, error)
             for ticket in batch:
                 _drop(ticket.file)
+            _raise_interrupt(error)
             return
         try:
             outcomes = self._apply([ticket.change for ticket in batch])
-        except Exception as error:
+        except BaseException as error:
             self._index_failed = True
             self._suspects += [ticket.file for ticket in batch if ticket.file is not None]
             self._refuse(batch, error)
+            _raise_interrupt(error)
             return
         for ticket, outcome in zip(batch, outcomes, strict=True):
             ticket.outcome = outcome
@@ -120,7 +134,7 @@ class Committer:
             for fd in folders:
                 self._disk.sync_folder(fd)
 
-    def _refuse(self, batch: list[_Ticket], error: Exception) -> None:
+    def _refuse(self, batch: list[_Ticket], error: BaseException) -> None:
         log.error("commit of %d changes failed: %s", len(batch), error)
         for ticket in batch:
             ticket.error = error
@@ -135,6 +149,11 @@ class Committer:
                 file.finish()
             else:
                 _drop(file)
+
+
+def _raise_interrupt(error: BaseException) -> None:
+    if not isinstance(error, Exception):
+        raise error
 
 
 def _drop(file: IncomingFile | None) -> None:

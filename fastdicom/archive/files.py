@@ -43,11 +43,17 @@ class Files:
             raise Unavailable(f"cannot create a file: {error.strerror}") from error
 
     def check_free(self) -> None:
-        """Raises Unavailable when less than `min_free` bytes are left. Asks the disk twice a second."""
+        """Raises Unavailable when less than `min_free` bytes are left.
+
+        Asks the disk twice a second, and each time while it is too full: room that was made counts at once.
+        """
         now = time.monotonic()
         with self._lock:
-            if now - self._free_checked >= _FREE_CHECK_S:
-                self._free = self.disk.free_bytes(str(self.root))
+            if now - self._free_checked >= _FREE_CHECK_S or self._free < self.min_free:
+                try:
+                    self._free = self.disk.free_bytes(str(self.root))
+                except OSError as error:
+                    raise Unavailable(f"cannot ask the disk: {error.strerror}") from error
                 self._free_checked = now
             free = self._free
         if free < self.min_free:

@@ -113,7 +113,12 @@ class Layout:
                 break
             block.clean = False  # a start-up of another process looks at it just now
             block.release()
-        self._disk.sync_folder(self._root_fd)  # the block's own name has to survive a power cut too
+        try:
+            self._disk.sync_folder(self._root_fd)  # the block's own name has to survive a power cut too
+        except OSError:
+            block.clean = False
+            block.release()
+            raise
         self._block = block
 
     def _block_closed(self, block: Block) -> None:

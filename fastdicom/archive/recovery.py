@@ -3,7 +3,8 @@
 Looks only at blocks that are not marked sealed and that no living process fills, so its time does not
 grow with the archive. In such a block, a `.part` file was never whole: it goes. A whole file without a
 row was synced and named but not committed: nobody got Success for it, but it is a good instance; the
-caller decides (`adopt`) whether it is indexed or swept.
+caller (`adopt`) indexes it, or says that it is superfluous. A whole file that cannot be judged stays where
+it is: a passing read error must not cost an instance.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from fastdicom.archive.disk import Disk
@@ -20,12 +22,21 @@ from fastdicom.archive.layout import PART, WHOLE, Block, block_names
 log = logging.getLogger(__name__)
 
 
+class Verdict(Enum):
+    """What becomes of a whole file without a row."""
+
+    ADOPTED = 1  # it has a row now
+    SUPERFLUOUS = 2  # the instance is there already, or was deleted: the file goes
+    UNREADABLE = 3  # it stays, for `verify` and a person to look at
+
+
 @dataclass
 class Recovery:
     """What was found. sealed: blocks that need not be looked at again."""
 
     swept: int = 0
     adopted: int = 0
+    unreadable: int = 0
     sealed: tuple[str, ...] = ()
 
 
@@ -35,12 +46,12 @@ def recover(
     *,
     is_sealed: Callable[[str], bool],
     indexed_paths: Callable[[str], Iterable[str]],
-    adopt: Callable[[str], bool],
+    adopt: Callable[[str], Verdict],
 ) -> Recovery:
     """Bring every open block to a state in which each file has a row.
 
-    indexed_paths: the indexed paths that begin with a block's name. adopt: index one whole file by its
-    path; False when it is no instance that can be kept, then it is swept.
+    indexed_paths: the indexed paths that begin with a block's name. adopt: judge one whole file by its
+    path, and index it when it is an instance that is not there yet.
     """
     found = Recovery()
     sealed = []
@@ -58,11 +69,13 @@ def recover(
     found.sealed = tuple(sealed)
     if found.swept or found.adopted:
         log.warning("start-up indexed %d whole files and swept %d others", found.adopted, found.swept)
+    if found.unreadable:
+        log.error("start-up left %d files alone that cannot be read or indexed", found.unreadable)
     return found
 
 
 def _recover_block(
-    block: Block, disk: Disk, indexed: set[str], adopt: Callable[[str], bool], found: Recovery
+    block: Block, disk: Disk, indexed: set[str], adopt: Callable[[str], Verdict], found: Recovery
 ) -> bool:
     """False for an empty block: another process may have made it just now and want to fill it."""
     names = sorted(os.listdir(block.fd))
@@ -71,8 +84,10 @@ def _recover_block(
         if name.endswith(WHOLE):
             if path in indexed:
                 continue
-            if adopt(path):
-                found.adopted += 1
+            verdict = adopt(path)
+            found.adopted += verdict is Verdict.ADOPTED
+            found.unreadable += verdict is Verdict.UNREADABLE
+            if verdict is not Verdict.SUPERFLUOUS:
                 continue
         elif not name.endswith(PART):
             log.warning("%s is no file of ours and is left alone", path)

@@ -68,9 +68,12 @@ def record_from(
 
 def _uid(scanner: Scanner, tag: int) -> str | None:
     try:
-        return scanner.uid(tag)
+        uid = scanner.uid(tag)
     except ValueError as problem:
         raise Refused(DOES_NOT_MATCH_SOP_CLASS, f"{NAMES[tag]} {problem}", (tag,)) from None
+    if uid is not None and (uid[0] == "." or uid[-1] == "." or ".." in uid):
+        raise Refused(DOES_NOT_MATCH_SOP_CLASS, f"{NAMES[tag]} has an empty component", (tag,))
+    return uid
 
 
 def _required(scanner: Scanner, tag: int) -> str:

@@ -30,15 +30,20 @@ class Acceptor:
     def __init__(self, serve: Callable[[socket.socket, str], None]) -> None:
         self._serve = serve
         self._sockets: list[socket.socket] = []
-        self._wake_read, self._wake_write = os.pipe()
+        self._wake_read = self._wake_write = -1
         self._thread: threading.Thread | None = None
         self.turns = 0  # of the accept loop: proof of life for a watchdog
 
     def listen(self, addresses: Iterable[str], port: int) -> list[tuple[str, int]]:
         """Bind and listen; returns the addresses with the ports that were taken. Raises UsageError."""
-        for address in addresses:
-            self._sockets.append(_listening(address, port))
-            port = self._sockets[0].getsockname()[1]  # port 0: the same free one for every address
+        try:
+            for address in addresses:
+                self._sockets.append(_listening(address, port))
+                port = self._sockets[0].getsockname()[1]  # port 0: the same free one for every address
+        except UsageError:
+            for sock in self._sockets:
+                sock.close()
+            raise
         return [sock.getsockname()[:2] for sock in self._sockets]
 
     def adopt(self, sock: socket.socket) -> None:
@@ -47,6 +52,7 @@ class Acceptor:
 
     def start(self) -> None:
         """Begin to accept."""
+        self._wake_read, self._wake_write = os.pipe()
         self._thread = threading.Thread(target=self._run, name="fastdicom-accept", daemon=True)
         self._thread.start()
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from fastdicom.dimse import messages
-from fastdicom.dimse.assembler import Assembler
-from fastdicom.errors import ConnectionLost
+from fastdicom.dimse.assembler import COMMAND_SET_LENGTH_MAX, Assembler
+from fastdicom.errors import ConnectionLost, PeerError
 from fastdicom.kernels import pdata
 from fastdicom.net.transport import Transport
 from fastdicom.upperlayer.association import Association, AssociationEvent
@@ -17,6 +17,7 @@ from fastdicom.upperlayer.association import Association, AssociationEvent
 Buffer = bytes | bytearray | memoryview
 
 _BLOCK = 256 * 1024  # bytes of a body that go out in one system call
+_QUEUE_MAX = 16  # events that wait; each holds at most what one read brought
 _SMALL_FRAGMENT = 1024  # below it copying costs less than one more buffer
 
 
@@ -85,13 +86,15 @@ class Connection:
             context_id, control, piece = event
             last = self.queue[-1] if self.queue else None
             if isinstance(last, tuple) and last[0] == context_id and last[1] == 1 and control & 1:
+                if len(last[2]) + len(piece) > COMMAND_SET_LENGTH_MAX:
+                    raise PeerError(f"a Command Set of more than {COMMAND_SET_LENGTH_MAX} bytes", 5)
                 self.queue[-1] = (context_id, control, bytes(last[2]) + bytes(piece))
             else:
                 self.queue.append((context_id, control, bytes(piece)))
 
     def look_ahead(self) -> None:
         """Read what has come without waiting, and keep it. Bounded: a peer that sends on is not read."""
-        if len(self.queue) < 64 and not self.association.closed and self.transport.readable():
+        if len(self.queue) < _QUEUE_MAX and not self.association.closed and self.transport.readable():
             self.keep(self._pull(0.001))
 
     # ------------------------------------------------------------------------------ sending

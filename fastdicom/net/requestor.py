@@ -18,6 +18,7 @@ from fastdicom.standard.status import is_pending
 from fastdicom.upperlayer.association import (
     Association,
     AssociationEvent,
+    Context,
     Fault,
     TimerExpired,
     TransportClosed,
@@ -37,6 +38,7 @@ from fastdicom.upperlayer.pdus import (
 
 _BUFFER = 64 * 1024
 _MAX_LENGTH = 256 * 1024
+RESPONSE_LENGTH_MAX = 16 << 20  # of one C-FIND, C-MOVE or C-GET response
 Proposal = tuple[str, tuple[str, ...]]
 """(abstract syntax, transfer syntaxes) of one presentation context."""
 
@@ -178,17 +180,17 @@ class ClientAssociation(Connection):
                 if not isinstance(event, tuple):
                     self._ended(event)
                     continue
-                step = self.assembler.feed(*event)
+                step = self._feed(event)
                 if isinstance(step, Begin) and isinstance(step.message, messages.CStoreRequest):
                     store = step.message
-                    store_context = self.association.contexts[step.context_id]
+                    store_context = self._accepted_context(step.context_id)
                     receiving = receive(store, store_context.transfer_syntax)
                 elif isinstance(step, Begin):
                     response = self._response(step.message, request.message_id)
                 elif isinstance(step, Data) and receiving is not None:
                     receiving.write(step.piece)
                 elif isinstance(step, Data):
-                    data += step.piece
+                    self._hold(data, step.piece)
                 if not self.assembler.idle or step is None:
                     continue
                 if receiving is not None and store is not None:
@@ -199,6 +201,28 @@ class ClientAssociation(Connection):
                     if not is_pending(response.status):
                         return
                     response = None
+
+    def _accepted_context(self, context_id: int) -> Context:
+        context = self.association.contexts.get(context_id)
+        if context is None:
+            self.abort(provider_reason=5)
+            raise PeerError(f"a message on presentation context {context_id}, which was not accepted", 5)
+        return context
+
+    def _feed(self, event: tuple[int, int, memoryview | bytes]) -> Begin | Data | None:
+        """The assembler's step; what breaks the protocol ends the association."""
+        try:
+            return self.assembler.feed(*event)
+        except PeerError as error:
+            self.abort(provider_reason=error.abort_reason)
+            raise
+
+    def _hold(self, data: bytearray, piece: memoryview | bytes) -> None:
+        """Collect a response's Data Set, up to a ceiling."""
+        if len(data) + len(piece) > RESPONSE_LENGTH_MAX:
+            self.abort(provider_reason=0)
+            raise PeerError(f"a response with a Data Set of more than {RESPONSE_LENGTH_MAX} bytes")
+        data += piece
 
     def _answer_store(self, context_id: int, request: messages.CStoreRequest, code: int) -> None:
         response = messages.Response(
@@ -222,11 +246,11 @@ class ClientAssociation(Connection):
                 if not isinstance(event, tuple):
                     self._ended(event)
                     continue
-                step = self.assembler.feed(*event)
+                step = self._feed(event)
                 if isinstance(step, Begin):
                     message = step.message
                 elif isinstance(step, Data):
-                    data += step.piece
+                    self._hold(data, step.piece)
                 if message is not None and self.assembler.idle:
                     self.keep(events[number + 1 :])
                     return message, bytes(data) if message.has_dataset else None
@@ -258,8 +282,9 @@ class ClientAssociation(Connection):
         if isinstance(event, Fault):
             raise ConnectionLost(f"the peer broke the protocol: {event.error}")
         if isinstance(event, ReleaseRequest):
-            self.association.answer_release(self.clock())
-            self.flush()
+            if self.association.awaits_release_response:
+                self.association.answer_release(self.clock())
+                self.flush()
             raise ConnectionLost("the peer released the association")
         if isinstance(event, TransportClosed | TimerExpired):
             raise ConnectionLost("the peer closed the connection")
@@ -279,7 +304,7 @@ class ClientAssociation(Connection):
     def _await_release(self) -> None:
         while not self.association.closed:
             events = self.receive(self.timing.response_s)
-            if any(isinstance(event, ReleaseRequest) for event in events):  # a collision, PS3.8 9.2
+            if self.association.awaits_release_response:  # a release collision, PS3.8 9.2
                 events += self.association.answer_release(self.clock())
                 self.flush()
             if any(isinstance(event, ReleaseResponse | Abort | TransportClosed) for event in events):
@@ -288,7 +313,7 @@ class ClientAssociation(Connection):
     def abort(self, *, provider_reason: int | None = None) -> None:
         """End the association at once."""
         try:
-            if not self.association.closed and self.association.request is not None:
+            if self.association.may_abort:
                 self.association.abort(self.clock(), provider_reason=provider_reason)
                 self.flush()
         except ConnectionLost:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Protocol
 
 from fastdicom.dimse import messages
@@ -19,7 +19,6 @@ from fastdicom.upperlayer.pdus import (
     ReleaseRequest,
     describe_reject,
 )
-from fastdicom.upperlayer.states import State
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +109,8 @@ class ServerConnection(Connection):
                 events = self.receive(max(0.001, deadline - self.clock()))
             except TimeoutError:
                 events = []
+            if self.stopping and not events:
+                return False
             events = events or self.association.tick(self.clock())
             for number, event in enumerate(events):
                 if not isinstance(event, AssociationRequest):
@@ -354,7 +355,7 @@ class ServerConnection(Connection):
 
     def _abort(self, provider_reason: int | None) -> None:
         """Say A-ABORT if that is still possible, and wait a moment for the peer to close."""
-        if self.association.state in (State.STA1, State.STA2, State.STA13):
+        if not self.association.may_abort:
             return  # nobody is there, or everything is said
         try:
             self.association.abort(self.clock(), provider_reason=provider_reason)
@@ -384,3 +385,5 @@ class ServerConnection(Connection):
         operation, self._operation = self._operation, None
         if operation is not None:
             operation.abandon()
+        if isinstance(self._replies, Generator):
+            self._replies.close()  # ends its sub-associations and its snapshot of the index

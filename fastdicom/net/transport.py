@@ -110,6 +110,8 @@ class Transport:
             now = time.monotonic()
             left = deadline - now
             if now >= watch_from and self.watch is not None:
+                if self.watch.fileno() < 0:
+                    raise ConnectionLost("the client's connection is closed")
                 poll.register(self.watch.fileno(), select.POLLIN)
             pause = min(left, max(watch_from - now, 0.0) or left)
             ready = {descriptor for descriptor, _ in poll.poll(max(0.0, pause) * 1000)}

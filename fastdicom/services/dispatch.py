@@ -19,6 +19,7 @@ from fastdicom.standard import sop_classes, status
 
 log = logging.getLogger(__name__)
 
+
 class Link(ClientLink, StoreChannel, Protocol):
     """The association that a request came on."""
 

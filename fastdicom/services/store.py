@@ -15,7 +15,7 @@ from collections.abc import Callable
 import xxhash
 
 from fastdicom.dataset.part10 import encode_file_meta
-from fastdicom.dataset.record import Added, FileEntry, Kept, Put
+from fastdicom.dataset.record import FileEntry, Kept, Put
 from fastdicom.dataset.stream import DatasetScan, ScanPolicy
 from fastdicom.dimse import messages
 from fastdicom.errors import Refused, Unavailable
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 Stored = Callable[[Put, Caller], None]
 _NO_TAGS: tuple[int, ...] = ()
-_UID = re.compile(r"[0-9.]{1,64}\Z")
+_UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(?:\.[0-9]+)*\Z")
 
 
 class StorePolicy:
@@ -156,7 +156,7 @@ class StoreOperation:
         outcome = self._keeper.commit(file, put)
         if isinstance(outcome, Kept):
             self._compare(outcome, entry)
-        if isinstance(outcome, Added) and self._policy.stored is not None:
+        if not isinstance(outcome, Kept) and self._policy.stored is not None:
             self._policy.stored(put, self._caller)
 
     def _compare(self, kept: Kept, entry: FileEntry) -> None:

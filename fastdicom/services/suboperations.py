@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Protocol
 
 from fastdicom.dataset.record import StoredEntry
 from fastdicom.dimse.messages import Counters, CStoreRequest, Response
-from fastdicom.errors import ConnectionLost, FastdicomError
+from fastdicom.errors import ConnectionLost, FastdicomError, Refused
 from fastdicom.services.ports import Buffer, Interruption, StoreChannel
 from fastdicom.services.proposals import AssociationPlan
 from fastdicom.standard import status
+from fastdicom.standard.transfer_syntaxes import KNOWN
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +102,8 @@ class Sender:
             try:
                 channel = open_channel(plan)
             except FastdicomError as error:
+                if not interruption.wanted():
+                    return
                 for entry in plan.entries:
                     tally.failed(entry, 0, str(error))
                 yield plan.entries[-1]
@@ -139,10 +143,15 @@ class Sender:
             tally.failed(entry, 0x0122, "the peer accepted no transfer syntax that it can be sent in")
             return
         try:
-            dataset = self._read(entry)[entry.file.dataset_offset :]
+            whole = self._read(entry)
+            if len(whole) != entry.file.size:
+                raise Refused(
+                    status.PROCESSING_FAILURE, f"its file has {len(whole)} bytes, not {entry.file.size}"
+                )
+            dataset = whole[entry.file.dataset_offset :]
             body: Iterable[Buffer] = (dataset,)
             if chosen != stored_uid:
-                body = self._converter.convert(dataset, stored_uid, chosen)
+                body = self._converted(dataset, stored_uid, chosen)
             response = channel.store(contexts[chosen], self._request(entry), body)
         except ConnectionLost:
             raise
@@ -151,6 +160,15 @@ class Sender:
             return
         tally.bytes += len(dataset)
         tally.answered(entry, response)
+
+    def _converted(self, dataset: memoryview, stored_uid: str, chosen: str) -> Iterable[Buffer]:
+        """The Data Set in another syntax; its faults show before the first byte is on its way."""
+        body = self._converter.convert(dataset, stored_uid, chosen)
+        stored = KNOWN.get(stored_uid)
+        if stored is not None and stored.deflated:
+            return list(body)  # only inflating it to the end tells that it can be
+        pieces = iter(body)
+        return chain([next(pieces, b"")], pieces)
 
     def _request(self, entry: StoredEntry) -> CStoreRequest:
         self._message_id = self._message_id % 0xFFFF + 1

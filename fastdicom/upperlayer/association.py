@@ -126,6 +126,11 @@ class Association:
         return self.state in (State.STA6, State.STA8)
 
     @property
+    def may_abort(self) -> bool:
+        """There is an association, or one is being asked for, that an A-ABORT would end."""
+        return self.state not in (State.STA1, State.STA2, State.STA13)
+
+    @property
     def awaits_accept(self) -> bool:
         """Sta3: the peer's A-ASSOCIATE-RQ is still to be answered (nothing ended it since)."""
         return self.state == State.STA3
@@ -298,4 +303,4 @@ class Association:
         peer = self.request.user if self.acceptor else accept.user
         if 0 < peer.max_length < LENGTH_MIN:
             raise PeerError(f"Maximum Length {peer.max_length} leaves no room for data", 6)
-        self.peer_length_max = min(peer.max_length or SENT_LENGTH_MAX, SENT_LENGTH_MAX)
+        self.peer_length_max = min(peer.max_length or SENT_LENGTH_MAX, SENT_LENGTH_MAX) & ~1  # PS3.8 E.2

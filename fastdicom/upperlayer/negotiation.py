@@ -60,7 +60,7 @@ def negotiate(request: AssociationRequest, policy: AcceptorPolicy) -> Associatio
         return REJECT_PROTOCOL_VERSION
     if request.application_context != APPLICATION_CONTEXT:
         return REJECT_APPLICATION_CONTEXT
-    if 0 < request.user.max_length < LENGTH_MIN:
+    if not request.contexts or 0 < request.user.max_length < LENGTH_MIN:
         return REJECT_NO_REASON
     if policy.check_called_ae_title and request.called_ae_title != policy.ae_title:
         return REJECT_CALLED_AE_TITLE

@@ -131,7 +131,6 @@ def test_a_full_disk_is_a700_before_the_data_set_and_recovers(
     assert send_some(engine, sender, [0, 1]) == [0xA700, 0xA700]
     assert "write" not in disk.calls
     disk.free = 1 << 40
-    engine.archive.files._free_checked = float("-inf")
     assert send_some(engine, sender, [0, 1]) == [0, 0]
     engine.stop()
     check_promise(archive, [sender], spare=False)

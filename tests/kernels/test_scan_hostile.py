@@ -109,6 +109,21 @@ def test_a_value_too_long_for_its_vr_is_skipped() -> None:
     assert scanner.skipped == (PATIENT_NAME,)
 
 
+@pytest.mark.parametrize("limits", [{"depth_max": 0}, {"depth_max": 10_001}, {"row_length_max": 1 << 40}])
+def test_a_limit_that_makes_no_sense_is_refused(limits: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="has to be"):
+        Scanner(TABLE, True, False, **limits)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 11, 12])
+def test_tiny_limits_keep_nothing_and_break_nothing(limit: int) -> None:
+    scanner = Scanner(TABLE, True, False, value_length_max=limit, row_length_max=limit)
+    scanner.feed(encode(SMALL, EXPLICIT))
+    scanner.finish()
+    assert sum(map(len, scanner.levels())) <= 4 * limit
+    assert MODALITY in scanner.skipped or limit >= 10
+
+
 def test_elements_have_a_limit() -> None:
     data = encode([Element(0x00091000 + number, "UN") for number in range(100)], EXPLICIT)
     scanner = Scanner(TABLE, True, False, element_count_max=100)

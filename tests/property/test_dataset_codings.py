@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS
@@ -26,6 +26,7 @@ from tests.support.elements import (
 )
 from tests.support.scanning import TABLE
 
+unhurried = settings(deadline=None)  # the machine may be busy
 cuts = st.lists(st.integers(0, 2000), max_size=10).map(sorted)
 
 
@@ -48,6 +49,7 @@ def expected_levels(elements: tuple[Element, ...], coding: Coding) -> tuple[byte
     )
 
 
+@unhurried
 @given(elements=dataset(), coding=st.sampled_from(CODINGS), at=cuts)
 def test_scanning_keeps_the_wanted_elements_however_it_is_cut(
     elements: tuple[Element, ...], coding: Coding, at: list[int]
@@ -55,6 +57,7 @@ def test_scanning_keeps_the_wanted_elements_however_it_is_cut(
     assert scanned(encode(elements, coding), coding, at).levels() == expected_levels(elements, coding)
 
 
+@unhurried
 @given(elements=dataset(), source=st.sampled_from([EXPLICIT, BIG]), target=st.sampled_from(CODINGS))
 def test_recoding_stated_vrs_is_encoding_anew(
     elements: tuple[Element, ...], source: Coding, target: Coding
@@ -62,6 +65,7 @@ def test_recoding_stated_vrs_is_encoding_anew(
     assert recoded(encode(elements, source), source, target) == encode(elements, target)
 
 
+@unhurried
 @given(elements=dataset(private=False), target=st.sampled_from([EXPLICIT, BIG]))
 def test_recoding_implied_vrs_finds_those_of_the_standard(
     elements: tuple[Element, ...], target: Coding
@@ -69,6 +73,7 @@ def test_recoding_implied_vrs_finds_those_of_the_standard(
     assert recoded(encode(elements, IMPLICIT), IMPLICIT, target) == encode(without_vrs(elements), target)
 
 
+@unhurried
 @given(elements=dataset(), between=st.sampled_from(CODINGS))
 def test_implicit_there_and_back_is_the_same(elements: tuple[Element, ...], between: Coding) -> None:
     start = encode(elements, IMPLICIT)
@@ -82,6 +87,7 @@ def recoded(data: bytes, source: Coding, target: Coding) -> bytes:
     return result
 
 
+@unhurried
 @given(elements=dataset(), coding=st.sampled_from(CODINGS), data=st.data())
 def test_a_damaged_data_set_is_read_or_refused_the_same_way_in_pieces(
     elements: tuple[Element, ...], coding: Coding, data: st.DataObject
@@ -101,6 +107,7 @@ def outcome(data: bytes, coding: Coding, step: int) -> object:
         return str(error), error.offset, error.tag
 
 
+@unhurried
 @given(elements=dataset(), coding=st.sampled_from(CODINGS), data=st.data())
 def test_scan_and_recode_agree_on_what_is_malformed(
     elements: tuple[Element, ...], coding: Coding, data: st.DataObject

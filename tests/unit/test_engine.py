@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -151,3 +152,20 @@ def test_a_reload_names_what_needs_a_restart(engine: Engine, tmp_path: Path) -> 
     changed = config(tmp_path / "archive").with_changes(node={"ae_title": "OTHER"})
     assert engine.reload(changed) == ["node.ae_title"]
     assert engine.config.node.ae_title == "FASTDICOM"
+
+
+def test_an_engine_that_does_not_run_says_so(tmp_path: Path) -> None:
+    engine = Engine(config(tmp_path / "archive"))
+    for ask in (engine.status, lambda: list(engine.find()), lambda: engine.reload(engine.config)):
+        with pytest.raises(fastdicom.UsageError, match="not running"):
+            ask()
+
+
+def test_stopping_does_not_wait_for_silent_connections(tmp_path: Path) -> None:
+    engine = Engine(config(tmp_path / "archive"))
+    engine.start()
+    with socket.create_connection(engine.addresses[0]):
+        time.sleep(0.1)
+        started = time.monotonic()
+        engine.stop()
+        assert time.monotonic() - started < 3

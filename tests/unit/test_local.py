@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fastdicom import Archive, Config, UsageError
+from fastdicom import Archive, Config, Engine, UsageError, connect
 from fastdicom.archive.layout import block_names
 from fastdicom.keeper import lock_folder
 from tests.support.datasets import numbered_uids, synthetic
@@ -130,3 +131,58 @@ def test_files_lie_where_no_uid_has_a_say(archive: Archive) -> None:
     assert sorted(path.name for path in (archive.path / "objects" / "00000001").iterdir()) == [
         f"{number:04x}.dcm" for number in range(1, 7)
     ]
+
+
+def test_start_up_never_deletes_a_file_that_it_cannot_read(archive: Archive) -> None:
+    """A cut file of an acknowledged instance stays, through rebuild and start, for `verify` to name."""
+    path = archive.path_of(archive.instances()[0])
+    path.write_bytes(path.read_bytes()[:-10])
+    report = archive.rebuild()
+    assert (report.indexed, [failed.path for failed in report.failed]) == (5, [path])
+    archive.close()
+    with Engine(Config(port=0, archive=archive.path)):
+        pass
+    assert path.exists()
+    assert archive.verify().orphans == [path]
+
+
+def test_rebuilding_takes_the_later_of_two_where_duplicates_replace(tmp_path: Path, files: Path) -> None:
+    config = Config(archive={"path": tmp_path / "archive", "duplicates": "replace"})
+    with Archive(tmp_path / "archive", config=config, create=True) as archive:
+        archive.import_paths([files])
+        first = {entry.sop_instance_uid: archive.path_of(entry) for entry in archive.instances()}
+        kept = {path: path.read_bytes() for path in first.values()}
+        archive.import_paths([files])
+        second = {entry.sop_instance_uid: archive.path_of(entry) for entry in archive.instances()}
+        for path, content in kept.items():  # as after a crash before the unlink, with the trash lost
+            path.write_bytes(content)
+        archive.close()
+        for name in (tmp_path / "archive" / "index").iterdir():
+            name.write_bytes(b"garbage" * 1000)
+        archive.rebuild()
+        assert {entry.sop_instance_uid: archive.path_of(entry) for entry in archive.instances()} == second
+
+
+@pytest.mark.parametrize("uid", ["..", ".1", "1.", "1..2"])
+def test_a_uid_with_an_empty_component_is_refused(archive: Archive, tmp_path: Path, uid: str) -> None:
+    uids = numbered_uids(9, 1)
+    data = synthetic(CT, EXPLICIT, replace(uids, series=uid), size=512)
+    path = tmp_path / "climber.dcm"
+    path.write_bytes(join(data, CT, uids.instance, EXPLICIT))
+    (failed,) = archive.import_paths([path]).failed
+    assert "empty component" in failed.reason
+
+
+def test_a_cut_file_is_not_sent(archive: Archive, tmp_path: Path) -> None:
+    entry = archive.instances()[0]
+    path = archive.path_of(entry)
+    path.write_bytes(path.read_bytes()[:-10])
+    everything = {"unknown_peers": ["echo", "store", "find", "move", "get"]}
+    archive.close()
+    with (
+        Engine(Config(port=0, archive=archive.path, access=everything)) as engine,
+        connect(*engine.addresses[0]) as peer,
+    ):
+        report = peer.get(tmp_path / "got", level="STUDY", StudyInstanceUID=entry.study_instance_uid)
+    assert report.failed_sop_instance_uids == [entry.sop_instance_uid]
+    assert (report.status, report.failed, report.completed) == (0xB000, 1, 2)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fastdicom.archive.commit import Committer
+from fastdicom.archive.commit import Committer, _Ticket
 from fastdicom.archive.files import Files
 from fastdicom.archive.incoming import IncomingFile
 from fastdicom.errors import Unavailable
@@ -147,3 +147,28 @@ def test_changes_that_wait_share_one_batch(bench: Bench) -> None:
     assert bench.index.batches == [1, 7]
     assert sorted(bench.index.rows) == [file.path for file in files]
     assert (bench.committer.batches, bench.committer.commits) == (2, 8)
+
+
+def test_an_interrupt_of_the_leader_is_no_success_for_the_others(bench: Bench) -> None:
+    files = [bench.sealed() for _ in range(2)]
+
+    def interrupted(batch: Sequence[str]) -> list[str]:
+        raise KeyboardInterrupt
+
+    bench.committer._apply = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        bench.committer.commit(files[0], files[0].path)
+    bench.committer._apply = bench.index.apply
+    with pytest.raises(Unavailable):
+        bench.committer._finish(_Ticket(files[1], files[1].path))
+
+
+def test_closing_leaves_files_in_doubt_to_the_next_start(bench: Bench) -> None:
+    file = bench.sealed()
+    bench.index.fail = "after"
+    with pytest.raises(Unavailable):
+        bench.committer.commit(file, file.path)
+    bench.committer.close()
+    bench.files.close()
+    assert names(bench.root) == ["00000001/0001.dcm"]
+    assert bench.files.layout.take_finished() == []

@@ -10,7 +10,7 @@ import pytest
 from fastdicom.archive.disk import Disk
 from fastdicom.archive.files import Files
 from fastdicom.archive.layout import BLOCK_FILES_MAX, Block, block_names
-from fastdicom.archive.recovery import recover
+from fastdicom.archive.recovery import Verdict, recover
 from fastdicom.errors import Unavailable
 from tests.support.failing_disk import FailingDisk
 
@@ -110,9 +110,9 @@ def test_recovery_adopts_whole_files_and_sweeps_the_rest(tmp_path: Path) -> None
     leftovers(tmp_path)
     asked = []
 
-    def adopt(path: str) -> bool:
+    def adopt(path: str) -> Verdict:
         asked.append(path)
-        return path.endswith("0002.dcm")
+        return Verdict.ADOPTED if path.endswith("0002.dcm") else Verdict.SUPERFLUOUS
 
     found = recover(
         tmp_path,
@@ -134,7 +134,7 @@ def test_recovery_leaves_sealed_blocks_and_those_of_the_living_alone(tmp_path: P
         Disk(),
         is_sealed=lambda name: True,
         indexed_paths=lambda prefix: [],
-        adopt=lambda path: False,
+        adopt=lambda path: Verdict.SUPERFLUOUS,
     )
     living = Block(tmp_path, "00000001")
     assert living.try_lock()
@@ -143,7 +143,7 @@ def test_recovery_leaves_sealed_blocks_and_those_of_the_living_alone(tmp_path: P
         Disk(),
         is_sealed=lambda name: False,
         indexed_paths=lambda prefix: [],
-        adopt=lambda path: False,
+        adopt=lambda path: Verdict.SUPERFLUOUS,
     )
     assert names(tmp_path) == before
     assert nothing.sealed == nothing_either.sealed == ()
@@ -159,6 +159,19 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
         Disk(),
         is_sealed=lambda name: False,
         indexed_paths=lambda prefix: [],
-        adopt=lambda path: False,
+        adopt=lambda path: Verdict.SUPERFLUOUS,
     )
     assert names(tmp_path) == ["00000001/README"]
+
+
+def test_a_whole_file_that_cannot_be_judged_is_left_alone(tmp_path: Path) -> None:
+    leftovers(tmp_path)
+    found = recover(
+        tmp_path,
+        Disk(),
+        is_sealed=lambda name: False,
+        indexed_paths=lambda prefix: [],
+        adopt=lambda path: Verdict.UNREADABLE,
+    )
+    assert (found.unreadable, found.swept) == (3, 1)
+    assert names(tmp_path) == ["00000001/0001.dcm", "00000001/0002.dcm", "00000001/0003.dcm"]

@@ -61,13 +61,13 @@ def test_queries_of_other_threads_go_on_while_it_grows(tmp_path: Path) -> None:
         readers = [threading.Thread(target=read) for _ in range(3)]
         for reader in readers:
             reader.start()
-        for start in range(50, 1000, 50):
+        for start in range(50, 400, 50):
             index.apply(batch(start))  # type: ignore[arg-type]
         done.set()
         for reader in readers:
             reader.join()
         assert not problems
-        assert index.counts().instances == 1000
+        assert index.counts().instances == 400
 
 
 def test_a_query_that_stays_open_does_not_hold_the_writer_for_ever(
@@ -79,7 +79,7 @@ def test_a_query_that_stays_open_does_not_hold_the_writer_for_ever(
         answers = index.find(ask("STUDY", StudyInstanceUID=""))
         next(answers)
         with pytest.raises(Unavailable, match="has to grow"):
-            for start in range(50, 1000, 50):
+            for start in range(50, 400, 50):
                 index.apply(batch(start))  # type: ignore[arg-type]
         before = index.counts().instances
         answers.close()  # type: ignore[attr-defined]
@@ -95,7 +95,7 @@ def test_other_processes_read_while_it_grows(tmp_path: Path) -> None:
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as reader:
             assert reader.stdin is not None and reader.stdout is not None
-            for start in range(50, 1000, 50):
+            for start in range(50, 400, 50):
                 reader.stdin.write("\n")
                 reader.stdin.flush()
                 assert reader.stdout.readline().split() == [str(start), str(start)]

@@ -20,7 +20,9 @@ A, B = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 
 def entries(count: int) -> list[StoredEntry]:
     return [
-        StoredEntry(CT, f"1.2.{number}", "1", "2", FileEntry(str(number), 0, 4, 0, A, 0.0, ""))
+        StoredEntry(
+            CT, f"1.2.{number}", "1", "2", FileEntry(str(number), len(f"meta{number} data"), 4, 0, A, 0.0, "")
+        )
         for number in range(count)
     ]
 
@@ -131,7 +133,10 @@ def test_a_cancel_while_waiting_fails_only_the_instance_at_hand() -> None:
 @pytest.mark.parametrize("broken", [0, 1])
 def test_an_association_that_fails_takes_only_its_own_entries(broken: int) -> None:
     classes = [f"1.2.3.{number}" for number in range(60)]
-    everything = [StoredEntry(uid, uid, "1", "2", FileEntry("0", 0, 4, 0, A, 0.0, "")) for uid in classes]
+    everything = [
+        StoredEntry(uid, uid, "1", "2", FileEntry("0", len("meta0 data"), 4, 0, A, 0.0, ""))
+        for uid in classes
+    ]
     plans = plan_associations(everything, contexts_max=64)
     assert len(plans) == 2
     opened = []

@@ -15,6 +15,7 @@ from fastdicom.upperlayer.pdus import (
     REJECT_APPLICATION_CONTEXT,
     REJECT_CALLED_AE_TITLE,
     REJECT_CALLING_AE_TITLE,
+    REJECT_NO_REASON,
     REJECT_PROTOCOL_VERSION,
     AssociationAccept,
     AssociationRequest,
@@ -37,8 +38,11 @@ CLASSES = [row.uid for row in sop_classes.CONFORMANCE] + [
 ]
 
 
+ONE = PresentationContext(1, CT, (IMPLICIT,))
+
+
 def request(*contexts: PresentationContext, **changes: object) -> AssociationRequest:
-    made = AssociationRequest("FASTDICOM", "MODALITY", contexts)
+    made = AssociationRequest("FASTDICOM", "MODALITY", contexts or (ONE,))
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -116,10 +120,12 @@ def test_128_contexts_are_answered_one_by_one() -> None:
         ({"protocol_version": 2}, REJECT_PROTOCOL_VERSION),
         ({"application_context": "1.2.3"}, REJECT_APPLICATION_CONTEXT),
         ({"calling_ae_title": ""}, REJECT_CALLING_AE_TITLE),
+        ({"contexts": ()}, REJECT_NO_REASON),
+        ({"user": UserInformation(max_length=7)}, REJECT_NO_REASON),
     ],
 )
 def test_rejections(changes: dict[str, object], reject: object) -> None:
-    assert negotiate(request(**changes), POLICY) == reject
+    assert negotiate(replace(request(ONE), **changes), POLICY) == reject
 
 
 def test_later_protocol_versions_that_include_ours_are_fine() -> None:
