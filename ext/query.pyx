@@ -5,18 +5,15 @@ element. What the keys mean was decided before, by index/query.py. PS3.4 C.2.2.2
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromFormat, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
-from byteorder cimport swap_copy
-from element cimport (
-    Element, GROUP_OF_ITEMS, HEAD_LONG, HEAD_SHORT, ITEM, NO_VR, VR_AT, VR_LO, VR_LT, VR_PN, VR_SH, VR_SQ,
-    VR_ST, VR_UC, VR_UR, VR_UT, has_short_length, padding_of, unit_of,
-)
+from answer cimport Answer, has_high_text, put_element, room_for
+from element cimport Element, VR_LT, VR_ST, VR_UR, VR_UT
 from pattern cimport digits, equal, fold_ascii_name, like, name_like, take_until, trimmed
 from row cimport SLOTS, Row, Span, next_element, open_row, packed_row
-from wire cimport get_u32le, put_u16be, put_u16le, put_u32be, put_u32le
+from wire cimport get_u32le
 
 PATIENT, STUDY, SERIES, IMAGE, COMPUTED = range(5)
 UNIVERSAL, ANY_OF, LIKE, NAME, DATE, TIME, MEMBER, CALL = range(8)
@@ -25,7 +22,6 @@ cdef enum:
     LEVELS = 4
     LEVEL_PATIENT = 0
     LEVEL_STUDY = 1
-    DEPTH_MAX = 64
     DIGITS_MAX = 12
     NAME_ROOM = 512                # a longer name is folded by way of the heap
     CHARACTER_SET = 0x00080005
@@ -59,7 +55,6 @@ cdef struct Slot:
     uint16_t vr
     int level
     bint returned
-    bint text
     bint several                   # a backslash divides values
     Kind kind
     Span* wanted                   # patterns, values, or the two ends of a range
@@ -105,15 +100,12 @@ cdef class Selector:
     cdef int checked_count[LEVELS]
     cdef Py_buffer view[LEVELS]
     cdef bint viewed[LEVELS]
-    cdef bint explicit_vr
-    cdef bint big_endian
     cdef readonly bint non_ascii
     cdef readonly unsigned long long visited
     cdef bytes plain_charset
     cdef bytes other_charset
-    cdef uint8_t* out
+    cdef Answer out
     cdef size_t room
-    cdef size_t written
 
     def __init__(self, specification, *, bint explicit_vr=True, bint big_endian=False,
                  bytes plain_charset=b"ISO_IR 100", bytes other_charset=b"ISO_IR 192"):
@@ -128,8 +120,8 @@ cdef class Selector:
         self.count_of_slots = self.slots.count
         self.operands = [None] * self.count_of_slots
         self.values = [None] * self.count_of_slots
-        self.explicit_vr = explicit_vr
-        self.big_endian = big_endian
+        self.out.explicit_vr = explicit_vr
+        self.out.big_endian = big_endian
         self.plain_charset = plain_charset
         self.other_charset = other_charset
         for i in range(self.count_of_slots):
@@ -141,7 +133,7 @@ cdef class Selector:
         for level in range(LEVELS):
             if self.viewed[level]:
                 PyBuffer_Release(&self.view[level])
-        free(self.out)
+        free(self.out.at)
 
     cdef int _define(self, int index, uint32_t tag, str vr, int level, bint returned, int kind, operand) except -1:
         cdef Slot* slot = &self.slot[index]
@@ -153,7 +145,6 @@ cdef class Selector:
         slot.vr = (ord(vr[0]) << 8) | ord(vr[1])
         slot.level = level
         slot.returned = returned
-        slot.text = slot.vr in (VR_LO, VR_LT, VR_PN, VR_SH, VR_ST, VR_UC, VR_UT)
         slot.several = slot.vr not in (VR_LT, VR_ST, VR_UT, VR_UR)
         slot.kind = <Kind>kind
         self.operands[index] = operand
@@ -462,13 +453,13 @@ cdef class Selector:
         cdef Span value
         cdef bytes given
         for i in range(self.count_of_slots):
-            needed += HEAD_LONG + 1 + (self.slot[i].value.length if self.slot[i].present else 0)
-        needed += <size_t>PyBytes_GET_SIZE(charset)
+            needed += room_for(self.slot[i].value.length if self.slot[i].present else 0)
+        needed += room_for(<size_t>PyBytes_GET_SIZE(charset))
         if replaced is not None:
             for given in replaced.values():
-                needed += <size_t>PyBytes_GET_SIZE(given)
+                needed += room_for(<size_t>PyBytes_GET_SIZE(given))
         self._reserve(needed)
-        self.written = 0
+        self.out.length = 0
         for i in range(self.count_of_slots):
             if not self.slot[i].returned:
                 continue
@@ -483,88 +474,18 @@ cdef class Selector:
                 value.length = <size_t>PyBytes_GET_SIZE(given)
             elif self.slot[i].present:
                 value = self.slot[i].value
-            self._put(self.slot[i].tag, self.slot[i].vr, value, 0)
-        return PyBytes_FromStringAndSize(<const char*>self.out, <Py_ssize_t>self.written)
+            put_element(&self.out, self.slot[i].tag, self.slot[i].vr, value, 0)
+        return PyBytes_FromStringAndSize(<const char*>self.out.at, <Py_ssize_t>self.out.length)
 
     cdef int _reserve(self, size_t needed) except -1:
         cdef uint8_t* larger
         if needed > self.room:
-            larger = <uint8_t*>realloc(self.out, needed + 256)
+            larger = <uint8_t*>realloc(self.out.at, needed + 256)
             if larger == NULL:
                 raise MemoryError()
-            self.out = larger
+            self.out.at = larger
             self.room = needed + 256
         return 0
-
-    cdef void _put(self, uint32_t tag, uint16_t vr, Span value, int depth) noexcept:
-        """One element; what it takes is never more than it took in the row, so there is room."""
-        cdef size_t head_at = self.written
-        cdef size_t body_at
-        self.written += self._head_length(vr)
-        body_at = self.written
-        if vr == VR_SQ:
-            self._put_items(value, depth)
-        else:
-            self._put_value(vr, value)
-        self._put_head(self.out + head_at, tag, vr, self.written - body_at)
-
-    cdef inline size_t _head_length(self, uint16_t vr) noexcept:
-        return HEAD_SHORT if not self.explicit_vr or vr == NO_VR or has_short_length(vr) else HEAD_LONG
-
-    cdef void _put_value(self, uint16_t vr, Span value) noexcept:
-        cdef uint8_t* to = self.out + self.written
-        if value.length == 0:
-            return
-        if self.big_endian:
-            swap_copy(to, value.at, value.length, unit_of(vr))
-        else:
-            memcpy(to, value.at, value.length)
-        self.written += value.length
-        if value.length & 1:
-            self.out[self.written] = padding_of(vr)
-            self.written += 1
-
-    cdef void _put_items(self, Span rest, int depth) noexcept:
-        cdef Element item, element
-        cdef Span inside, value
-        cdef size_t head_at
-        if self.explicit_vr and not self.big_endian:
-            self._put_value(NO_VR, rest)
-            return
-        while rest.length and depth < DEPTH_MAX and next_element(&rest, &item, &inside):
-            head_at = self.written
-            self.written += HEAD_SHORT
-            while inside.length and next_element(&inside, &element, &value):
-                self._put(element.tag, element.vr, value, depth + 1)
-            self._put_head(self.out + head_at, ITEM, NO_VR, self.written - head_at - HEAD_SHORT)
-
-    cdef void _put_head(self, uint8_t* at, uint32_t tag, uint16_t vr, size_t length) noexcept:
-        cdef bint wide = not self.explicit_vr or vr == NO_VR
-        if self.big_endian:
-            put_u16be(at, <uint16_t>(tag >> 16))
-            put_u16be(at + 2, <uint16_t>tag)
-        else:
-            put_u16le(at, <uint16_t>(tag >> 16))
-            put_u16le(at + 2, <uint16_t>tag)
-        if wide:
-            self._put_length(at + 4, length)
-            return
-        at[4] = <uint8_t>(vr >> 8)
-        at[5] = <uint8_t>vr
-        if has_short_length(vr):
-            if self.big_endian:
-                put_u16be(at + 6, <uint16_t>length)
-            else:
-                put_u16le(at + 6, <uint16_t>length)
-            return
-        at[6] = at[7] = 0
-        self._put_length(at + 8, length)
-
-    cdef inline void _put_length(self, uint8_t* at, size_t length) noexcept:
-        if self.big_endian:
-            put_u32be(at, <uint32_t>length)
-        else:
-            put_u32le(at, <uint32_t>length)
 
 
 cdef inline Span whole(Span* rest) noexcept:
@@ -593,25 +514,6 @@ cdef inline bint any_name_like(Slot* slot, Span name) noexcept:
     for i in range(slot.wanted_count):
         if name_like(slot.wanted[i], name):
             return True
-    return False
-
-
-cdef bint has_high_text(uint16_t vr, Span value, int depth) noexcept:
-    """True when text in the element is not ASCII: it needs a character set that says how it reads."""
-    cdef Element item, element
-    cdef Span inside, part
-    cdef size_t i
-    cdef uint8_t high = 0
-    if vr in (VR_LO, VR_LT, VR_PN, VR_SH, VR_ST, VR_UC, VR_UT):
-        for i in range(value.length):
-            high |= value.at[i]
-        return high & 0x80 != 0
-    if vr != VR_SQ or depth == DEPTH_MAX:
-        return False
-    while value.length and next_element(&value, &item, &inside):
-        while inside.length and next_element(&inside, &element, &part):
-            if has_high_text(element.vr, part, depth + 1):
-                return True
     return False
 
 

@@ -7,20 +7,14 @@ no element end the walk; nothing here raises for them.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
+from answer cimport is_charset_text
 from dictionary cimport vr_of as tag_vr
-from element cimport (
-    Element, VR_LO, VR_LT, VR_PN, VR_SH, VR_SQ, VR_ST, VR_UC, VR_UT, DONE, read_head,
-)
+from element cimport Element, VR_OB_OR_OW, VR_SQ
 from row cimport Row, Span, next_element, open_row, packed_row
 
 cdef enum:
     DEPTH_MAX = 64
     ESCAPE = 0x1B
-
-
-cdef inline bint is_text(uint16_t vr) noexcept nogil:
-    """The VRs that Specific Character Set speaks of. PS3.5 6.1.2.2."""
-    return vr in (VR_LO, VR_LT, VR_PN, VR_SH, VR_ST, VR_UC, VR_UT)
 
 
 cdef bint is_plain(Span value) noexcept nogil:
@@ -43,7 +37,7 @@ cdef bint elements_plain(Span rest, int depth) noexcept nogil:
         if element.vr == VR_SQ:
             if depth == DEPTH_MAX or not items_plain(value, depth + 1):
                 return False
-        elif is_text(element.vr) and not is_plain(value):
+        elif is_charset_text(element.vr) and not is_plain(value):
             return False
     return True
 
@@ -133,5 +127,5 @@ def packed(const uint8_t[::1] block not None, int slot):
 def vr_of(uint32_t tag):
     cdef uint16_t vr = tag_vr(tag)
     if vr & 0x2020:               # "xs", "lw"...: numbers of 16 bits as far as identifiers go, or bytes
-        return "OW" if vr == 0x6F78 else "US"
+        return "OW" if vr == VR_OB_OR_OW else "US"
     return chr(vr >> 8) + chr(vr & 0xFF)

@@ -113,6 +113,8 @@ def from_utf8(charset: Charset) -> Recode:
     """The Recode that turns UTF-8 values into `charset`."""
 
     def recode(value: bytes, vr: str) -> bytes | None:
-        return charset.encode(value.decode("utf-8", "replace"), vr)
+        found = charset.encode(value.decode("utf-8", "replace"), vr)
+        too_long = found is not None and len(found) > _SHORT_LENGTH_MAX and vr in _SHORT_VRS
+        return None if too_long else found
 
     return recode

@@ -25,7 +25,7 @@ from fastdicom.index.query import Query
 from fastdicom.index.schema import DATABASES, PAIR, SERIALS, TOTALS, VERSION, opaque_key, path_key
 from fastdicom.index.store import MAP_SIZE, Store
 from fastdicom.index.walk import ReadAttributes, Walk
-from fastdicom.index.writer import Writer
+from fastdicom.index.writer import Memory, Writer
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class Index:
     def __init__(self, store: Store, attributes: Sequence[Attribute]) -> None:
         self._store = store
         self._wanted = tuple({row.tag: row for row in attributes}.values())
+        self._memory: Memory | None = None
         self._kept: set[tuple[int, str, str]] = set()
 
     @classmethod
@@ -100,6 +101,7 @@ class Index:
 
     def reopen(self) -> None:
         """Begin again from what is on disk, after a commit that failed. Raises Unavailable."""
+        self._memory = None
         self._store.reopen()
         self._check_version()
         self._attributes = {row.tag: row for row in self.attributes}
@@ -124,15 +126,17 @@ class Index:
         when it could not be written; then none of it was, unless the disk failed in the commit itself.
         """
 
-        def work(transaction: Any) -> list[Outcome]:
-            writer = Writer(transaction, self._store.databases)
+        def work(transaction: Any) -> tuple[list[Outcome], Memory]:
+            memory, self._memory = self._memory, None  # a second attempt begins without
+            writer = Writer(transaction, self._store.databases, memory)
             outcomes = [writer.apply(change) for change in batch]
             for key, value in (notes or {}).items():
                 writer.note(key, value)
             writer.finish()
-            return outcomes
+            return outcomes, writer.memory
 
-        return self._store.write(work)
+        outcomes, self._memory = self._store.write(work)
+        return outcomes
 
     def forget_trash(self, paths: Iterable[str]) -> None:
         """The files are unlinked."""

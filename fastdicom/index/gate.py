@@ -50,6 +50,18 @@ class Gate:
             self.leave()
 
     @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Let nobody else in meanwhile; who is inside stays."""
+        with self._condition:
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._waiting -= 1
+                self._condition.notify_all()
+
+    @contextmanager
     def alone(self, timeout_s: float) -> Iterator[bool]:
         """Pass alone; gives False (and nothing is locked) when others stayed inside for `timeout_s`."""
         entered = self._enter_alone(timeout_s)

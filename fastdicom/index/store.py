@@ -25,6 +25,7 @@ MAP_SIZE = 256 * GIB
 MAP_SIZE_LEAST = GIB // 4
 READERS_MAX = 1022  # slots for open read transactions, of all processes
 GROW_TIMEOUT_S = 30.0
+_EARLY_TIMEOUT_S = 0.05
 _CHECK_READERS_EVERY = 1024  # write transactions: a reader that died keeps old pages from being used again
 
 Result = TypeVar("Result")
@@ -46,6 +47,7 @@ class Store:
         self._map_size = map_size
         self._gate = Gate()
         self._writes = 0
+        self._grow_at = 0
         self._open()
 
     def close(self) -> None:
@@ -126,16 +128,28 @@ class Store:
         self._writes += 1
         if not self._writes % _CHECK_READERS_EVERY:
             self._environment.reader_check()
+        self._grow_early()
         while True:
             try:
-                with self._gate.shared(), self._environment.begin(write=True) as transaction:
-                    return work(transaction)
+                with self._gate.shared():
+                    return self._attempt(work)
             except lmdb.MapFullError:
                 self._grow()
             except lmdb.MapResizedError:
                 self._adopt()
             except lmdb.Error as problem:
                 raise Unavailable(f"the index cannot be written: {problem}") from problem
+
+    def _attempt(self, work: Callable[[Any], Result]) -> Result:
+        transaction = self._environment.begin(write=True)
+        try:
+            result = work(transaction)
+            transaction.commit()
+        except BaseException:
+            with self._gate.quiet():  # py-lmdb ends a write transaction only while no thread is in LMDB
+                transaction.abort()
+            raise
+        return result
 
     def database(self, name: str) -> Any:
         """The handle of a named database."""
@@ -189,17 +203,31 @@ class Store:
         except lmdb.Error as problem:
             raise UsageError(f"{self.path}: the index cannot be opened: {problem}") from problem
 
+    def _grow_early(self) -> None:
+        """Grow before the map is full, when that holds nobody up: later it has to wait for open queries."""
+        info = self._environment.info()
+        used = (info["last_pgno"] + 1) * self._page_size
+        if used < max(info["map_size"] // 2, self._grow_at):
+            return
+        with self._gate.alone(_EARLY_TIMEOUT_S) as alone:
+            if alone:
+                self._set_map_size(info["map_size"] * 2)
+            else:
+                self._grow_at = used + info["map_size"] // 16
+
     def _grow(self) -> None:
         """Double the map. LMDB allows it only while no transaction of this process is open."""
         with self._gate.alone(GROW_TIMEOUT_S) as alone:
             if not alone:
                 raise Unavailable("the index has to grow, but queries stay open")
-            size = self._environment.info()["map_size"]
-            try:
-                self._environment.set_mapsize(size * 2)
-            except (lmdb.Error, OSError) as problem:
-                raise Unavailable(f"the index cannot grow beyond {size} bytes: {problem}") from problem
-            log.info("index %s: the map grew from %d to %d bytes", self.path, size, size * 2)
+            self._set_map_size(self._environment.info()["map_size"] * 2)
+
+    def _set_map_size(self, size: int) -> None:
+        try:
+            self._environment.set_mapsize(size)
+        except (lmdb.Error, OSError) as problem:
+            raise Unavailable(f"the index cannot grow to {size} bytes: {problem}") from problem
+        log.info("index %s: the map grew to %d bytes", self.path, size)
 
     def _adopt(self) -> None:
         """Take the map size that another process has given it."""

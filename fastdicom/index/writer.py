@@ -56,13 +56,14 @@ from fastdicom.index.schema import (
 from fastdicom.kernels.rows import parts, value_of
 
 MODALITY = 0x00080060
+_REMEMBERED_MAX = 4096  # entities; then a transaction begins with none
 _MODALITY_LENGTH_MAX = 16  # of VR CS
 
 
 class Entity:
     """A patient, study or series that the transaction has touched. up: the entity above."""
 
-    __slots__ = ("gone", "modality", "serial", "tally", "tally_key", "up")
+    __slots__ = ("changed", "gone", "modality", "serial", "tally", "tally_key", "up")
 
     def __init__(self, tally_key: bytes, serial: int, tally: Tally, up: Entity | None) -> None:
         self.tally_key = tally_key
@@ -70,22 +71,49 @@ class Entity:
         self.tally = tally
         self.up = up
         self.modality = b""  # of a series
+        self.changed = False
         self.gone = False
 
 
-class Writer:
-    """Applies changes inside one LMDB write transaction; `finish` writes what was put off until then."""
+class Memory:
+    """What a transaction knew at its end, and the next one needs not look up if nobody wrote in between.
 
-    def __init__(self, transaction: Any, databases: Mapping[str, Any]) -> None:
+    transaction_id: of the transaction that wrote it.
+    """
+
+    __slots__ = ("entities", "serials", "series_by_uid", "study_by_uid", "totals", "transaction_id")
+
+    def __init__(self, transaction_id: int, serials: list[int], totals: list[int]) -> None:
+        self.transaction_id = transaction_id
+        self.entities: dict[bytes, Entity] = {}  # by tally key
+        self.study_by_uid: dict[str, Entity] = {}
+        self.series_by_uid: dict[tuple[int, str], Entity] = {}
+        self.serials = serials
+        self.totals = totals
+
+
+class Writer:
+    """Applies changes inside one LMDB write transaction; `finish` writes what was put off until then.
+
+    memory: of the last transaction, None for none; the writer takes it over and changes it. When the
+    transaction fails, it is not to be used again.
+    """
+
+    def __init__(self, transaction: Any, databases: Mapping[str, Any], memory: Memory | None = None) -> None:
         self._txn = transaction
         self._db = databases
         self._patients = PackedRows(transaction, databases["patients"])
         self._studies = PackedRows(transaction, databases["studies"])
-        self._entities: dict[bytes, Entity] = {}  # by tally key
-        self._study_by_uid: dict[str, Entity] = {}
-        self._series_by_uid: dict[tuple[int, str], Entity] = {}
-        self._serials = list(SERIALS.unpack(transaction.get(b"serials", db=databases["meta"])))
-        self._totals = list(TOTALS.unpack(transaction.get(b"totals", db=databases["meta"])))
+        self._changed: list[Entity] = []
+        current = transaction.id()
+        if memory is None or memory.transaction_id != current - 1 or len(memory.entities) > _REMEMBERED_MAX:
+            serials = SERIALS.unpack(transaction.get(b"serials", db=databases["meta"]))
+            totals = TOTALS.unpack(transaction.get(b"totals", db=databases["meta"]))
+            memory = Memory(current, list(serials), list(totals))
+        memory.transaction_id = current
+        self.memory = memory
+        self._entities, self._serials, self._totals = memory.entities, memory.serials, memory.totals
+        self._study_by_uid, self._series_by_uid = memory.study_by_uid, memory.series_by_uid
 
     def apply(self, change: Change) -> Outcome:
         """One change; its outcome."""
@@ -105,7 +133,8 @@ class Writer:
         self._patients.flush()
         self._studies.flush()
         tallies = self._db["tallies"]
-        for entity in self._entities.values():
+        for entity in self._changed:
+            entity.changed = False
             if entity.gone:
                 self._txn.delete(entity.tally_key, db=tallies)
             else:
@@ -183,6 +212,7 @@ class Writer:
     def _count(self, series: Entity, size: int, sop_class: bytes) -> None:
         entity: Entity | None = series
         while entity is not None:
+            self._touch(entity)
             entity.tally.instances += 1
             entity.tally.length += size
             entity = entity.up
@@ -196,6 +226,7 @@ class Writer:
         study = series.up
         assert study is not None and study.up is not None
         for entity in (series, study, study.up):
+            self._touch(entity)
             entity.tally.instances -= 1
             entity.tally.length -= size
         count_out(series.tally.sop_classes, sop_class)
@@ -208,6 +239,12 @@ class Writer:
             self._drop_study(study, study.up)
         if not study.up.tally.instances:
             self._drop_patient(study.up)
+
+    def _touch(self, entity: Entity) -> None:
+        """The entity's tally is about to change, or it goes: `finish` writes that."""
+        if not entity.changed:
+            entity.changed = True
+            self._changed.append(entity)
 
     # Series.
 
@@ -369,6 +406,7 @@ class Writer:
         assert study is not None
         key = PAIR.pack(study.serial, series.serial)
         self._delete_keys(keys_of(SERIES, series.serial, parts(self._txn.get(key, db=self._db["series"]))[2]))
+        self._touch(study)
         count_out(study.tally.modalities, series.modality)
         self._write_series(series, record)
         count_in(study.tally.modalities, series.modality)
@@ -393,6 +431,7 @@ class Writer:
         self._txn.delete(PAIR.pack(old.serial, study.serial), db=self._db["patient_studies"])
         self._txn.put(PAIR.pack(patient.serial, study.serial), b"", db=self._db["patient_studies"])
         for entity, sign in ((old, -1), (patient, 1)):
+            self._touch(entity)
             entity.tally.studies += sign
             entity.tally.series += sign * study.tally.series
             entity.tally.instances += sign * study.tally.instances
