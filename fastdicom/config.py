@@ -1,49 +1,45 @@
 """The configuration: frozen dataclasses, from TOML or from keywords, checked once.
 
-Every ceiling on what a peer can make us hold or loop over has its name here, in `Limits`. Sizes are bytes and
-durations seconds (fields ending in `_s`); in TOML and in tables both take units ("64 KiB", "30 s"), and a
-duration's key has no `_s`. Rooms receive the section or the values that they need, never the whole `Config`.
+The sections stand in `fastdicom/sections/`; every ceiling on what a peer can make us hold or loop over has
+its name in `Limits`. Sizes are bytes and durations seconds (fields ending in `_s`); in TOML and in tables
+both take units ("64 KiB", "30 s"), and a duration's key has no `_s`. Rooms receive the section or the values
+that they need, never the whole `Config`.
 """
-
-# ruff: noqa: RUF009 -- `setting` declares a dataclass field, it makes no shared default
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from fastdicom.dataset.attributes import LEVELS, Attribute
 from fastdicom.errors import UsageError
-from fastdicom.settings import (
-    Mistake,
-    TableReader,
-    ae_title,
-    as_table,
-    boolean,
-    choice,
-    choices,
-    host,
-    keys_of,
-    listing,
-    nearest,
-    number,
-    read_with,
-    seconds,
-    setting,
-    size,
-    text,
-    transfer_syntax,
-)
-from fastdicom.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
+from fastdicom.sections.archive import ArchiveConfig, IndexConfig, QueryConfig
+from fastdicom.sections.limits import Limits
+from fastdicom.sections.log import LogConfig
+from fastdicom.sections.node import NodeConfig, Timeouts
+from fastdicom.sections.peers import OPERATIONS, Access, Operation, Peer
+from fastdicom.sections.tls import TlsConfig
+from fastdicom.settings import Mistake, TableReader, as_table, keys_of, nearest
 
-Operation = Literal["echo", "store", "find", "move", "get"]
-OPERATIONS: tuple[Operation, ...] = ("echo", "store", "find", "move", "get")
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-COUNT_MAX = 1 << 31
+__all__ = [
+    "OPERATIONS",
+    "Access",
+    "ArchiveConfig",
+    "Config",
+    "ConfigError",
+    "IndexConfig",
+    "Limits",
+    "LogConfig",
+    "NodeConfig",
+    "Operation",
+    "Peer",
+    "QueryConfig",
+    "Timeouts",
+    "TlsConfig",
+]
 
 
 class ConfigError(UsageError):
@@ -57,202 +53,6 @@ class ConfigError(UsageError):
         self.source = source
         head = f"{source}: " if source else ""
         super().__init__("; ".join(f"{head}{mistake}" for mistake in self.mistakes))
-
-
-def _addresses(value: object) -> tuple[str, ...]:
-    """`bind`: one address or a list of them."""
-    found = (host(value),) if isinstance(value, str) else listing(host)(value)
-    if not found:
-        raise ValueError("must name at least one address to listen on")
-    return found
-
-
-def _folder(value: object) -> Path:
-    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        raise ValueError(f"must be the path of a folder, not {value!r}")
-    return Path(value)
-
-
-def _existing_file(value: object) -> Path:
-    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        raise ValueError(f"must be the path of a file, not {value!r}")
-    if not Path(value).is_file():
-        raise ValueError(f"there is no file {os.fspath(value)!r}")
-    return Path(value)
-
-
-def _host_or_none(value: object) -> str:
-    return "" if value == "" else host(value)
-
-
-def _attribute(value: object) -> Attribute:
-    """`"ScanOptions"` (kept of every instance) or `"SERIES/ScanOptions"`; the VR comes from PS3.6."""
-    if isinstance(value, Attribute):
-        return value
-    level, _, keyword = text(value).rpartition("/")
-    level = level or "IMAGE"
-    if level not in LEVELS:
-        raise ValueError(f"{value!r} has no level that we know; {nearest(level, LEVELS)}")
-    from pydicom.datadict import dictionary_VR, keyword_dict  # heavy: only for who adds attributes
-
-    if not keyword or keyword not in keyword_dict:  # it has nameless retired rows under ""
-        raise ValueError(f"{keyword!r} is no attribute of PS3.6; {nearest(keyword, keyword_dict)}")
-    tag = keyword_dict[keyword]
-    return Attribute(tag, dictionary_VR(tag)[:2], keyword, level)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeConfig:
-    """[node]: who we are and where we listen.
-
-    bind: addresses; "::" listens for both families. port: 0 takes a free one. max_pdu_length: bytes of a PDU
-    that we announce, 0 for any. preferred_transfer_syntaxes: UIDs, the order in which the acceptor chooses.
-    """
-
-    ae_title: str = setting("FASTDICOM", ae_title)
-    bind: tuple[str, ...] = setting(("127.0.0.1",), _addresses)
-    port: int = setting(11112, number(0, 65535))
-    max_associations: int = setting(200, number(1, COUNT_MAX))
-    max_pdu_length: int = setting(256 * KIB, size(4096, 16 * MIB, zero_allowed=True))
-    check_called_ae_title: bool = setting(False, boolean)
-    preferred_transfer_syntaxes: tuple[str, ...] = setting(
-        (IMPLICIT_VR_LITTLE_ENDIAN,), listing(transfer_syntax)
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """[timeouts], in seconds.
-
-    artim_s: until an association request is there and whole, and until the peer closes after its end
-    (PS3.8 9.1.5). idle_s: an established association that says nothing. connect_s: TCP and TLS as requestor.
-    response_s: until a peer answers a request of ours, the association request included.
-    """
-
-    artim_s: float = setting(30.0, seconds, "artim")
-    idle_s: float = setting(60.0, seconds, "idle")
-    connect_s: float = setting(10.0, seconds, "connect")
-    response_s: float = setting(60.0, seconds, "response")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArchiveConfig:
-    """[archive]: where and how instances are kept.
-
-    durability: "full": Success means that file and index row survive a power cut; "os": that they survive a
-    crash of the process. duplicates: the same SOP Instance again "keep"s the first or "replace"s it.
-    min_free: bytes; below it C-STORE is answered A700H before the Data Set is taken.
-    accept_unknown_sop_classes: take Storage SOP classes that are private or newer than our table.
-    """
-
-    path: Path = setting(Path("fastdicom-archive"), _folder)
-    durability: Literal["full", "os"] = setting("full", choice("full", "os"))
-    duplicates: Literal["keep", "replace"] = setting("keep", choice("keep", "replace"))
-    min_free: int = setting(GIB, size(0))
-    accept_unknown_sop_classes: bool = setting(False, boolean)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """[access]: what a calling AE title that is no peer may do."""
-
-    unknown_peers: tuple[Operation, ...] = setting(("echo", "store"), choices(*OPERATIONS))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Peer:
-    """[[peers]]: an application entity that we know.
-
-    host: "" for a peer that only calls us and is no C-MOVE destination. allow: what it may ask of us.
-    transfer_syntaxes: UIDs to propose to it; empty: what fits the object.
-
-    >>> Config(peers=[Peer(ae_title="PACS", host="10.0.0.5", port=11112)]).peer("PACS").host
-    '10.0.0.5'
-    """
-
-    ae_title: str = field(metadata=read_with(ae_title))
-    host: str = setting("", _host_or_none)
-    port: int = setting(104, number(1, 65535))
-    allow: tuple[Operation, ...] = setting(OPERATIONS, choices(*OPERATIONS))
-    transfer_syntaxes: tuple[str, ...] = setting((), listing(transfer_syntax))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsConfig:
-    """[tls]: PEM files. client_certificates: whether a peer that calls us must show one."""
-
-    certificate: Path = field(metadata=read_with(_existing_file))
-    key: Path = field(metadata=read_with(_existing_file))
-    authorities: Path | None = setting(None, lambda value: None if value is None else _existing_file(value))
-    client_certificates: Literal["required", "optional", "none"] = setting(
-        "required", choice("required", "optional", "none")
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogConfig:
-    """[log]. patient_data: whether DEBUG lines may carry what identifies a patient."""
-
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
-        "INFO", choice("DEBUG", "INFO", "WARNING", "ERROR")
-    )
-    format: Literal["text", "json"] = setting("text", choice("text", "json"))
-    patient_data: bool = setting(False, boolean)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """[limits]: everything that a peer can make us hold or loop over. Lengths are bytes.
-
-    half_open_max: connections without an association. association_request_length_max: an A-ASSOCIATE-RQ.
-    identifier_*: of C-FIND, C-MOVE and C-GET. nesting_depth_max, element_count_max: of any Data Set.
-    inflated_length_max, inflate_ratio_max: of a deflated Data Set, the ratio once inflate_ratio_after bytes
-    came out. dataset_length_max: of a C-STORE as it arrives (0: no limit). indexed_value_length_max: longer
-    values are stored but not indexed. answers_max: of one C-FIND, then A700H (0: no limit).
-    frame_length_max: of a decoded frame. message_stall_s: silence inside a message. send_stall_s: a peer
-    that does not read.
-    """
-
-    half_open_max: int = setting(512, number(1, COUNT_MAX))
-    association_request_length_max: int = setting(MIB, size(4 * KIB, GIB))
-    command_set_length_max: int = setting(64 * KIB, size(4 * KIB, GIB))
-    identifier_length_max: int = setting(MIB, size(4 * KIB, GIB))
-    identifier_keys_max: int = setting(512, number(1, COUNT_MAX))
-    identifier_uids_max: int = setting(10_000, number(1, COUNT_MAX))
-    nesting_depth_max: int = setting(64, number(1, 10_000))
-    element_count_max: int = setting(10_000_000, number(1_000, COUNT_MAX))
-    inflated_length_max: int = setting(2 * GIB, size(MIB))
-    inflate_ratio_max: int = setting(200, number(2, 1100))
-    inflate_ratio_after: int = setting(MIB, size(0))
-    dataset_length_max: int = setting(0, size(64 * KIB, zero_allowed=True))
-    indexed_value_length_max: int = setting(64 * KIB, size(64, 16 * MIB))
-    answers_max: int = setting(100_000, number(0, COUNT_MAX))
-    frame_length_max: int = setting(512 * MIB, size(MIB))
-    message_stall_s: float = setting(30.0, seconds, "message_stall")
-    send_stall_s: float = setting(30.0, seconds, "send_stall")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryConfig:
-    """[query]. The first four are granted by SOP Class Extended Negotiation only (PS3.4 C.5.1.1).
-
-    accent_folding: `Muller` finds `Müller`. patient_level_in_study_root: answer a Study Root query at PATIENT
-    level instead of refusing it.
-    """
-
-    relational: bool = setting(False, boolean)
-    datetime: bool = setting(False, boolean)
-    fuzzy: bool = setting(False, boolean)
-    timezone: bool = setting(False, boolean)
-    accent_folding: bool = setting(True, boolean)
-    patient_level_in_study_root: bool = setting(False, boolean)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexConfig:
-    """[index]. extra: attributes to index beyond `dataset.attributes.ATTRIBUTES`."""
-
-    extra: tuple[Attribute, ...] = setting((), listing(_attribute))
 
 
 _SECTIONS: dict[str, type[Any]] = {

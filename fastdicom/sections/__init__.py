@@ -1,0 +1,1 @@
+"""The sections of the configuration, each a frozen dataclass. `fastdicom.config` puts them together."""

@@ -1,0 +1,40 @@
+"""[limits]: every ceiling on what a peer can make us hold or loop over, with its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastdicom.sections.units import COUNT_MAX, GIB, KIB, MIB
+from fastdicom.settings import number, seconds, setting, size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """[limits]: everything that a peer can make us hold or loop over. Lengths are bytes.
+
+    half_open_max: connections without an association. association_request_length_max: an A-ASSOCIATE-RQ.
+    identifier_*: of C-FIND, C-MOVE and C-GET. nesting_depth_max, element_count_max: of any Data Set.
+    inflated_length_max, inflate_ratio_max: of a deflated Data Set, the ratio once inflate_ratio_after bytes
+    came out. dataset_length_max: of a C-STORE as it arrives (0: no limit). indexed_value_length_max: longer
+    values are stored but not indexed. answers_max: of one C-FIND, then A700H (0: no limit).
+    frame_length_max: of a decoded frame. message_stall_s: silence inside a message. send_stall_s: a peer
+    that does not read.
+    """
+
+    half_open_max: int = setting(512, number(1, COUNT_MAX))
+    association_request_length_max: int = setting(MIB, size(4 * KIB, GIB))
+    command_set_length_max: int = setting(64 * KIB, size(4 * KIB, GIB))
+    identifier_length_max: int = setting(MIB, size(4 * KIB, GIB))
+    identifier_keys_max: int = setting(512, number(1, COUNT_MAX))
+    identifier_uids_max: int = setting(10_000, number(1, COUNT_MAX))
+    nesting_depth_max: int = setting(64, number(1, 10_000))
+    element_count_max: int = setting(10_000_000, number(1_000, COUNT_MAX))
+    inflated_length_max: int = setting(2 * GIB, size(MIB))
+    inflate_ratio_max: int = setting(200, number(2, 1100))
+    inflate_ratio_after: int = setting(MIB, size(0))
+    dataset_length_max: int = setting(0, size(64 * KIB, zero_allowed=True))
+    indexed_value_length_max: int = setting(64 * KIB, size(64, 16 * MIB))
+    answers_max: int = setting(100_000, number(0, COUNT_MAX))
+    frame_length_max: int = setting(512 * MIB, size(MIB))
+    message_stall_s: float = setting(30.0, seconds, "message_stall")
+    send_stall_s: float = setting(30.0, seconds, "send_stall")

@@ -1,0 +1,40 @@
+"""[access] and [[peers]]: who may ask what of us, and where peers are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fastdicom.settings import ae_title, choices, host, listing, number, read_with, setting, transfer_syntax
+
+Operation = Literal["echo", "store", "find", "move", "get"]
+OPERATIONS: tuple[Operation, ...] = ("echo", "store", "find", "move", "get")
+
+
+def _host_or_none(value: object) -> str:
+    return "" if value == "" else host(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """[access]: what a calling AE title that is no peer may do."""
+
+    unknown_peers: tuple[Operation, ...] = setting(("echo", "store"), choices(*OPERATIONS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """[[peers]]: an application entity that we know.
+
+    host: "" for a peer that only calls us and is no C-MOVE destination. allow: what it may ask of us.
+    transfer_syntaxes: UIDs to propose to it; empty: what fits the object.
+
+    >>> Config(peers=[Peer(ae_title="PACS", host="10.0.0.5", port=11112)]).peer("PACS").host
+    '10.0.0.5'
+    """
+
+    ae_title: str = field(metadata=read_with(ae_title))
+    host: str = setting("", _host_or_none)
+    port: int = setting(104, number(1, 65535))
+    allow: tuple[Operation, ...] = setting(OPERATIONS, choices(*OPERATIONS))
+    transfer_syntaxes: tuple[str, ...] = setting((), listing(transfer_syntax))
