@@ -7,7 +7,7 @@ What the VR of an element without one is decided from PS3.6 and the elements bef
 """
 
 cimport cython
-from libc.stdint cimport UINT64_MAX, int16_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -21,16 +21,17 @@ from element cimport (
     Element, has_short_length, head_length_of, read_head, unit_of, write_head,
 )
 from faults cimport (
-    BAD_LENGTH, BAD_VR, CUT_HEAD, CUT_VALUE, DELIMITER_LENGTH, ENCAPSULATED, FRAGMENT_LENGTH,
-    HEAD_CROSSES_END, LENGTH_NOT_DEFINED, NOT_AN_ITEM, NOT_CLOSED, NO_FAULT, NO_MEMORY, STRAY_DELIMITER,
-    TOO_DEEP, TOO_LONG, Fault, describe,
+    BAD_LENGTH, BAD_VR, CUT_HEAD, CUT_VALUE, ENCAPSULATED, HEAD_CROSSES_END, LENGTH_NOT_DEFINED, NOT_CLOSED,
+    NO_FAULT, NO_MEMORY, TOO_DEEP, TOO_LONG, Fault, raise_fault,
+)
+from nesting cimport (
+    CLOSES, DATASET, FRAGMENTS, IS_FRAGMENT, NOTHING, OPEN, OPENS_ITEM, SEQUENCE, SEQUENCE_ITEM, Kind, Role,
+    role_of_delimiter, role_of_item,
 )
 from plain cimport (
     WIDE_COPY, Plain, copy_plain_value, plain_head_length, read_plain, write_plain_head,
 )
 from wire cimport get_u16be, get_u16le
-
-from fastdicom.errors import MalformedDataset
 
 cdef enum:
     PIECE = 256 * 1024             # bytes handed out at once, when they are not a view
@@ -42,16 +43,6 @@ cdef enum:
     PIXEL_REPRESENTATION = 0x00280103
     WAVEFORM_GROUP = 0x5400
     WAVEFORM_BITS_ALLOCATED = 0x54001004
-
-cdef uint64_t OPEN = UINT64_MAX
-
-
-cdef enum Kind:
-    DATASET
-    SEQUENCE
-    SEQUENCE_ITEM
-    FRAGMENTS
-
 
 cdef struct Coding:
     bint explicit_vr
@@ -162,7 +153,7 @@ cdef class Recoder:
         with nogil:
             self._run()
         if self.fault != NO_FAULT:
-            self._raise()
+            raise_fault(self.fault, self.fault_tag, self.fault_at)
         return piece[:len(piece) - <Py_ssize_t>self.room] if self.room else piece
 
     cdef int _measure(self) except -1:
@@ -173,7 +164,7 @@ cdef class Recoder:
             self._run()
             self._check_end()
         if self.fault != NO_FAULT:
-            self._raise()
+            raise_fault(self.fault, self.fault_tag, self.fault_at)
         self.length = self.written
         self.measuring = False
         self.data_set_is_signed = self.stack[0].is_signed
@@ -199,14 +190,6 @@ cdef class Recoder:
         self._close_ended()
         if self.top:
             self._fail_at(NOT_CLOSED, self.stack[self.top].tag, self.offset)
-
-    cdef int _raise(self) except -1:
-        if self.fault == NO_MEMORY:
-            raise MemoryError()
-        message = describe(self.fault, self.fault_tag, self.fault_at)
-        if self.fault == CUT_HEAD:
-            raise MalformedDataset(message, self.fault_at)
-        raise MalformedDataset(message, self.fault_at, self.fault_tag)
 
     cdef Outcome _fail(self, Fault fault) noexcept nogil:
         return self._fail_at(fault, self.element.tag, self.element_at)
@@ -313,10 +296,8 @@ cdef class Recoder:
         self.offset += element.head_length
         if element.length != LENGTH_UNDEFINED and element.length > frame.limit - self.offset:
             return self._fail(CUT_VALUE if frame.limit == self.size else BAD_LENGTH)
-        if frame.kind == SEQUENCE:
+        if frame.kind == SEQUENCE or frame.kind == FRAGMENTS:
             return self._take_item()
-        if frame.kind == FRAGMENTS:
-            return self._take_fragment()
         if (element.tag >> 16) == GROUP_OF_ITEMS:
             return self._take_delimiter()
         find_vr(element)
@@ -329,45 +310,31 @@ cdef class Recoder:
     cdef Outcome _take_delimiter(self) noexcept nogil:
         """An item's end; a superfluous one behind what is not delimited is left out."""
         cdef Frame* frame = &self.stack[self.top]
-        if self.element.tag == ITEM:
-            return self._fail(STRAY_DELIMITER)
-        if self.element.length != 0:
-            return self._fail(DELIMITER_LENGTH)
-        if frame.end == OPEN and frame.kind == SEQUENCE_ITEM:
-            if self.element.tag != ITEM_END:
-                return self._fail(STRAY_DELIMITER)
+        cdef Role role = NOTHING
+        cdef Fault fault = role_of_delimiter(&self.element, frame.kind, frame.end == OPEN, &role)
+        if fault != NO_FAULT:
+            return self._fail(fault)
+        if role == CLOSES:
             self._put_head(ITEM_END, NO_VR, 0)
             self._close()
         return DONE
 
     cdef Outcome _take_item(self) noexcept nogil:
-        """An item of the sequence on top, or the sequence's end. PS3.5 7.5."""
-        cdef Frame* sequence = &self.stack[self.top]
-        if self.element.tag == SEQUENCE_END:
-            return self._end_delimited(sequence)
-        if self.element.tag != ITEM:
-            return self._fail(NOT_AN_ITEM)
-        return self._open(SEQUENCE_ITEM, NO_VR, sequence.coding)
-
-    cdef Outcome _take_fragment(self) noexcept nogil:
-        """A fragment of encapsulated pixels, or their end. PS3.5 A.4."""
-        if self.element.tag == SEQUENCE_END:
-            return self._end_delimited(&self.stack[self.top])
-        if self.element.tag != ITEM:
-            return self._fail(NOT_AN_ITEM)
-        if self.element.length == LENGTH_UNDEFINED:
-            return self._fail(FRAGMENT_LENGTH)
-        self._put_head(ITEM, NO_VR, self.element.length)
-        self.value_left = self.element.length
-        self.value_unit = 1
-        return DONE
-
-    cdef Outcome _end_delimited(self, Frame* frame) noexcept nogil:
-        if self.element.length != 0:
-            return self._fail(DELIMITER_LENGTH)
-        if frame.end == OPEN:
+        """An item of the sequence on top, a fragment of the pixels, or the end of either. PS3.5 7.5, A.4."""
+        cdef Frame* frame = &self.stack[self.top]
+        cdef Role role = NOTHING
+        cdef Fault fault = role_of_item(&self.element, frame.kind, frame.end == OPEN, &role)
+        if fault != NO_FAULT:
+            return self._fail(fault)
+        if role == OPENS_ITEM:
+            return self._open(SEQUENCE_ITEM, NO_VR, frame.coding)
+        if role == CLOSES:
             self._put_head(SEQUENCE_END, NO_VR, 0)
             self._close()
+        elif role == IS_FRAGMENT:
+            self._put_head(ITEM, NO_VR, self.element.length)
+            self.value_left = self.element.length
+            self.value_unit = 1
         return DONE
 
     cdef Outcome _open_sequence(self) noexcept nogil:
