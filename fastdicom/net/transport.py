@@ -27,6 +27,9 @@ class Watch(Protocol):
     def check(self) -> None:
         """The descriptor is readable. Raises when waiting makes no sense any more."""
 
+    def moved(self) -> None:
+        """What we waited for on its behalf has come."""
+
 
 class Transport:
     """A connected socket. Every method raises ConnectionLost when the connection is over.
@@ -76,7 +79,6 @@ class Transport:
         """Send all of `pieces`. timeout_s: how long the peer may go without reading anything."""
         total = sum(len(piece) for piece in pieces)
         sent = self._send_some(pieces[:_PIECES_MAX], timeout_s)
-        self.sent += total
         if sent == total:
             return
         rest = [memoryview(piece) for piece in pieces]
@@ -91,7 +93,9 @@ class Transport:
     def _send_some(self, pieces: Sequence[bytes | memoryview], timeout_s: float) -> int:
         while True:
             try:
-                return self.sock.sendmsg(pieces, (), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                count = self.sock.sendmsg(pieces, (), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                self.sent += count  # at once: a peer that reads slowly is progress, too
+                return count
             except BlockingIOError:
                 try:
                     self._wait(select.POLLOUT, timeout_s)
@@ -116,6 +120,8 @@ class Transport:
             pause = min(left, max(watch_from - now, 0.0) or left)
             ready = {descriptor for descriptor, _ in poll.poll(max(0.0, pause) * 1000)}
             if self.sock.fileno() in ready:
+                if self.watch is not None:
+                    self.watch.moved()
                 return
             if ready and self.watch is not None:
                 self.watch.check()

@@ -110,3 +110,6 @@ class ClientLink(Interruption, Protocol):
 
     def check(self) -> None:
         """The descriptor is readable. Raises ConnectionLost when waiting makes no sense any more."""
+
+    def moved(self) -> None:
+        """What we waited for has come."""

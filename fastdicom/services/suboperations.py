@@ -57,7 +57,8 @@ class Tally:
     def failed(self, entry: StoredEntry, code: int, reason: str) -> None:
         """`entry` did not arrive."""
         self.failures.append((entry, code, reason))
-        log.warning("%s was not sent: %s", entry.sop_instance_uid, reason)
+        uid = entry.sop_instance_uid
+        log.warning("%s was not sent: %s", uid, reason, extra={"sop_instance_uid": uid})
 
     def answered(self, entry: StoredEntry, response: Response) -> None:
         """The peer answered for `entry`."""
