@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fastdicom.config import Config, Peer
 from fastdicom.net.connection import Timing
-from fastdicom.net.requestor import ClientAssociation
+from fastdicom.net.requestor import STORE_WINDOW, ClientAssociation
 from fastdicom.net.transport import Watch
 from fastdicom.services.ports import StoreChannel
 from fastdicom.services.proposals import AssociationPlan
@@ -45,6 +45,7 @@ class PeerDestination:
             proposals=[(class_uid, (syntax,)) for class_uid, syntax in plan.proposals],
             timing=self._timing,
             watch=watch,
+            window=STORE_WINDOW,
         )
 
     def close(self, channel: StoreChannel) -> None:

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
 _PENDING_EACH = 64  # so many sub-operations are told of one by one; then at most one every interval
 _PENDING_INTERVAL_S = 0.1
+_LOOK_INTERVAL_S = 0.005  # between two looks for a C-CANCEL
 
 
 class Destination(Protocol):
@@ -63,11 +64,14 @@ class RetrieveOperation(Collected, ABC):
         self._sender = retrieval.sender
         self._told = 0
         self._told_at = 0.0
+        self._look_at = 0.0
 
     def wanted(self) -> bool:
-        """False once the peer has cancelled."""
-        if not self._cancelled and not self._retrieval.link.wanted():
-            self._cancelled = True
+        """False once the peer has cancelled. It is asked at most every few milliseconds."""
+        now = time.monotonic()
+        if not self._cancelled and now >= self._look_at:
+            self._cancelled = not self._retrieval.link.wanted()
+            self._look_at = now + _LOOK_INTERVAL_S
         return not self._cancelled
 
     def end(self) -> Iterator[Reply]:
@@ -179,4 +183,6 @@ class GetOperation(RetrieveOperation):
         self._channel = channel
 
     def _send(self, entries: Sequence[StoredEntry], tally: Tally) -> Iterator[StoredEntry]:
-        return self._sender.send(entries, self._channel, tally, self)
+        left = yield from self._sender.send(entries, self._channel, tally, self)
+        for entry in left.entries:
+            tally.failed(entry, 0, left.reason)
