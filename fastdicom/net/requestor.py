@@ -187,7 +187,10 @@ class ClientAssociation(Connection):
 
     def store_response(self, awaited: Container[int]) -> messages.Response:
         """Wait for the response to one of the awaited requests."""
-        return self._response(self.next_message()[0], awaited)
+        try:
+            return self._response(self.next_message()[0], awaited)
+        except PeerError as error:  # it was aborted for it
+            raise ConnectionLost(f"the peer broke the protocol: {error}") from error
 
     def retrieve(
         self,
