@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from itertools import chain
+from threading import Lock
 from typing import NamedTuple, Protocol
 
 from fastdicom.dataset.record import StoredEntry
@@ -45,6 +46,7 @@ class Tally:
         self.warning = 0
         self.failures: list[Failure] = []
         self.bytes = 0
+        self._lock = Lock()  # several associations may be counted at once
 
     @property
     def done(self) -> int:
@@ -58,7 +60,7 @@ class Tally:
 
     def failed(self, entry: StoredEntry, code: int, reason: str) -> None:
         """`entry` did not arrive."""
-        self.failures.append((entry, code, reason))
+        self.failures.append((entry, code, reason))  # one call: no lock is needed
         log.warning("%s was not sent: %s", entry.sop_instance_uid, reason)
 
     @property
@@ -68,12 +70,11 @@ class Tally:
 
     def answered(self, entry: StoredEntry, response: Response, length: int) -> None:
         """The peer answered for `entry`, of which `length` bytes were sent."""
-        self.bytes += length
-        if response.status == status.SUCCESS:
-            self.completed += 1
-        elif status.is_warning(response.status):
-            self.warning += 1
-        else:
+        with self._lock:
+            self.bytes += length
+            self.completed += response.status == status.SUCCESS
+            self.warning += status.is_warning(response.status)
+        if response.status != status.SUCCESS and not status.is_warning(response.status):
             comment = f": {response.comment}" if response.comment else ""
             self.failed(entry, response.status, status.describe(response.status) + comment)
 

@@ -87,6 +87,19 @@ def test_two_engines_side_by_side_send_to_each_other(tmp_path: Path) -> None:
             assert one.status()["counts"]["instances"] == 2
 
 
+def test_a_retrieve_over_several_associations_brings_every_instance_once(tmp_path: Path) -> None:
+    with Engine(config(tmp_path / "to", ae_title="TO")) as to:
+        host, port = to.addresses[0]
+        peer = {"ae_title": "TO", "host": host, "port": port, "associations": 3}
+        with Engine(config(tmp_path / "from", peers=[peer])) as origin:
+            store(origin, *(instance_file(tmp_path, number) for number in range(20)))
+            with connect(*origin.addresses[0]) as client:
+                report = client.move(destination="TO", StudyInstanceUID=numbered_uids(7, 0).study)
+        assert (report.status, report.completed, report.failed) == (0, 20, 0)
+        assert to.status()["counts"]["instances"] == 20
+        assert to.status()["associations"]["accepted"] == 3
+
+
 def test_an_engine_may_be_started_again(tmp_path: Path) -> None:
     engine = Engine(config(tmp_path / "archive"))
     for number in range(2):
