@@ -133,17 +133,21 @@ class Transport:
 
     def stop_reading(self) -> None:
         """From another thread: make a `receive` that waits return 0."""
-        try:
-            self.sock.shutdown(socket.SHUT_RD)
-        except OSError:
-            return  # it is closed already, which ends the wait too
+        self._shut_down(socket.SHUT_RD)
 
     def finish_writing(self) -> None:
         """Tell the peer that nothing more will come."""
+        self._shut_down(socket.SHUT_WR)
+
+    def cut(self) -> None:
+        """From another thread: end every call that waits, whatever it waits for."""
+        self._shut_down(socket.SHUT_RDWR)
+
+    def _shut_down(self, how: int) -> None:
         try:
-            self.sock.shutdown(socket.SHUT_WR)
+            self.sock.shutdown(how)
         except OSError:
-            return  # the peer was faster
+            return  # it is closed already, or the peer was faster: who waits is woken either way
 
     def close(self) -> None:
         """Give the descriptor back."""
