@@ -55,10 +55,10 @@ class Drain:
         self._wait(seconds)
 
     def cut(self, seconds: float) -> None:
-        """No association reads anything more. seconds: for their threads to end."""
+        """No association reads or writes anything more. seconds: for their threads to end."""
         self._hurried = False
         for connection in self._threads():
-            connection.transport.stop_reading()
+            connection.transport.cut()
         self._wait(seconds)
 
     def _wait(self, seconds: float) -> None:

@@ -1,13 +1,13 @@
-"""Which association a line of the log is about: known by the thread that writes it.
+"""Which association a line of the log is about: known by the context of the thread that writes it.
 
 Each association has a thread of its own, so that no call of the log has to carry the number and the names.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 from fastdicom.net.server import ServerConnection
@@ -22,26 +22,22 @@ class Subject(NamedTuple):
     called_ae_title: str = ""
 
 
-class _Here(threading.local):
-    connection: ServerConnection | None = None
-
-
-_here = _Here()
+_here: ContextVar[ServerConnection | None] = ContextVar("association", default=None)
 
 
 @contextmanager
 def association(connection: ServerConnection) -> Iterator[None]:
     """What this thread logs is about `connection`."""
-    _here.connection = connection
+    token = _here.set(connection)
     try:
         yield
     finally:
-        _here.connection = None
+        _here.reset(token)
 
 
 def subject() -> Subject | None:
     """What this thread logs about, None outside an association."""
-    connection = _here.connection
+    connection = _here.get()
     if connection is None:
         return None
     request = connection.association.request
