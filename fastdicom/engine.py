@@ -142,8 +142,11 @@ class Engine:
         try:
             self.archive.recover(progress)
             self._plug()
-            acceptor = Acceptor(self._serve)
-            self.addresses = self._listen(acceptor, inherited or InheritedSockets())
+            inherited = inherited or InheritedSockets()
+            acceptor = Acceptor(self._serve, inherited.claim)
+            node = self.config.node
+            with inherited.all_claimed(f"{', '.join(node.bind)} port {node.port}"):
+                self.addresses = acceptor.listen(node.bind, node.port)
         except BaseException:
             self.archive.close()
             raise
@@ -269,12 +272,6 @@ class Engine:
             raise UsageError("the engine is not running")
 
     # ------------------------------------------------------------------------------ plugging
-
-    def _listen(self, acceptor: Acceptor, inherited: InheritedSockets) -> list[tuple[str, int]]:
-        node = self.config.node
-        addresses = inherited.listen(acceptor, node.bind, node.port)
-        inherited.check_all_claimed(f"{', '.join(node.bind)} port {node.port}")
-        return addresses
 
     def _plug(self) -> None:
         """Build from the configuration what serves new associations."""
