@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fastdicom.config import Config, Limits
 from fastdicom.dataset.attributes import ATTRIBUTES
 from fastdicom.dataset.identifier import Identifier, IdentifierLimits, decode_identifier
+from fastdicom.dataset.terms import Terms
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, KNOWN
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def decoded(dataset: Dataset, model: str, config: Config) -> Identifier:
         EXPLICIT_VR_LITTLE_ENDIAN,
         "PATIENT" if model.upper() == "PATIENT" else "STUDY",
         limits=identifier_limits(config.limits),
-        relational=True,
+        terms=Terms(relational=True, accent_folding=config.query.accent_folding),
         patient_level_in_study_root=True,
         attributes=(*ATTRIBUTES, *config.index.extra),
     )

@@ -19,7 +19,6 @@ from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Change, Outcome, StoredEntry
 from fastdicom.errors import UsageError
 from fastdicom.index.answers import Answers
-from fastdicom.index.conditions import DEFAULT_MATCHING, Matching
 from fastdicom.index.entries import FETCHED_AT_ONCE, Entries, Selection
 from fastdicom.index.query import Query
 from fastdicom.index.schema import DATABASES, PAIR, SERIALS, TOTALS, VERSION, opaque_key, path_key
@@ -162,7 +161,6 @@ class Index:
         *,
         limit: int | None = None,
         retrieve_ae_title: str = "",
-        options: Matching = DEFAULT_MATCHING,
         read_attributes: ReadAttributes | None = None,
     ) -> Answers:
         """The answers to a query, from one snapshot: one encoded identifier per match.
@@ -176,7 +174,6 @@ class Index:
         query = Query(
             identifier,
             self._attributes,
-            options=options,
             retrieve_ae_title=retrieve_ae_title,
             read_files=read_attributes is not None,
         )
@@ -186,24 +183,23 @@ class Index:
         self,
         identifier: Identifier,
         *,
-        options: Matching = DEFAULT_MATCHING,
         read_attributes: ReadAttributes | None = None,
     ) -> Plan:
         """Run a query and tell how it was answered."""
-        answers = self.find(identifier, options=options, read_attributes=read_attributes)
+        answers = self.find(identifier, read_attributes=read_attributes)
         for _ in answers:
             pass
         tag = answers.key
         key = "" if tag is None else f"{self._attributes[tag].keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
         return Plan(key, answers.rows_visited, answers.count, answers.files_read)
 
-    def instances(self, identifier: Identifier, *, options: Matching = DEFAULT_MATCHING) -> Selection:
+    def instances(self, identifier: Identifier) -> Selection:
         """All instances at or below the matches at the identifier's level: for C-MOVE, export, delete.
 
         What matches is decided in one snapshot and kept as 16 bytes an instance; their rows are fetched 64
         at a time as they are asked for, so that a transfer of hours holds no snapshot.
         """
-        walk = Walk(self._store, Query(identifier, self._attributes, options=options, answers=False))
+        walk = Walk(self._store, Query(identifier, self._attributes, answers=False))
         keys = array("Q")
         for key in walk.instance_keys():
             keys.extend(PAIR.unpack(key))

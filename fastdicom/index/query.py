@@ -24,14 +24,7 @@ from fastdicom.dataset.identifier import (
     Key,
 )
 from fastdicom.dataset.recoded import from_utf8, recode_value, to_utf8
-from fastdicom.index.conditions import (
-    DEFAULT_MATCHING,
-    EVERYTHING,
-    Condition,
-    Matching,
-    case_matcher,
-    condition_of,
-)
+from fastdicom.index.conditions import EVERYTHING, Condition, case_matcher, condition_of
 from fastdicom.index.pairs import Pair, pairs_of
 from fastdicom.index.sequences import SequenceKey, asks_for_all
 from fastdicom.kernels.query import CALL, NAME, Selector
@@ -76,7 +69,6 @@ class Query:
         identifier: Identifier,
         attributes: Mapping[int, Attribute],
         *,
-        options: Matching = DEFAULT_MATCHING,
         retrieve_ae_title: str = "",
         answers: bool = True,
         read_files: bool = False,
@@ -89,7 +81,6 @@ class Query:
         self.level = LEVELS.index(identifier.level)
         self.conditions: dict[int, Condition] = {}
         self._attributes = attributes
-        self._options = options
         self._answers = answers
         self._read_files = read_files and answers
         self._slots: dict[int, Slot] = {}
@@ -97,7 +88,7 @@ class Query:
         self._names: dict[int, tuple[str, ...]] = {}
         for key in identifier.keys:
             self._add_key(key)
-        pairs = pairs_of(identifier, options, {*self.conditions})
+        pairs = pairs_of(identifier, {*self.conditions})
         for pair in pairs:
             self._add_pair(pair)
         self._build(self._fixed_elements(retrieve_ae_title) if answers else {})
@@ -109,7 +100,7 @@ class Query:
         if key.tag in COMPUTED:
             if LEVELS.index(COMPUTED[key.tag]) <= self.level:
                 vr = _COMPUTED_VR.get(key.tag, "IS")
-                condition = condition_of(replace(key, vr=vr), self._options)
+                condition = condition_of(replace(key, vr=vr), self.identifier.terms)
                 self._slots[key.tag] = (key.tag, vr, COMPUTED_LEVEL, self._answers, *condition)
         elif key.tag in self._attributes:
             row = self._attributes[key.tag]
@@ -123,8 +114,8 @@ class Query:
         if row.vr == "SQ":
             condition = self._sequence_condition(key)
         else:
-            condition = condition_of(replace(key, vr=row.vr), self._options)
-        if condition[0] == NAME and not self._options.accent_folding:
+            condition = condition_of(replace(key, vr=row.vr), self.identifier.terms)
+        if condition[0] == NAME and not self.identifier.terms.accent_folding:
             self._names[key.tag] = key.values
         self.conditions[key.tag] = condition
         self._slots[key.tag] = (key.tag, row.vr, LEVELS.index(row.level), self._answers, *condition)
@@ -132,7 +123,7 @@ class Query:
     def _sequence_condition(self, key: Key) -> Condition:
         if asks_for_all(key):
             return EVERYTHING
-        sequence = self._sequences[key.tag] = SequenceKey(key, self._options)
+        sequence = self._sequences[key.tag] = SequenceKey(key, self.identifier.terms)
         return EVERYTHING if sequence.universal else (CALL, sequence.matches)
 
     def _add_pair(self, pair: Pair) -> None:

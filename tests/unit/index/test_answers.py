@@ -11,7 +11,6 @@ from pydicom import Dataset
 
 from fastdicom.dataset.attributes import ATTRIBUTES, BY_KEYWORD, Attribute
 from fastdicom.dataset.identifier import decode_identifier
-from fastdicom.dataset.keywords import identifier_from_keywords as ask
 from fastdicom.dataset.recoded import element
 from fastdicom.dataset.record import StoredEntry
 from fastdicom.errors import Refused, Unavailable
@@ -23,6 +22,7 @@ from fastdicom.standard.transfer_syntaxes import (
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
 from tests.support.answers import found, read
+from tests.support.asking import ask
 from tests.support.records import put
 from tests.unit.dataset.test_identifier import encoded, query
 

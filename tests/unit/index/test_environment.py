@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
-from fastdicom.dataset.keywords import identifier_from_keywords as ask
 from fastdicom.dataset.record import Added, Delete, Deleted, Kept, Replaced
 from fastdicom.errors import UsageError
 from fastdicom.index import environment
 from fastdicom.index.environment import Counts, Index
 from tests.support.answers import found
+from tests.support.asking import ask
 from tests.support.records import put
 
 STUDY_KEYS = {"StudyInstanceUID": "", "PatientID": "", "PatientName": ""}
