@@ -20,6 +20,7 @@ from fastdicom.access import Admission
 from fastdicom.config import Config
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
+from fastdicom.dataset.terms import Terms
 from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
 from fastdicom.errors import UsageError
@@ -264,13 +265,16 @@ class Engine:
             ),
         )
 
-    def _decode_identifier(self, data: bytes, syntax: str, sop_class_uid: str, retrieve: bool) -> Identifier:
+    def _decode_identifier(
+        self, data: bytes, context: ContextSyntaxes, retrieve: bool, terms: Terms
+    ) -> Identifier:
         config = self.config
         return decode_identifier(
             data,
-            syntax,
-            "PATIENT" if sop_class_uid in PATIENT_ROOT_CLASSES else "STUDY",
+            context.transfer_syntax,
+            "PATIENT" if context.abstract_syntax in PATIENT_ROOT_CLASSES else "STUDY",
             retrieve=retrieve,
+            terms=terms,
             patient_level_in_study_root=config.query.patient_level_in_study_root,
             attributes=self.archive.attributes,
             limits=identifier_limits(config.limits),

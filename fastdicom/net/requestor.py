@@ -28,6 +28,7 @@ from fastdicom.upperlayer.pdus import (
     AssociationAccept,
     AssociationReject,
     AssociationRequest,
+    ExtendedNegotiation,
     PresentationContext,
     ReleaseRequest,
     ReleaseResponse,
@@ -71,8 +72,9 @@ class ClientAssociation(Connection):
         watch: Watch | None = None,
         max_length: int = _MAX_LENGTH,
         scp_classes: Sequence[str] = (),
+        extended: Sequence[ExtendedNegotiation] = (),
     ) -> Self:
-        """Connect and associate. scp_classes: for which we want to be the SCP (C-GET).
+        """Connect and associate. scp_classes: for which we want to be the SCP (C-GET). extended: proposed.
 
         Raises ConnectionLost (no connection, no answer in time), AssociationRejected, AssociationAborted.
         """
@@ -101,6 +103,7 @@ class ClientAssociation(Connection):
                 implementation_class_uid=IMPLEMENTATION_CLASS_UID,
                 implementation_version_name=IMPLEMENTATION_VERSION_NAME,
                 roles=tuple(RoleSelection(uid, False, True) for uid in scp_classes),
+                extended=tuple(extended),
             ),
         )
         try:
@@ -129,6 +132,13 @@ class ClientAssociation(Connection):
             if context.abstract_syntax == abstract_syntax:
                 return context.context_id, context.transfer_syntax
         raise Refused(0x0122, f"the peer did not accept SOP class {abstract_syntax}")
+
+    def extended(self, sop_class_uid: str) -> bytes:
+        """What the peer granted of an extended negotiation, b"" for nothing. PS3.7 D.3.3.5."""
+        accept = self.association.accept
+        assert accept is not None
+        granted = (item for item in accept.user.extended if item.sop_class_uid == sop_class_uid)
+        return next((item.information for item in granted), b"")
 
     def transfer_syntaxes(self, sop_class_uid: str) -> dict[str, int]:
         """Accepted transfer syntax -> presentation context ID, for one class."""

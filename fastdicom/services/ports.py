@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Change, Outcome, StoredEntry
+from fastdicom.dataset.terms import Terms
 from fastdicom.dimse.messages import CStoreRequest, Response
 
 Buffer = bytes | bytearray | memoryview
+
+
+_NO_TERMS: Mapping[str, Terms] = {}
 
 
 class Caller(NamedTuple):
@@ -21,6 +25,8 @@ class Caller(NamedTuple):
     address: str
     operations: frozenset[str]
     """What it may ask for: any of "echo", "store", "find", "move", "get"."""
+    terms: Mapping[str, Terms] = _NO_TERMS
+    """How it queries, by SOP class."""
 
 
 class Reply(NamedTuple):
