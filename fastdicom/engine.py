@@ -179,7 +179,7 @@ class Engine:
         merged = self.config.with_changes()
         for section in ("timeouts", "access", "peers", "log", "limits"):
             object.__setattr__(merged, section, getattr(config, section))
-        self.config = merged
+        self.config = self.archive.config = merged
         self._timing = _timing(merged)
         self._plug()
         return restart
@@ -189,7 +189,7 @@ class Engine:
     def find(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Iterator[Dataset]:
         """Query our own archive; keys as in `PeerConnection.find`."""
         self._must_run()
-        identifier = decoded(build_identifier(level, keys), model, self.config)
+        identifier = decoded(build_identifier(level, keys), model, self.config, self.archive.attributes)
         for match in self.archive.find(identifier):
             if match is not None:
                 yield to_dataset(match)

@@ -50,6 +50,7 @@ class Archive:
         self, path: str | os.PathLike[str], *, config: Config | None = None, create: bool = False
     ) -> None:
         self.path = Path(path)
+        self._configured = config is not None
         self._config = config or Config(archive=self.path)
         if not create and not (self.path / "objects").is_dir():
             raise UsageError(f"{self.path} is no archive: there is no folder {self.path / 'objects'}")
@@ -97,7 +98,7 @@ class Archive:
     def explain(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Explanation:
         """Run a query and say how it was answered."""
         started = time.perf_counter()
-        plan = self._keeper.index.explain(self._identifier(level, model, keys))
+        plan = self._keeper.explain(self._identifier(level, model, keys))
         seconds = time.perf_counter() - started
         return Explanation(plan.key, plan.rows_visited, plan.answers, seconds, plan.files_read)
 
@@ -131,11 +132,15 @@ class Archive:
         return maintenance.verify(self._keeper, progress)
 
     def rebuild(self, progress: ProgressCallback | None = None) -> RebuildReport:
-        """The index anew from the files alone. Raises UsageError while anybody else uses the archive."""
+        """The index anew from the files alone. Raises UsageError while anybody else uses the archive.
+
+        It holds the attributes that the configuration asks for, and without one what the old index held.
+        """
         self.close()
-        attributes = (*ATTRIBUTES, *self._config.index.extra)
+        wanted = (*ATTRIBUTES, *self._config.index.extra)
+        attributes = wanted if self._configured else maintenance.indexed_attributes(self.path)
         replace = self._config.archive.duplicates == "replace"
-        policy = scan_policy(self._config)
+        policy = scan_policy(self._config, attributes)
         return maintenance.rebuild(self.path, attributes, policy, progress, replace=replace)
 
     # ------------------------------------------------------------------------------ keys
@@ -145,4 +150,4 @@ class Archive:
 
     def _identifier(self, level: str, model: str, keys: dict[str, Any]) -> Identifier:
         """Keywords to an Identifier, on the way that a C-FIND takes; nothing is hierarchical here."""
-        return decoded(build_identifier(level, keys), model, self._config)
+        return decoded(build_identifier(level, keys), model, self._config, self._keeper.attributes)

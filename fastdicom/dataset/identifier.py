@@ -167,9 +167,14 @@ def unsupported_keys(keys: Sequence[Key], level: str, attributes: Sequence[Attri
     )
 
 
+def is_private(tag: int) -> bool:
+    """True for an odd group. PS3.5 7.8."""
+    return bool(tag >> 16 & 1)
+
+
 def is_private_creator(tag: int) -> bool:
     """True for the elements that reserve blocks of private ones; they are no keys. PS3.5 7.8.1."""
-    return bool(tag >> 16 & 1) and 0x10 <= tag & 0xFFFF <= 0xFF
+    return is_private(tag) and 0x10 <= tag & 0xFFFF <= 0xFF
 
 
 # What an identifier has to have.

@@ -20,6 +20,7 @@ from fastdicom.dataset.record import Change, Outcome, StoredEntry
 from fastdicom.errors import UsageError
 from fastdicom.index.answers import Answers
 from fastdicom.index.entries import FETCHED_AT_ONCE, Entries, Selection
+from fastdicom.index.kept import lacking, packed, unpacked
 from fastdicom.index.query import Query
 from fastdicom.index.schema import DATABASES, PAIR, SERIALS, TOTALS, VERSION, opaque_key, path_key
 from fastdicom.index.store import MAP_SIZE, Store
@@ -55,7 +56,7 @@ class Index:
         self._store = store
         self._wanted = tuple({row.tag: row for row in attributes}.values())
         self._memory: Memory | None = None
-        self._kept: set[tuple[int, str, str]] = set()
+        self._attributes: dict[int, Attribute] = {}
 
     @classmethod
     def open(
@@ -69,6 +70,7 @@ class Index:
     ) -> Self:
         """Open the index in a folder, which is made when missing (unless `readonly`).
 
+        attributes: what a new index is to hold; one that is there holds what it was made with (`lacking`).
         sync: False leaves flushing to the system: commits then survive a crash of the process, not of the
         machine. map_size: virtual bytes to begin with; it doubles when that is not enough. Raises UsageError
         for a folder without an index (readonly), an index of a newer version, or one that cannot be opened.
@@ -80,7 +82,6 @@ class Index:
         index = cls(store, attributes)
         try:
             index._check_version()
-            index._attributes = {row.tag: row for row in index.attributes}
         except BaseException:
             store.close()
             raise
@@ -103,7 +104,6 @@ class Index:
         self._memory = None
         self._store.reopen()
         self._check_version()
-        self._attributes = {row.tag: row for row in self.attributes}
 
     def sync(self) -> None:
         """Flush what was committed without `sync`."""
@@ -162,14 +162,15 @@ class Index:
         limit: int | None = None,
         retrieve_ae_title: str = "",
         read_attributes: ReadAttributes | None = None,
+        file_reads_max: int = 0,
     ) -> Answers:
         """The answers to a query, from one snapshot: one encoded identifier per match.
 
         None comes now and then while nothing matches, for the caller to look for a C-CANCEL. Memory does not
         grow with the matches. limit: so many answers at most, then Unavailable is raised. read_attributes:
-        fetches what is not indexed from the stored files; without it such keys are not returned. Raises
-        Refused before the first answer when a key's value cannot be matched. Close the iterator to end the
-        snapshot early.
+        fetches what is not indexed from the stored files; without it such keys are not returned.
+        file_reads_max: so many files at most, then Unavailable is raised. Raises Refused before the first
+        answer when a key's value cannot be matched. Close the iterator to end the snapshot early.
         """
         query = Query(
             identifier,
@@ -177,7 +178,7 @@ class Index:
             retrieve_ae_title=retrieve_ae_title,
             read_files=read_attributes is not None,
         )
-        return Answers(Walk(self._store, query, read_attributes), limit)
+        return Answers(Walk(self._store, query, read_attributes, file_reads_max), limit)
 
     def explain(
         self,
@@ -281,7 +282,7 @@ class Index:
             version, kept = (transaction.get(name, db=meta) for name in (b"version", b"attributes"))
             if version is not None:
                 self._compare(int(bytes(version)))
-                self._kept = _unpacked_attributes(bytes(kept))
+                self._attributes = {row.tag: row for row in unpacked(bytes(kept))}
         if version is None:
             if self._store.readonly:
                 raise UsageError(f"{self.path}: the index is empty")
@@ -303,29 +304,17 @@ class Index:
             transaction.put(b"version", b"%d" % VERSION, db=meta)
             transaction.put(b"serials", SERIALS.pack(0, 0, 0, 0), db=meta)
             transaction.put(b"totals", TOTALS.pack(0, 0, 0, 0, 0), db=meta)
-            transaction.put(b"attributes", _packed_attributes(self._wanted), db=meta)
+            transaction.put(b"attributes", packed(self._wanted), db=meta)
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
-        """What queries are answered from: the attributes that were asked for and that all rows hold."""
-        return tuple(row for row in self._wanted if (row.tag, row.vr, row.level) in self._kept)
+        """What all rows hold, and queries are answered from: as it was when the index was made."""
+        return tuple(self._attributes.values())
 
     @property
-    def lacks_attributes(self) -> bool:
-        """True when rows were made without some of the attributes: `fastdicom rebuild` adds them.
-
-        Until then queries treat these as not indexed.
-        """
-        return len(self.attributes) < len(self._wanted)
-
-
-def _packed_attributes(attributes: Sequence[Attribute]) -> bytes:
-    return "\n".join(f"{row.tag:08X} {row.vr} {row.level}" for row in attributes).encode("ascii")
-
-
-def _unpacked_attributes(packed: bytes) -> set[tuple[int, str, str]]:
-    rows = (line.split(" ") for line in packed.decode("ascii").split("\n") if line)
-    return {(int(tag, 16), vr, level) for tag, vr, level in rows}
+    def lacking(self) -> tuple[Attribute, ...]:
+        """Attributes that were asked for but that rows do not hold: `fastdicom rebuild` adds them."""
+        return lacking(self._wanted, self.attributes)
 
 
 def _keys_after(cursor: Any, position: bytes, count: int) -> list[bytes]:

@@ -22,6 +22,7 @@ from fastdicom.dataset.identifier import (
     TIMEZONE_OFFSET_FROM_UTC,
     Identifier,
     Key,
+    is_private_creator,
 )
 from fastdicom.dataset.recoded import from_utf8, recode_value, to_utf8
 from fastdicom.index.conditions import EVERYTHING, Condition, case_matcher, condition_of
@@ -61,7 +62,7 @@ class Query:
     """One identifier against rows: `selector` and `passes` match them, `answer` encodes.
 
     level: as a number, 0 patient to 3 image. conditions: by tag, for the plan. tally_levels: whose tallies
-    are needed. file_tags: what only the stored files can tell.
+    are needed. file_tags: what only the stored files can tell. file_creators: whose the private ones are.
     """
 
     def __init__(
@@ -180,6 +181,8 @@ class Query:
         self.tally_levels = tuple(sorted({_COUNTED[tag][0] for tag in _COUNTED if tag in self._slots}))
         known = {*COMPUTED, *fixed, *self._attributes}
         self.file_tags = tuple(tag for tag in sorted(self._slots) if tag not in known)
+        named = (self.identifier.key(tag) for tag in self.file_tags if is_private_creator(tag))
+        self.file_creators = {key.tag: key.values[0] for key in named if key is not None and key.values}
 
     def _return_timezone(self) -> None:
         """Timezone Offset From UTC is no key, but an answer that has times says whose they are."""
@@ -210,22 +213,12 @@ class Query:
     # Answers.
 
     def set_file_values(self, dataset: bytes) -> None:
-        """Fill in what a file said: a Data Set as records have them, with its own character set.
-
-        Private elements whose block belongs to another creator than the asker named stay empty.
-        """
+        """Fill in what a file said: a Data Set as records have them, with its own character set."""
         found = {tag: (vr, value) for tag, vr, value in elements(to_utf8(dataset))}
         for tag in self.file_tags:
-            vr, value = found.get(tag, (None, None)) if self._is_meant(tag, found) else (None, None)
-            self.selector.set(self._index[tag], value, vr)
-
-    def _is_meant(self, tag: int, found: Mapping[int, tuple[str, bytes]]) -> bool:
-        if not (tag >> 16) & 1 or tag & 0xFFFF < 0x1000:
-            return True
-        creator = tag & 0xFFFF0000 | (tag & 0xFF00) >> 8
-        asked = self.identifier.values(creator)
-        there = found.get(creator, ("LO", b""))[1].decode("utf-8", "replace").strip(" \0")
-        return not asked or there == asked[0]
+            asked_vr = self._slots[tag][1]
+            vr, value = found.get(tag, (asked_vr, None))
+            self.selector.set(self._index[tag], value, asked_vr if vr == "UN" else vr)
 
     def answer(self) -> bytes:
         """The identifier of one Pending response, in the asker's transfer syntax and character set."""

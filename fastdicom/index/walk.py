@@ -7,11 +7,12 @@ parent's row is matched before its children are read. Nothing here is kept but t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from fastdicom.dataset.record import StoredEntry
+from fastdicom.errors import Unavailable
 from fastdicom.index.entries import Entries
 from fastdicom.index.packed import SLOTS, row_of
 from fastdicom.index.plan import Candidates, candidates, sieves, wanted_uids
@@ -23,8 +24,11 @@ from fastdicom.kernels.rows import parts
 
 log = logging.getLogger(__name__)
 
-ReadAttributes = Callable[[StoredEntry, Sequence[int]], bytes]
-"""(instance, tags) -> those attributes from its file, a Data Set as records have them. Raises OSError."""
+ReadAttributes = Callable[[StoredEntry, Sequence[int], Mapping[int, str]], bytes]
+"""(instance, tags, private creators) -> those attributes from its file, a Data Set as records have them.
+
+Private creators: by the tag of the element that reserves their block. Raises OSError.
+"""
 
 _BLOCKS_A_BREATH = 64
 _ROWS_A_BREATH = 512
@@ -36,7 +40,14 @@ class Walk:
     key: tag of the key that led to the rows, None when all are read. files_read: for what is not indexed.
     """
 
-    def __init__(self, store: Store, query: Query, read_attributes: ReadAttributes | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        query: Query,
+        read_attributes: ReadAttributes | None = None,
+        file_reads_max: int = 0,
+    ) -> None:
+        """file_reads_max: files that may be read, 0 for any number; then Unavailable is raised."""
         self.key: int | None = None
         self.files_read = 0
         self._store = store
@@ -44,6 +55,7 @@ class Walk:
         self._query = query
         self._selector = query.selector
         self._read_attributes = read_attributes if query.file_tags else None
+        self._file_reads_max = file_reads_max
         self._txn: Any = None
         self._top = PATIENT if query.level == PATIENT else STUDY
         self._series: dict[int, list[bytes]] | None = None  # study serial -> the only series to look at
@@ -311,9 +323,11 @@ class Walk:
         entry = Entries(self._txn, self._db).at(image)
         if entry is None:
             return b""
+        if self._file_reads_max and self.files_read == self._file_reads_max:
+            raise Unavailable(f"more than {self.files_read} files to read: ask more precisely")
         self.files_read += 1
         try:
-            return self._read_attributes(entry, self._query.file_tags)
+            return self._read_attributes(entry, self._query.file_tags, self._query.file_creators)
         except OSError as problem:
             log.warning("%s cannot be read for a query: %s", entry.file.path, problem)
             return b""

@@ -186,3 +186,24 @@ def test_a_cut_file_is_not_sent(archive: Archive, tmp_path: Path) -> None:
         report = peer.get(tmp_path / "got", level="STUDY", StudyInstanceUID=entry.study_instance_uid)
     assert report.failed_sop_instance_uids == [entry.sop_instance_uid]
     assert (report.status, report.failed, report.completed) == (0xB000, 1, 2)
+
+
+def test_rebuilding_adds_the_attributes_that_the_configuration_names(
+    archive: Archive, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = Config(archive=archive.path, index={"extra": ["SERIES/SliceThickness"]})
+    archive.close()
+    seen: list[tuple[int, int | None]] = []
+    with Archive(archive.path, config=config) as more:
+        assert [study.StudyID for study in more.find(SliceThickness="9", StudyID="")]  # not matched yet
+        assert "made without SERIES/SliceThickness" in caplog.text and "fastdicom rebuild" in caplog.text
+        report = more.rebuild(lambda progress: seen.append((progress.done, progress.total)))
+        assert report.indexed == 6 and seen[-1] == (6, 6)
+        caplog.clear()
+        assert not list(more.find("SERIES", SliceThickness="9"))
+        assert len(list(more.find("SERIES", SliceThickness="1"))) == 6
+        assert more.explain("SERIES", SliceThickness="1").files_read == 0
+    assert not caplog.text
+    with Archive(archive.path) as archive:  # who has no configuration keeps what is there
+        archive.rebuild()
+        assert not list(archive.find("SERIES", SliceThickness="9"))
