@@ -57,6 +57,14 @@ def _part_name(part: str) -> str:
     return part
 
 
+def tag_name(tag: int) -> str:
+    """`PatientID (0010,0020)`; a tag that PS3.6 does not name has no keyword in front."""
+    from pydicom.datadict import keyword_for_tag
+
+    numbers = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+    return f"{keyword_for_tag(tag)} {numbers}".strip()
+
+
 def deepest_level(keys: Mapping[str, object]) -> str:
     """The lowest level that one of `keys` belongs to: what a deletion or an export by these keys is about."""
     found = [BY_KEYWORD[name].level if name in BY_KEYWORD else "IMAGE" for name in keys]

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fastdicom import maintenance
 from fastdicom.config import Config
-from fastdicom.dataset.attributes import ATTRIBUTES
+from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import StoredEntry
 from fastdicom.errors import UsageError
-from fastdicom.identifiers import build_identifier, deepest_level
+from fastdicom.identifiers import build_identifier, deepest_level, tag_name
 from fastdicom.index.environment import Counts
 from fastdicom.keeper import ArchiveKeeper, open_keeper, scan_policy
 from fastdicom.queries import decoded, to_dataset
@@ -97,10 +97,20 @@ class Archive:
 
     def explain(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Explanation:
         """Run a query and say how it was answered."""
+        identifier = self._identifier(level, model, keys)
         started = time.perf_counter()
-        plan = self._keeper.explain(self._identifier(level, model, keys))
+        plan = self._keeper.explain(identifier)
         seconds = time.perf_counter() - started
-        return Explanation(plan.key, plan.rows_visited, plan.answers, seconds, plan.files_read)
+        return Explanation(
+            "" if plan.key is None else tag_name(plan.key),
+            plan.found,
+            tuple(tag_name(tag) for tag in plan.tried if tag != plan.key),
+            dict(zip(LEVELS, plan.rows_visited, strict=True)),
+            plan.answers,
+            seconds,
+            plan.files_read,
+            tuple(tag_name(tag) for tag in identifier.unsupported),
+        )
 
     # ------------------------------------------------------------------------------ changing
 

@@ -113,8 +113,17 @@ def explain(explanation: Explanation, as_json: bool) -> None:
     if as_json:
         print_json(explanation)
         return
-    print(printable(f"index key     {explanation.key}"))
-    print(f"rows visited  {explanation.rows_visited}")
-    print(f"answers       {explanation.answers}")
-    print(f"files read    {explanation.files_read}")
-    print(f"time          {explanation.seconds * 1000:.2f} ms")
+    led_to = f", which led to {explanation.found:,}" if explanation.key else "none: all rows were read"
+    rows = (f"{count:,} {level}" for level, count in explanation.rows_visited.items() if count)
+    lines = {
+        "index key": explanation.key + led_to,
+        "other keys": ", ".join(explanation.tried),
+        "not matched": ", ".join(explanation.not_matched),
+        "rows visited": ", ".join(rows) or "0",
+        "answers": f"{explanation.answers:,}",
+        "files read": f"{explanation.files_read:,}",
+        "time": f"{explanation.seconds * 1000:.2f} ms",
+    }
+    for name, text in lines.items():
+        if text:
+            print(printable(f"{name:14}{text}"))

@@ -41,10 +41,16 @@ class Counts(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How a query was answered. key: the attribute that led to the rows, "" when all were read."""
+    """How a query was answered.
 
-    key: str
-    rows_visited: int
+    key: tag of the attribute that led to the rows, None when all were read. tried: tags of those that could
+    have. found: how many entities the key led to. rows_visited: of patients, studies, series, instances.
+    """
+
+    key: int | None
+    tried: tuple[int, ...]
+    found: int | None
+    rows_visited: tuple[int, int, int, int]
     answers: int
     files_read: int
 
@@ -190,9 +196,8 @@ class Index:
         answers = self.find(identifier, read_attributes=read_attributes)
         for _ in answers:
             pass
-        tag = answers.key
-        key = "" if tag is None else f"{self._attributes[tag].keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
-        return Plan(key, answers.rows_visited, answers.count, answers.files_read)
+        walk = answers.walk
+        return Plan(walk.key, walk.tried, walk.found, walk.rows_visited, answers.count, walk.files_read)
 
     def instances(self, identifier: Identifier) -> Selection:
         """All instances at or below the matches at the identifier's level: for C-MOVE, export, delete.

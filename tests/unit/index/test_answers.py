@@ -392,12 +392,12 @@ def test_a_query_that_is_dropped_ends_its_snapshot(index: Index) -> None:
 @pytest.mark.parametrize(
     ("keys", "key", "rows"),
     [
-        ({"PatientID": "P7"}, "PatientID (0010,0020)", 1),
-        ({"AccessionNumber": "A7", "PatientID": "P7"}, "AccessionNumber (0008,0050)", 1),
-        ({"PatientName": "N77*", "StudyDate": "20240101"}, "PatientName (0010,0010)", 11),
-        ({"PatientName": "N7*", "StudyDate": "20240101"}, "StudyDate (0008,0020)", 34),
-        ({"StudyDate": "20240107"}, "StudyDate (0008,0020)", 34),
-        ({"StudyInstanceUID": ["3.1", "3.2"]}, "StudyInstanceUID (0020,000D)", 2),
+        ({"PatientID": "P7"}, "PatientID", 1),
+        ({"AccessionNumber": "A7", "PatientID": "P7"}, "AccessionNumber", 1),
+        ({"PatientName": "N77*", "StudyDate": "20240101"}, "PatientName", 11),
+        ({"PatientName": "N7*", "StudyDate": "20240101"}, "StudyDate", 34),
+        ({"StudyDate": "20240107"}, "StudyDate", 34),
+        ({"StudyInstanceUID": ["3.1", "3.2"]}, "StudyInstanceUID", 2),
         ({"PatientName": "*7*"}, "", 1000),
         ({"StudyDate": "20240101-20241231"}, "", 1000),  # nearly all: reading them in order is faster
     ],
@@ -418,7 +418,10 @@ def test_the_plan_takes_the_shortest_way(index: Index, keys: dict[str, object], 
         ]
     )
     plan = index.explain(ask("STUDY", **keys))
-    assert (plan.key, plan.rows_visited) == (key, rows)
+    assert plan.key == (BY_KEYWORD[key].tag if key else None)
+    assert plan.rows_visited == (0, rows, 0, 0)
+    assert plan.found == (rows if key else None)
+    assert {*plan.tried} == {BY_KEYWORD[name].tag for name, value in keys.items() if value != "*7*"}
 
 
 def test_rows_that_stand_alone_are_found_like_others(index: Index) -> None:
