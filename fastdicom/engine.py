@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -190,9 +191,8 @@ class Engine:
         """Query our own archive; keys as in `PeerConnection.find`."""
         self._must_run()
         identifier = decoded(build_identifier(level, keys), model, self.config, self.archive.attributes)
-        for match in self.archive.find(identifier):
-            if match is not None:
-                yield to_dataset(match)
+        with closing(self.archive.find(identifier)) as matches:
+            yield from (to_dataset(match) for match in matches if match is not None)
 
     def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
         """Delete what matches from our own archive: see `Archive.delete`."""

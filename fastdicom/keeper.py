@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -42,6 +42,7 @@ from fastdicom.dataset.scanned import wanted_table
 from fastdicom.dataset.stream import DatasetScan, ScanPolicy
 from fastdicom.errors import FastdicomError, UsageError
 from fastdicom.file_attributes import FileAttributes
+from fastdicom.index.answers import Answers
 from fastdicom.index.environment import Counts, Index, Plan
 
 log = logging.getLogger(__name__)
@@ -196,7 +197,7 @@ class ArchiveKeeper:
 
     # ------------------------------------------------------------------------------ asking
 
-    def find(self, identifier: Identifier) -> Iterator[bytes | None]:
+    def find(self, identifier: Identifier) -> Answers:
         """Encoded identifiers of the matches, one for each entity; None now and then in between."""
         return self.index.find(
             identifier,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -79,9 +80,8 @@ class Archive:
 
     def find(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Iterator[Dataset]:
         """The matches of a query, as C-FIND would answer them."""
-        for match in self._keeper.find(self._identifier(level, model, keys)):
-            if match is not None:
-                yield to_dataset(match)
+        with closing(self._keeper.find(self._identifier(level, model, keys))) as matches:
+            yield from (to_dataset(match) for match in matches if match is not None)
 
     def instances(self, level: str | None = None, model: str = "STUDY", **keys: Any) -> Sequence[StoredEntry]:
         """Every instance below the matches. level: by default the lowest that one of the keys belongs to."""

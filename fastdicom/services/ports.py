@@ -78,11 +78,19 @@ class Keeper(Protocol):
     def read(self, entry: StoredEntry) -> memoryview: ...
 
 
+class Matches(Protocol):
+    """Encoded identifiers as they are found; None now and then while nothing matches."""
+
+    def __iter__(self) -> Iterator[bytes | None]: ...
+    def close(self) -> None:
+        """The rest is not wanted: ends the snapshot of the index."""
+
+
 class Finder(Protocol):
     """The index, as far as queries go."""
 
-    def find(self, identifier: Identifier) -> Iterator[bytes | None]:
-        """Encoded identifiers of the matches; None now and then while nothing matches."""
+    def find(self, identifier: Identifier) -> Matches:
+        """The answers to a query. Close them."""
 
     def instances(self, identifier: Identifier) -> Sequence[StoredEntry]:
         """All instances below the matches."""
