@@ -51,9 +51,10 @@ class Peer:
     """[[peers]]: an application entity that we know.
 
     host: "" for a peer that only calls us and is no C-MOVE destination. allow: what it may ask of us.
-    transfer_syntaxes: UIDs to propose to it; empty: what fits the object. grants: what extended negotiation
-    of queries grants it; None: what [query] says. charset: what its queries are in whatever they say, and
-    their answers; "": what they say.
+    transfer_syntaxes: UIDs to propose to it; empty: what fits the object. associations: how many of them one
+    C-MOVE to it may use at once; the instances then arrive in no particular order. grants: what extended
+    negotiation of queries grants it; None: what [query] says. charset: what its queries are in whatever they
+    say, and their answers; "": what they say.
 
     >>> Config(peers=[Peer(ae_title="PACS", host="10.0.0.5", port=11112)]).peer("PACS").host
     '10.0.0.5'
@@ -66,3 +67,4 @@ class Peer:
     transfer_syntaxes: tuple[str, ...] = setting((), listing(transfer_syntax))
     grants: tuple[Extension, ...] | None = setting(None, _grants_or_none)
     charset: str = setting("", _charset)
+    associations: int = setting(1, number(1, 64))
