@@ -26,6 +26,8 @@ from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
 from fastdicom.local import Archive
+from fastdicom.monitor import Monitor
+from fastdicom.monitoring.health import RECOVERING, RUNNING, STOPPING
 from fastdicom.net.acceptor import Acceptor, start_thread
 from fastdicom.net.connection import Timing
 from fastdicom.net.server import ServerConnection
@@ -108,6 +110,7 @@ class Engine:
         self._publisher_stop = threading.Event()
         self._publisher: threading.Thread | None = None
         self._number = 0
+        self.monitor = Monitor(config, lambda: self._figures())
 
     def on_stored(self, handler: Handler) -> Handler:
         """Call `handler` after each commit, on the association's thread. Usable as a decorator.
@@ -123,15 +126,26 @@ class Engine:
         """Recover the archive, listen, serve. Raises UsageError when that is not possible."""
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
-        self.archive = open_keeper(self.config.archive.path, self.config)
+        monitor = self.monitor = Monitor(self.config, lambda: self._figures())
+        disk = monitor.open(self.config.archive.path)
         try:
+            self.archive = open_keeper(self.config.archive.path, self.config, disk=disk)
+        except BaseException:
+            monitor.close()
+            raise
+        try:
+            monitor.health.phase = RECOVERING
             self.archive.recover()
+            monitor.watch(self.archive)
             self._plug()
             acceptor = Acceptor(self._serve)
             self.addresses = acceptor.listen(self.config.node.bind, self.config.node.port)
         except BaseException:
+            monitor.close()
             self.archive.close()
             raise
+        monitor.health.phase = RUNNING
+        monitor.observer.began()
         self._started_at = time.time()
         self._acceptor = acceptor
         acceptor.start()
@@ -146,6 +160,7 @@ class Engine:
         """
         if self._acceptor is None:
             return
+        self.monitor.health.phase = STOPPING
         self._acceptor.stop()
         self._acceptor = None
         deadline = time.monotonic() + timeout_s
@@ -159,6 +174,8 @@ class Engine:
         if self._publisher is not None:
             self._publisher.join()
         status_file.withdraw(self.archive.path)
+        self.monitor.observer.ended()
+        self.monitor.close()
         self.archive.close()
 
     def __enter__(self) -> Self:
@@ -179,6 +196,7 @@ class Engine:
         for section in ("timeouts", "access", "peers", "log", "limits"):
             object.__setattr__(merged, section, getattr(config, section))
         self.config = merged
+        self.monitor.reload(merged)
         self._timing = _timing(merged)
         self._plug()
         return restart
@@ -206,7 +224,7 @@ class Engine:
 
     def _figures(self) -> dict[str, Any]:
         counts = self.archive.counts()
-        return {
+        own = {
             "started": self._started_at,
             "ae_title": self.config.node.ae_title,
             "addresses": [list(address) for address in self.addresses],
@@ -231,8 +249,10 @@ class Engine:
                 "bytes_sent": self._admission.bytes_sent,
             },
             "queues": {"commit": self.archive.committer.waiting},
-            "free_bytes": self.archive.files.free,
+            "disk": {"free_bytes": self.archive.files.free, "min_free_bytes": self.archive.files.min_free},
+            "index": {"bytes": self.archive.index.length, "map_bytes": self.archive.index.map_length},
         }
+        return self.monitor.extended(own)
 
     def _must_run(self) -> None:
         if self._acceptor is None:
@@ -255,6 +275,7 @@ class Engine:
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
                 stored=self._stored,
+                observer=self.monitor.observer,
             ),
             QueryPolicy(
                 decode=self._decode_identifier,
@@ -262,6 +283,7 @@ class Engine:
                 identifier_length_max=config.limits.identifier_length_max,
                 answers_max=config.limits.answers_max,
             ),
+            self.monitor.observer,
         )
 
     def _decode_identifier(self, data: bytes, syntax: str, sop_class_uid: str, retrieve: bool) -> Identifier:
@@ -303,6 +325,7 @@ class Engine:
         """A new connection: give it a thread. On the accepting thread."""
         if not self._admission.connected(address):
             sock.close()
+            self.monitor.turned_away(address)
             return
         self._number += 1
         try:
@@ -341,6 +364,7 @@ class Engine:
             connection.run()
         finally:
             self._admission.closed(connection)
+            self.monitor.ended(connection)
             with self._lock:
                 connection.ended = True
                 self._threads.pop(connection, None)
@@ -348,7 +372,9 @@ class Engine:
     def _decide(
         self, connection: ServerConnection, request: AssociationRequest
     ) -> AssociationAccept | AssociationReject:
-        return self._admission.decide(connection, request)
+        response = self._admission.decide(connection, request)
+        self.monitor.decided(connection, request, response, self._admission.caller)
+        return response
 
     def _begin(
         self, connection: ServerConnection, context: Context, request: messages.Request
@@ -372,7 +398,7 @@ class Engine:
     def _publish(self) -> None:
         while True:
             try:
-                status_file.publish(self.archive.path, self._figures())
+                self.monitor.publish(self.archive.path)
             except Exception as error:  # a full disk must not end the reports for good
                 log.warning("cannot publish the status: %s", error)
             if self._publisher_stop.wait(_PUBLISH_S):

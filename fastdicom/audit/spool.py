@@ -23,7 +23,7 @@ SEGMENT_LENGTH_MAX = 1 << 20
 
 
 class Spool:
-    """A folder of waiting messages, for one thread; other processes may write too. length_max: bytes in all."""
+    """A folder of waiting messages, for one thread; other processes may write too. length_max: in bytes."""
 
     def __init__(self, folder: Path, length_max: int) -> None:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)

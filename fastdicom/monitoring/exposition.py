@@ -7,14 +7,13 @@ The hot path never meets the client library: its counters cost a lock and a look
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from fastdicom.monitoring.figures import OUTCOMES, Snapshot, outcome_of
 from fastdicom.monitoring.histogram import Histogram
 
-if TYPE_CHECKING:
-    from prometheus_client.core import HistogramMetricFamily
-    from prometheus_client.metrics_core import Metric as Family
+Family = Any
+"""A metric family of the client library, which is imported when the first scrape comes."""
 
 
 class Metric(NamedTuple):
@@ -94,8 +93,8 @@ def render(collector: Collector, accept: str) -> tuple[str, bytes]:
     from prometheus_client import CollectorRegistry
     from prometheus_client.exposition import choose_encoder
 
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(collector)  # type: ignore[arg-type]
+    registry: Any = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
     encoder, content_type = choose_encoder(accept)
     return content_type, encoder(registry)
 
@@ -110,7 +109,7 @@ def _plain(metric: Metric, samples: list[Sample]) -> Family:
     return family
 
 
-def _family(metric: Metric, histograms: list[tuple[tuple[str, ...], Histogram]]) -> HistogramMetricFamily:
+def _family(metric: Metric, histograms: list[tuple[tuple[str, ...], Histogram]]) -> Family:
     from prometheus_client.core import HistogramMetricFamily
 
     family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)

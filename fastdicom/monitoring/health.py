@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 STALLED_AFTER_S = 30.0
@@ -12,16 +13,15 @@ class Commits(Protocol):
     """The committer, as far as health goes."""
 
     @property
-    def working(self) -> bool:
+    def busy(self) -> bool:
         """Changes wait or are being written."""
 
     @property
     def failing(self) -> bool:
         """The last batch could not be written."""
 
-    @property
-    def turns(self) -> int:
-        """Batches so far, failed ones too."""
+    turns: int
+    """Batches so far, failed ones too."""
 
 
 class Disk(Protocol):
@@ -35,12 +35,16 @@ class Disk(Protocol):
 
 
 class Health:
-    """What keeps the node from working. phase: where in its life it is, set by the engine."""
+    """What keeps the node from working.
+
+    phase: where in its life it is, set by the engine. checks: further callables that give reasons.
+    """
 
     def __init__(self) -> None:
         self.phase = STARTING
         self.commits: Commits | None = None
         self.disk: Disk | None = None
+        self.checks: list[Callable[[], list[str]]] = []
         self._turns = -1
         self._moved_at: float | None = None
 
@@ -50,7 +54,8 @@ class Health:
         Whether the committer is stuck is seen from call to call: ask at least every few seconds.
         """
         found = [] if self.phase == RUNNING else [f"the node is {self.phase}"]
-        return found + self._disk_reasons() + self._commit_reasons(now)
+        found += self._disk_reasons() + self._commit_reasons(now)
+        return found + [reason for check in self.checks for reason in check()]
 
     def _disk_reasons(self) -> list[str]:
         if self.disk is None:
@@ -67,7 +72,7 @@ class Health:
         if self.commits is None:
             return []
         found = ["the last commit failed: nothing is acknowledged"] if self.commits.failing else []
-        if not self.commits.working or self.commits.turns != self._turns or self._moved_at is None:
+        if not self.commits.busy or self.commits.turns != self._turns or self._moved_at is None:
             self._turns, self._moved_at = self.commits.turns, now
         elif now - self._moved_at > STALLED_AFTER_S:
             found.append(f"the committer has not moved for {now - self._moved_at:.0f} s")

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fastdicom.sections.tls import existing_file
 from fastdicom.sections.units import COUNT_MAX, GIB, KIB, MIB
-from fastdicom.settings import boolean, choice, host, number, setting, size, text
+from fastdicom.settings import boolean, choice, existing_file, host, number, setting, size, text
 
 TransportName = Literal["off", "tls", "tcp", "udp", "file"]
 
