@@ -173,7 +173,7 @@ class Engine:
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
-        status_file.withdraw(self.archive.path)
+        status_file.withdraw(self.archive.path, self.monitor.figures.incidents.figures())
         self.monitor.observer.ended()
         self.monitor.close()
         self.archive.close()

@@ -76,6 +76,7 @@ class Monitor:
 
         Raises UsageError.
         """
+        self.figures.incidents.restore(status_file.last_incidents(archive))
         if self._config.metrics.enabled:
             self._serve_http()
         try:

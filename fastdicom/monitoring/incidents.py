@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -57,6 +57,19 @@ class Incidents:
                     incident.last = now
                     return
             kept.append(Incident(*same, first=now, last=now))
+
+    def restore(self, figures: Mapping[str, Any]) -> None:
+        """Go on from what `figures` gave in an earlier process; what makes no sense is left out."""
+        for name, kept in (("images", self._images), ("others", self._others)):
+            entries = figures.get(name, [])
+            for entry in reversed(entries if isinstance(entries, list) else []):
+                try:
+                    incident = Incident(**entry)
+                    sound = incident.last + incident.first + incident.count >= 0
+                except TypeError:
+                    continue
+                if sound:
+                    kept.append(incident)
 
     def figures(self) -> dict[str, list[dict[str, Any]]]:
         """Both lists as JSON has them, the latest first."""
