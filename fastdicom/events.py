@@ -124,7 +124,7 @@ class Observer:
         """A retrieve begins. destination: an AE title."""
 
     def sent(self, caller: Caller, destination: str, code: int, length: int, seconds: float) -> None:
-        """One C-STORE sub-operation was answered, or not at all (code 0110H)."""
+        """One C-STORE sub-operation was answered. On any thread, but never two at once for one caller."""
 
     def retrieved(
         self, caller: Caller, destination: str, delivered: Mapping[tuple[str, str], int],
