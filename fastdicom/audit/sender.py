@@ -121,13 +121,18 @@ class Sender:
     def _deliver(self) -> None:
         if not self._send_spool():
             return
-        if self._untold:
-            untold, self._untold = self._untold, 0
-            self.put(self._report_lost(untold))
         while batch := self._take(BATCH):
             if not self._send(batch):
                 self._put_aside(batch)
                 return
+            self._tell_lost()
+        self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        """Say how many messages are missing, now that something gets through."""
+        untold = self._untold
+        if untold and self._send([self._report_lost(untold)]):
+            self._untold -= untold
 
     def _send_spool(self) -> bool:
         """Send what waits on disk; False when the receiver went away."""

@@ -68,9 +68,9 @@ class StreamTransport:
         sock = self._socket
         if sock is None:
             raise ConnectionError("not connected")
+        self._forget_arrived(_unacknowledged(sock))
         if _closed_by_peer(sock):
             raise ConnectionError("the receiver closed the connection")
-        self._forget_arrived(_unacknowledged(sock))
         self._recent += messages
         sock.sendall(b"".join(map(framed, messages)))
 
