@@ -170,7 +170,7 @@ class Monitor:
         )
         if self._recorder is not None:
             self._recorder.trail.tick()
-        status_file.publish(archive, figures)
+        status_file.publish(archive, {**figures, **self._lately})
 
     def extended(self, figures: dict[str, Any]) -> dict[str, Any]:
         """The engine's own figures with everything that is known here."""

@@ -14,6 +14,7 @@ from fastdicom.cli.terminal import human_size
 from fastdicom.status_file import NodeStatus
 
 NAME_WIDTH = 24
+FATE_WIDTH = 30
 INCIDENTS_SHOWN = 10
 _FATES = {
     "stored": "stored, and acknowledged",
@@ -78,7 +79,8 @@ def _health(health: Any) -> Iterator[str]:
 def _images(images: Any) -> Iterator[str]:
     if isinstance(images, Mapping):
         yield "images since the start"
-        yield from (line(_FATES.get(str(name), str(name)), count) for name, count in images.items())
+        for name, count in images.items():
+            yield f"  {_FATES.get(str(name), str(name)).ljust(FATE_WIDTH)}{count:>12,}"
 
 
 def _operations(operations: Any) -> Iterator[str]:

@@ -162,7 +162,8 @@ class Figures(Observer):
             )
 
     def sent(self, caller: Caller, destination: str, code: int, length: int, seconds: float) -> None:
-        self._line(caller).figures("send", self.label(destination)).add(code, length, seconds)
+        known = code if code in status.MEANING else code & 0xF000  # a peer may make up any
+        self._line(caller).figures("send", self.label(destination)).add(known, length, seconds)
 
     def retrieved(
         self, caller: Caller, destination: str, delivered: Mapping[tuple[str, str], int],

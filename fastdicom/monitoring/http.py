@@ -67,7 +67,7 @@ class HttpServer:
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind((bind, port))
-            self._socket.listen(16)
+            self._socket.listen(64)
         except OSError as error:
             self._socket.close()
             raise UsageError(f"[metrics] cannot listen on {bind} port {port}: {error.strerror}") from error
@@ -81,6 +81,7 @@ class HttpServer:
         """Answer nothing more."""
         self._stopping.set()
         if self._thread is not None:
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread
             self._thread.join()
             self._socket.close()
 
@@ -88,7 +89,7 @@ class HttpServer:
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         while not self._stopping.is_set():
-            if poll.poll(_WAKE_S * 1000):
+            if poll.poll(_WAKE_S * 1000) and not self._stopping.is_set():
                 self._accept()
 
     def _accept(self) -> None:
