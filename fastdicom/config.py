@@ -17,8 +17,10 @@ from typing import Any
 
 from fastdicom.errors import UsageError
 from fastdicom.sections.archive import ArchiveConfig, IndexConfig, QueryConfig
+from fastdicom.sections.audit import AuditConfig
 from fastdicom.sections.limits import Limits
 from fastdicom.sections.log import LogConfig
+from fastdicom.sections.metrics import MetricsConfig
 from fastdicom.sections.node import NodeConfig, Timeouts
 from fastdicom.sections.peers import OPERATIONS, Access, Operation, Peer
 from fastdicom.sections.tls import TlsConfig
@@ -28,11 +30,13 @@ __all__ = [
     "OPERATIONS",
     "Access",
     "ArchiveConfig",
+    "AuditConfig",
     "Config",
     "ConfigError",
     "IndexConfig",
     "Limits",
     "LogConfig",
+    "MetricsConfig",
     "NodeConfig",
     "Operation",
     "Peer",
@@ -65,15 +69,14 @@ _SECTIONS: dict[str, type[Any]] = {
     "limits": Limits,
     "query": QueryConfig,
     "index": IndexConfig,
+    "audit": AuditConfig,
+    "metrics": MetricsConfig,
 }
-# Settings that this version cannot honour yet: better refused than taken without effect.
-_NOT_YET = {
-    "relational": False,
-    "datetime": False,
-    "fuzzy": False,
-    "timezone": False,
-    "accent_folding": True,
-}
+_PATHS = (
+    ("archive", "path"),
+    *(("tls", key) for key in ("certificate", "key", "authorities")),
+    *(("audit", key) for key in ("certificate", "key", "authorities", "file")),
+)
 _RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log"})
 
 
@@ -98,6 +101,8 @@ class Config:
     limits: Limits
     query: QueryConfig
     index: IndexConfig
+    audit: AuditConfig
+    metrics: MetricsConfig
 
     def __init__(
         self,
@@ -112,6 +117,8 @@ class Config:
         limits: Limits | Mapping[str, Any] | None = None,
         query: QueryConfig | Mapping[str, Any] | None = None,
         index: IndexConfig | Mapping[str, Any] | None = None,
+        audit: AuditConfig | Mapping[str, Any] | None = None,
+        metrics: MetricsConfig | Mapping[str, Any] | None = None,
         ae_title: str | None = None,
         bind: str | Iterable[str] | None = None,
         port: int | None = None,
@@ -136,6 +143,7 @@ class Config:
         }
         tables |= {"timeouts": timeouts, "access": access, "tls": tls, "log": log}
         tables |= {"limits": limits, "query": query, "index": index}
+        tables |= {"audit": audit, "metrics": metrics}
         reader = TableReader()
         self._fill(reader, {name: table for name, table in tables.items() if table is not None})
         if reader.mistakes:
@@ -189,13 +197,12 @@ class Config:
             object.__setattr__(self, name, found or (None if kind is TlsConfig else kind()))
         object.__setattr__(self, "peers", _read_peers(reader, tables.get("peers", ())))
         self._check_available(reader)
+        for key, message in self.audit.mistakes().items():
+            reader.mistake(("audit", key), message)
 
     def _check_available(self, reader: TableReader) -> None:
         if self.tls is not None:
             reader.mistake(("tls",), "is not available yet: everything would travel in the clear")
-        for key, only in _NOT_YET.items():
-            if getattr(self.query, key) != only:
-                reader.mistake(("query", key), f"is not available yet: it can only be {str(only).lower()}")
 
     def with_changes(self, **sections: Any) -> Config:
         """A copy in which the named sections' given keys differ, checked like a new one.
@@ -256,7 +263,7 @@ def _syntax_mistake(message: str, document: str) -> Mistake:
 
 def _resolve_paths(tables: dict[str, Any], folder: Path) -> None:
     """Make the relative paths of a file count from `folder`."""
-    for section, key in (("archive", "path"), ("tls", "certificate"), ("tls", "key"), ("tls", "authorities")):
+    for section, key in _PATHS:
         table = tables.get(section)
         if isinstance(table, dict) and isinstance(table.get(key), str) and table[key]:
             table[key] = folder / table[key]

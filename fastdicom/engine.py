@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -21,6 +22,7 @@ from fastdicom.activation import InheritedSockets
 from fastdicom.config import Config
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
+from fastdicom.dataset.terms import Terms
 from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
 from fastdicom.draining import Drain
@@ -28,6 +30,8 @@ from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
 from fastdicom.local import Archive
+from fastdicom.monitor import Monitor
+from fastdicom.monitoring.health import RECOVERING, RUNNING, STOPPING
 from fastdicom.net.acceptor import Acceptor, start_thread
 from fastdicom.net.connection import Timing
 from fastdicom.net.server import ServerConnection
@@ -117,6 +121,7 @@ class Engine:
                 self._acceptor, self.archive.committer, self._running(), self.config.limits
             )
         )
+        self.monitor = Monitor(config, lambda: self._figures())
 
     def on_stored(self, handler: Handler) -> Handler:
         """Call `handler` after each commit, on the association's thread. Usable as a decorator.
@@ -138,9 +143,17 @@ class Engine:
         """
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
-        self.archive = open_keeper(self.config.archive.path, self.config)
+        monitor = self.monitor = Monitor(self.config, lambda: self._figures())
+        disk = monitor.open(self.config.archive.path)
         try:
+            self.archive = open_keeper(self.config.archive.path, self.config, disk=disk)
+        except BaseException:
+            monitor.close()
+            raise
+        try:
+            monitor.health.phase = RECOVERING
             self.archive.recover(progress)
+            monitor.watch(self.archive)
             self._plug()
             inherited = inherited or InheritedSockets()
             acceptor = Acceptor(self._serve, inherited.claim)
@@ -148,8 +161,11 @@ class Engine:
             with inherited.all_claimed(f"{', '.join(node.bind)} port {node.port}"):
                 self.addresses = acceptor.listen(node.bind, node.port)
         except BaseException:
+            monitor.close()
             self.archive.close()
             raise
+        monitor.health.phase = RUNNING
+        monitor.observer.began()
         self._started_at = time.time()
         self._acceptor = acceptor
         acceptor.start()
@@ -165,6 +181,7 @@ class Engine:
         """
         if self._acceptor is None:
             return
+        self.monitor.health.phase = STOPPING
         self._acceptor.stop()
         self._acceptor = None
         drain = self._drain = Drain(self._running)
@@ -174,7 +191,9 @@ class Engine:
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
-        status_file.withdraw(self.archive.path)
+        status_file.withdraw(self.archive.path, self.monitor.figures.incidents.figures())
+        self.monitor.observer.ended()
+        self.monitor.close()
         self.archive.close()
 
     def hurry(self) -> None:
@@ -199,7 +218,8 @@ class Engine:
         merged = self.config.with_changes()
         for section in ("timeouts", "access", "peers", "log", "limits"):
             object.__setattr__(merged, section, getattr(config, section))
-        self.config = merged
+        self.config = self.archive.config = merged
+        self.monitor.reload(merged)
         self._timing = _timing(merged)
         self._plug()
         return restart
@@ -209,10 +229,9 @@ class Engine:
     def find(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Iterator[Dataset]:
         """Query our own archive; keys as in `PeerConnection.find`."""
         self._must_run()
-        identifier = decoded(build_identifier(level, keys), model, self.config)
-        for match in self.archive.find(identifier):
-            if match is not None:
-                yield to_dataset(match)
+        identifier = decoded(build_identifier(level, keys), model, self.config, self.archive.attributes)
+        with closing(self.archive.find(identifier)) as matches:
+            yield from (to_dataset(match) for match in matches if match is not None)
 
     def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
         """Delete what matches from our own archive: see `Archive.delete`."""
@@ -239,7 +258,7 @@ class Engine:
 
     def _figures(self) -> dict[str, Any]:
         counts = self.archive.counts()
-        return {
+        own = {
             "started": self._started_at,
             "ae_title": self.config.node.ae_title,
             "addresses": [list(address) for address in self.addresses],
@@ -264,8 +283,10 @@ class Engine:
                 "bytes_sent": self._admission.bytes_sent,
             },
             "queues": {"commit": self.archive.committer.waiting},
-            "free_bytes": self.archive.files.free,
+            "disk": {"free_bytes": self.archive.files.free, "min_free_bytes": self.archive.files.min_free},
+            "index": {"bytes": self.archive.index.length, "map_bytes": self.archive.index.map_length},
         }
+        return self.monitor.extended(own)
 
     def _must_run(self) -> None:
         if self._acceptor is None:
@@ -288,6 +309,7 @@ class Engine:
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
                 stored=self._stored,
+                observer=self.monitor.observer,
             ),
             QueryPolicy(
                 decode=self._decode_identifier,
@@ -295,15 +317,19 @@ class Engine:
                 identifier_length_max=config.limits.identifier_length_max,
                 answers_max=config.limits.answers_max,
             ),
+            self.monitor.observer,
         )
 
-    def _decode_identifier(self, data: bytes, syntax: str, sop_class_uid: str, retrieve: bool) -> Identifier:
+    def _decode_identifier(
+        self, data: bytes, context: ContextSyntaxes, retrieve: bool, terms: Terms
+    ) -> Identifier:
         config = self.config
         return decode_identifier(
             data,
-            syntax,
-            "PATIENT" if sop_class_uid in PATIENT_ROOT_CLASSES else "STUDY",
+            context.transfer_syntax,
+            "PATIENT" if context.abstract_syntax in PATIENT_ROOT_CLASSES else "STUDY",
             retrieve=retrieve,
+            terms=terms,
             patient_level_in_study_root=config.query.patient_level_in_study_root,
             attributes=self.archive.attributes,
             limits=identifier_limits(config.limits),
@@ -337,6 +363,7 @@ class Engine:
         """A new connection: give it a thread. On the accepting thread."""
         if not self._admission.connected(address):
             sock.close()
+            self.monitor.turned_away(address)
             return
         self._number += 1
         try:
@@ -376,6 +403,7 @@ class Engine:
                 connection.run()
         finally:
             self._admission.closed(connection)
+            self.monitor.ended(connection)
             with self._lock:
                 connection.ended = True
                 self._threads.pop(connection, None)
@@ -383,7 +411,9 @@ class Engine:
     def _decide(
         self, connection: ServerConnection, request: AssociationRequest
     ) -> AssociationAccept | AssociationReject:
-        return self._admission.decide(connection, request)
+        response = self._admission.decide(connection, request)
+        self.monitor.decided(connection, request, response, self._admission.caller)
+        return response
 
     def _begin(
         self, connection: ServerConnection, context: Context, request: messages.Request
@@ -401,7 +431,7 @@ class Engine:
     def _publish(self) -> None:
         while True:
             try:
-                status_file.publish(self.archive.path, self._figures())
+                self.monitor.publish(self.archive.path)
             except Exception as error:  # a full disk must not end the reports for good
                 log.warning("cannot publish the status: %s", error)
             if self._publisher_stop.wait(_PUBLISH_S):
