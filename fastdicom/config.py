@@ -22,6 +22,7 @@ from fastdicom.sections.log import LogConfig
 from fastdicom.sections.node import NodeConfig, Timeouts
 from fastdicom.sections.peers import OPERATIONS, Access, Operation, Peer
 from fastdicom.sections.tls import TlsConfig
+from fastdicom.sections.transcoding import TranscodingConfig
 from fastdicom.settings import Mistake, TableReader, as_table, keys_of, nearest
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "QueryConfig",
     "Timeouts",
     "TlsConfig",
+    "TranscodingConfig",
 ]
 
 
@@ -65,6 +67,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "limits": Limits,
     "query": QueryConfig,
     "index": IndexConfig,
+    "transcoding": TranscodingConfig,
 }
 # Settings that this version cannot honour yet: better refused than taken without effect.
 _NOT_YET = {
@@ -74,7 +77,7 @@ _NOT_YET = {
     "timezone": False,
     "accent_folding": True,
 }
-_RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log"})
+_RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log", "transcoding"})
 
 
 @dataclass(frozen=True, init=False)
@@ -98,6 +101,7 @@ class Config:
     limits: Limits
     query: QueryConfig
     index: IndexConfig
+    transcoding: TranscodingConfig
 
     def __init__(
         self,
@@ -112,6 +116,7 @@ class Config:
         limits: Limits | Mapping[str, Any] | None = None,
         query: QueryConfig | Mapping[str, Any] | None = None,
         index: IndexConfig | Mapping[str, Any] | None = None,
+        transcoding: TranscodingConfig | Mapping[str, Any] | None = None,
         ae_title: str | None = None,
         bind: str | Iterable[str] | None = None,
         port: int | None = None,
@@ -135,7 +140,7 @@ class Config:
             "peers": _maybe_tuple(peers),
         }
         tables |= {"timeouts": timeouts, "access": access, "tls": tls, "log": log}
-        tables |= {"limits": limits, "query": query, "index": index}
+        tables |= {"limits": limits, "query": query, "index": index, "transcoding": transcoding}
         reader = TableReader()
         self._fill(reader, {name: table for name, table in tables.items() if table is not None})
         if reader.mistakes:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from fastdicom import status_file
 from fastdicom.access import Admission
 from fastdicom.config import Config
+from fastdicom.conversions import ConversionThreads, conversions_of, threads_of
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
 from fastdicom.destinations import Destinations
@@ -36,7 +37,6 @@ from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
-from fastdicom.transcoding.plan import Conversions
 from fastdicom.upperlayer.association import Association, Context
 from fastdicom.upperlayer.pdus import AssociationAccept, AssociationReject, AssociationRequest
 
@@ -101,6 +101,7 @@ class Engine:
         self._acceptor: Acceptor | None = None
         self._services: Services
         self._admission: Admission
+        self._conversion_threads: ConversionThreads
         self._timing = _timing(config)
         self._threads: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -124,12 +125,14 @@ class Engine:
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
         self.archive = open_keeper(self.config.archive.path, self.config)
+        self._conversion_threads = threads_of(self.config)
         try:
             self.archive.recover()
             self._plug()
             acceptor = Acceptor(self._serve)
             self.addresses = acceptor.listen(self.config.node.bind, self.config.node.port)
         except BaseException:
+            self._conversion_threads.close()
             self.archive.close()
             raise
         self._started_at = time.time()
@@ -158,6 +161,7 @@ class Engine:
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
+        self._conversion_threads.close()
         status_file.withdraw(self.archive.path)
         self.archive.close()
 
@@ -176,7 +180,7 @@ class Engine:
         self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
-        for section in ("timeouts", "access", "peers", "log", "limits"):
+        for section in ("timeouts", "access", "peers", "log", "limits", "transcoding"):
             object.__setattr__(merged, section, getattr(config, section))
         self.config = merged
         self._timing = _timing(merged)
@@ -248,7 +252,7 @@ class Engine:
         self._services = Services(
             self.archive,
             self.archive,
-            Conversions(),
+            conversions_of(config, self._conversion_threads, self.archive.path),
             StorePolicy(
                 scan=self.archive.scan_policy,
                 sync=self.archive.sync,

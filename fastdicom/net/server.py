@@ -309,6 +309,10 @@ class ServerConnection(Connection):
                     self.keep(events[number + 1 :])
                     return response
 
+    def abort(self) -> None:
+        """C-GET: an instance cannot be sent to its end."""
+        self._abort(None)
+
     def _expect_response(self, event: AssociationEvent, message_id: int) -> messages.Response | None:
         if not isinstance(event, tuple):
             self.keep([event])

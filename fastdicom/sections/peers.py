@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from fastdicom.sections.transcoding import lossy_targets
 from fastdicom.settings import ae_title, choices, host, listing, number, read_with, setting, transfer_syntax
 
 Operation = Literal["echo", "store", "find", "move", "get"]
@@ -27,7 +28,8 @@ class Peer:
     """[[peers]]: an application entity that we know.
 
     host: "" for a peer that only calls us and is no C-MOVE destination. allow: what it may ask of us.
-    transfer_syntaxes: UIDs to propose to it; empty: what fits the object.
+    transfer_syntaxes: UIDs to propose to it and no others, best first; empty: what fits the object. lossy:
+    lossy targets that may be sent to it beside those of [transcoding].
 
     >>> Config(peers=[Peer(ae_title="PACS", host="10.0.0.5", port=11112)]).peer("PACS").host
     '10.0.0.5'
@@ -38,3 +40,4 @@ class Peer:
     port: int = setting(104, number(1, 65535))
     allow: tuple[Operation, ...] = setting(OPERATIONS, choices(*OPERATIONS))
     transfer_syntaxes: tuple[str, ...] = setting((), listing(transfer_syntax))
+    lossy: tuple[str, ...] = setting((), lossy_targets)

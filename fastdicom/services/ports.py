@@ -94,6 +94,9 @@ class StoreChannel(Protocol):
         Raises ConnectionLost when the association is over.
         """
 
+    def abort(self) -> None:
+        """End the association at once: a message cannot be finished."""
+
 
 class Interruption(Protocol):
     """The client of a long operation: does it still want the rest?"""

@@ -163,7 +163,9 @@ class MoveOperation(RetrieveOperation):
 
     def _send(self, entries: Sequence[StoredEntry], tally: Tally) -> Iterator[StoredEntry]:
         return self._sender.send_all(
-            plan_associations(entries, only=self._destination.transfer_syntaxes),
+            plan_associations(
+                entries, only=self._destination.transfer_syntaxes, fallbacks=self._sender.fallbacks
+            ),
             lambda plan: self._destination.open(plan, self._retrieval.link),
             self._destination.close,
             tally,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import pytest
 
@@ -10,6 +10,7 @@ from fastdicom.dataset.record import FileEntry, StoredEntry
 from fastdicom.dimse import messages
 from fastdicom.dimse.messages import Counters, CStoreRequest, Response
 from fastdicom.errors import ConnectionLost, MalformedDataset
+from fastdicom.services.lookahead import Ahead, Outgoing
 from fastdicom.services.ports import Buffer
 from fastdicom.services.proposals import plan_associations
 from fastdicom.services.suboperations import Sender, Tally
@@ -34,6 +35,7 @@ class Channel:
         self.answers: Iterator[int | Exception] = iter(answers)
         self.accepted = {uid: number for number, uid in enumerate(accepted)}
         self.sent: list[tuple[int, CStoreRequest, bytes]] = []
+        self.aborted = False
 
     def transfer_syntaxes(self, sop_class_uid: str) -> dict[str, int]:
         return self.accepted
@@ -45,15 +47,72 @@ class Channel:
             raise answer
         return Response(messages.C_STORE_RSP, request.message_id, answer, comment="said the peer")
 
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Made:
+    """An outgoing Data Set."""
+
+    def __init__(self, pieces: Iterable[Buffer], new_uid: str | None = None) -> None:
+        self.transfer_syntax_uid = B
+        self.sop_instance_uid = new_uid
+        self.length: int | None = None
+        self.pieces = pieces
+
+    def __iter__(self) -> Iterator[Buffer]:
+        return iter(self.pieces)
+
+
+class Started:
+    """Prepared at once, in the same thread."""
+
+    def __init__(self, prepare: Callable[[], Outgoing], log: list[str]) -> None:
+        self.prepare = prepare
+        self.log = log
+
+    def result(self) -> Outgoing:
+        return self.prepare()
+
+    def close(self) -> None:
+        self.log.append("closed")
+
 
 class Converter:
-    def choose(self, stored_uid: str, accepted: Collection[str]) -> str | None:
-        return stored_uid if stored_uid in accepted else B if B in accepted else None
+    """Converts to B; Data Set 3 is broken, 5 breaks off in the middle, 6 becomes another instance."""
 
-    def convert(self, dataset: memoryview, stored_uid: str, wanted_uid: str) -> Iterable[Buffer]:
-        if bytes(dataset) == b"3 data":
+    depth = 3
+    fallbacks = (B,)
+
+    def __init__(self, room: bool = False) -> None:
+        self.room = room
+        self.log: list[str] = []
+
+    def for_peer(self, ae_title: str) -> Converter:
+        return self
+
+    def candidates(self, stored_uid: str, accepted: Collection[str]) -> Sequence[str]:
+        return [uid for uid in (stored_uid, B) if uid in accepted][:1]
+
+    def convert(
+        self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
+    ) -> Outgoing:
+        data = bytes(dataset)
+        if data == b"3 data" or (data == b"5 data" and whole):
             raise MalformedDataset("broken", 0)
-        yield b"converted " + bytes(dataset)
+        return Made(self.pieces(data), "9.9" if data == b"6 data" else None)
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        yield b"converted "
+        if data == b"5 data":
+            raise MalformedDataset("broken", 0)
+        yield data
+
+    def ahead(self, prepare: Callable[[], Outgoing]) -> Ahead | None:
+        if not self.room:
+            return None
+        self.log.append("started")
+        return Started(prepare, self.log)
 
 
 class Client:
@@ -103,13 +162,19 @@ def test_no_way_to_send_is_a_failure_with_its_reason() -> None:
     assert tally.failures[0][1] == 0x0122 and "no transfer syntax" in tally.failures[0][2]
 
 
+def test_a_lossy_copy_is_sent_under_its_own_uid() -> None:
+    channel = Channel(accepted=(B,))
+    send(9, channel)
+    assert [request.sop_instance_uid for _, request, _ in channel.sent][3:5] == ["1.2.4", "9.9"]
+
+
 def test_failures_do_not_end_the_rest() -> None:
-    tally = send(9, Channel([0, 0xA700, 0xB000, 0, 0xC000], accepted=(B,)))
+    tally = send(9, Channel([0, 0xA700, 0xB000], accepted=(B,)))
     assert tally.counters == Counters(0, 4, 4, 1)
     assert [(failed.sop_instance_uid, code) for failed, code, _ in tally.failures] == [
         ("1.2.1", 0xA700),
         ("1.2.3", 0x0110),  # could not be converted
-        ("1.2.5", 0xC000),
+        ("1.2.5", 0x0110),  # could not be converted to its end
         ("1.2.7", 0x0110),  # could not be read
     ]
     assert "said the peer" in tally.failures[0][2]
@@ -153,3 +218,37 @@ def test_an_association_that_fails_takes_only_its_own_entries(broken: int) -> No
     lost = len(plans[broken].entries)
     assert tally.counters == Counters(0, 60 - lost, lost, 0)
     assert len(closed) == 1 and opened == plans
+
+
+def send_all(converter: Converter, client: Client | None = None) -> tuple[Tally, list[Channel]]:
+    everything, channels = entries(9), []
+
+    def open_channel(plan: object) -> Channel:
+        channels.append(Channel(accepted=(B,)))
+        return channels[-1]
+
+    tally = Tally(9)
+    plans = plan_associations(everything)
+    done = [
+        entry.sop_instance_uid
+        for entry in Sender(read, converter).send_all(
+            plans, open_channel, lambda channel: None, tally, client or Client()
+        )
+    ]
+    assert done == [f"1.2.{number}" for number in range(len(done))]
+    return tally, channels
+
+
+def test_an_instance_that_breaks_off_costs_a_channel_and_nothing_else() -> None:
+    tally, channels = send_all(Converter())
+    assert [failed.sop_instance_uid for failed, _, _ in tally.failures] == ["1.2.3", "1.2.5", "1.2.7"]
+    assert tally.completed == 6
+    assert [channel.aborted for channel in channels] == [True, False]
+    assert [request.sop_instance_uid for _, request, _ in channels[1].sent] == ["9.9", "1.2.8"]
+
+
+@pytest.mark.parametrize("patience", [1000, 5])
+def test_what_was_started_ahead_gives_its_room_back(patience: int) -> None:
+    converter = Converter(room=True)
+    tally, _ = send_all(converter, Client(patience))
+    assert converter.log.count("started") == converter.log.count("closed") >= tally.done > 2
