@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fastdicom.conversions import Conversions, ConversionThreads
-from fastdicom.dataset.part10 import read_file_meta, scan_file
+from fastdicom.dataset.part10 import FileMeta, read_file_meta, scan_file
 from fastdicom.dataset.record import FileEntry, StoredEntry
 from fastdicom.errors import MalformedDataset, Refused, UsageError
 from fastdicom.folders import files_below
@@ -93,22 +93,27 @@ def _entries(paths: Iterable[str | os.PathLike[str]], report: StoreReport) -> It
 
 
 def _entry(path: Path) -> StoredEntry:
-    """What sending needs to know of one file. Raises UsageError (no instance), Refused (a broken one).
+    """What sending needs to know of one file. Raises as `identify` does."""
+    class_uid, instance_uid, meta = identify(path)
+    size = path.stat().st_size
+    file = FileEntry(str(path), size, meta.dataset_offset, 0, meta.transfer_syntax_uid, 0.0, "")
+    return StoredEntry(class_uid, instance_uid, "", "", file)
+
+
+def identify(path: Path) -> tuple[str, str, FileMeta]:
+    """(SOP Class UID, SOP Instance UID, head) of a file. Raises UsageError (no instance), Refused (broken).
 
     The UIDs are those of the Data Set, which a receiver compares with the command's; File Meta
     Information speaks only for a Data Set that has none.
     """
     try:
         record, meta = scan_file(path)
-        class_uid, instance_uid = record.sop_class_uid, record.sop_instance_uid
+        return record.sop_class_uid, record.sop_instance_uid, meta
     except MalformedDataset:
         raise
     except Refused:
         with path.open("rb") as stream:
             meta = read_file_meta(stream)
-        class_uid, instance_uid = meta.sop_class_uid, meta.sop_instance_uid
-        if not class_uid or not instance_uid:
+        if not meta.sop_class_uid or not meta.sop_instance_uid:
             raise
-    size = path.stat().st_size
-    file = FileEntry(str(path), size, meta.dataset_offset, 0, meta.transfer_syntax_uid, 0.0, "")
-    return StoredEntry(class_uid, instance_uid, "", "", file)
+    return meta.sop_class_uid, meta.sop_instance_uid, meta

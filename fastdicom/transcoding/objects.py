@@ -102,6 +102,8 @@ class Converted:
         """The same with everything made, in memory or in a file: what fails, fails here."""
         if self.settled:
             return self
+        if self.length is not None and self.length <= options.memory_max:
+            return Converted(self.transfer_syntax_uid, tuple(self), self.length, self.sop_instance_uid, True)
         spool = spooled(self, options.folder, options.memory_max)
         return Converted(self.transfer_syntax_uid, spool, spool.length, self.sop_instance_uid, True)
 
