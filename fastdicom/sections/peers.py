@@ -29,7 +29,8 @@ class Peer:
 
     host: "" for a peer that only calls us and is no C-MOVE destination. allow: what it may ask of us.
     transfer_syntaxes: UIDs to propose to it and no others, best first; empty: what fits the object. lossy:
-    lossy targets that may be sent to it beside those of [transcoding].
+    lossy targets that may be sent to it beside those of [transcoding]. associations: how many of them one
+    C-MOVE to it may use at once; the instances then arrive in no particular order.
 
     >>> Config(peers=[Peer(ae_title="PACS", host="10.0.0.5", port=11112)]).peer("PACS").host
     '10.0.0.5'
@@ -41,3 +42,4 @@ class Peer:
     allow: tuple[Operation, ...] = setting(OPERATIONS, choices(*OPERATIONS))
     transfer_syntaxes: tuple[str, ...] = setting((), listing(transfer_syntax))
     lossy: tuple[str, ...] = setting((), lossy_targets)
+    associations: int = setting(1, number(1, 64))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Protocol
 
 from fastdicom.dataset.record import StoredEntry
@@ -36,11 +36,11 @@ class Ahead(Protocol):
 
 def upcoming(
     entries: Iterable[StoredEntry], start: Callable[[StoredEntry], Ahead | None], depth: int
-) -> Iterator[tuple[StoredEntry, Ahead | None]]:
+) -> Generator[tuple[StoredEntry, Ahead | None], None, None]:
     """The entries in order, each with what was started for it; up to `depth` of them are started ahead.
 
-    start: gives None for what needs no preparation, or when there is no room; the consumer closes what it
-    was given. What was started and not given is closed when the iteration ends early.
+    start: gives None for what needs no preparation, or when there is no room. What was given is closed when
+    the next one is asked for, and all that was started when the iteration ends.
     """
     source = iter(entries)
     window: deque[tuple[StoredEntry, Ahead | None]] = deque()
@@ -50,9 +50,16 @@ def upcoming(
                 window.append((entry, start(entry)))
             if not window:
                 return
-            entry, ahead = window.popleft()
-            yield entry, ahead if ahead is not None else start(entry)
+            entry, ahead = window[0]
+            if ahead is None:
+                window[0] = (entry, start(entry))  # there may be room by now
+            yield window[0]
+            _close(window.popleft()[1])
     finally:
         for _, ahead in window:
-            if ahead is not None:
-                ahead.close()
+            _close(ahead)
+
+
+def _close(ahead: Ahead | None) -> None:
+    if ahead is not None:
+        ahead.close()

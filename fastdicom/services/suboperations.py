@@ -6,18 +6,22 @@ An instance that fails is counted and named; it never ends the rest.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing
+from threading import Lock
+from typing import NamedTuple, Protocol
 
 from fastdicom.dataset.record import StoredEntry
 from fastdicom.dimse.messages import Counters, CStoreRequest, Response
-from fastdicom.errors import ConnectionLost, FastdicomError, Refused
+from fastdicom.errors import ConnectionLost, FastdicomError, NoResponse, Refused
 from fastdicom.services.lookahead import Ahead, Outgoing, upcoming
 from fastdicom.services.ports import Buffer, Interruption, StoreChannel
 from fastdicom.services.proposals import AssociationPlan
 from fastdicom.standard import status
 
 log = logging.getLogger(__name__)
+
+_LOSSES_MAX = 3  # associations that end, one after the other, without anything having arrived
 
 Failure = tuple[StoredEntry, int, str]
 """(instance, status or 0 when there was none, what happened)."""
@@ -65,28 +69,6 @@ class Verbatim:
         return iter((self._dataset,))
 
 
-class MessageCut(ConnectionLost):
-    """A message began and its Data Set cannot be finished: the association cannot be used any more."""
-
-
-class _Body:
-    """The pieces of an outgoing Data Set; remembers when they failed."""
-
-    def __init__(self, outgoing: Outgoing) -> None:
-        self._outgoing = outgoing
-        self.failed = False
-        self.length = 0
-
-    def __iter__(self) -> Iterator[Buffer]:
-        try:
-            for piece in self._outgoing:
-                self.length += len(piece)
-                yield piece
-        except (FastdicomError, OSError):
-            self.failed = True
-            raise
-
-
 class Tally:
     """Counts what became of each instance."""
 
@@ -96,6 +78,7 @@ class Tally:
         self.warning = 0
         self.failures: list[Failure] = []
         self.bytes = 0
+        self._lock = Lock()  # several associations may be counted at once
 
     @property
     def done(self) -> int:
@@ -109,18 +92,88 @@ class Tally:
 
     def failed(self, entry: StoredEntry, code: int, reason: str) -> None:
         """`entry` did not arrive."""
-        self.failures.append((entry, code, reason))
+        self.failures.append((entry, code, reason))  # one call: no lock is needed
         log.warning("%s was not sent: %s", entry.sop_instance_uid, reason)
 
-    def answered(self, entry: StoredEntry, response: Response) -> None:
-        """The peer answered for `entry`."""
-        if response.status == status.SUCCESS:
-            self.completed += 1
-        elif status.is_warning(response.status):
-            self.warning += 1
-        else:
+    @property
+    def arrived(self) -> int:
+        """Instances that the peer has taken."""
+        return self.completed + self.warning
+
+    def answered(self, entry: StoredEntry, response: Response, length: int) -> None:
+        """The peer answered for `entry`, of which `length` bytes were sent."""
+        with self._lock:
+            self.bytes += length
+            self.completed += response.status == status.SUCCESS
+            self.warning += status.is_warning(response.status)
+        if response.status != status.SUCCESS and not status.is_warning(response.status):
             comment = f": {response.comment}" if response.comment else ""
             self.failed(entry, response.status, status.describe(response.status) + comment)
+
+
+class Prepared(NamedTuple):
+    """An instance that is ready to go out on a channel."""
+
+    entry: StoredEntry
+    context_id: int
+    request: CStoreRequest
+    body: Outgoing
+
+
+class Unsent(NamedTuple):
+    """What an association that ended too early left over, and why it ended."""
+
+    entries: Sequence[StoredEntry] = ()
+    reason: str = ""
+
+
+class _Flight:
+    """Instances on their way over one channel, in the order in which they went out."""
+
+    def __init__(self, channel: StoreChannel, tally: Tally) -> None:
+        self._channel = channel
+        self._tally = tally
+        self._sent: dict[int, Prepared] = {}
+        self._broken: StoredEntry | None = None
+
+    def __len__(self) -> int:
+        return len(self._sent)
+
+    @property
+    def full(self) -> bool:
+        """True when a response is due before the next instance may go out."""
+        return len(self._sent) >= self._channel.window
+
+    @property
+    def entries(self) -> list[StoredEntry]:
+        return [prepared.entry for prepared in self._sent.values()]
+
+    def launch(self, prepared: Prepared) -> None:
+        """Send one. A body that cannot be had to its end costs the association: half of it is sent."""
+        self._sent[prepared.request.message_id] = prepared
+        try:
+            self._channel.send_store(prepared.context_id, prepared.request, prepared.body)
+        except ConnectionLost:
+            raise
+        except (FastdicomError, OSError) as error:
+            del self._sent[prepared.request.message_id]
+            self._broken = prepared.entry
+            self._tally.failed(prepared.entry, status.PROCESSING_FAILURE, str(error))
+            raise ConnectionLost(f"the association was given up: {error}") from error
+
+    def land(self) -> StoredEntry:
+        """Wait for a response; the instance that it is about."""
+        response = self._channel.store_response(self._sent)
+        prepared = self._sent.pop(response.responded_to)
+        self._tally.answered(prepared.entry, response, prepared.body.length or prepared.entry.file.size)
+        return prepared.entry
+
+    def blame(self, reason: str) -> StoredEntry | None:
+        """The channel is gone: the instance that it was lost over has failed. None when there was none."""
+        if self._broken is None and self._sent:
+            self._broken = self._sent.pop(next(iter(self._sent))).entry
+            self._tally.failed(self._broken, 0, reason)
+        return self._broken
 
 
 class Sender:
@@ -138,7 +191,6 @@ class Sender:
         self._read = read
         self._converter = converter
         self._originator = originator
-        self._message_id = 0
 
     @property
     def fallbacks(self) -> Sequence[str]:
@@ -155,31 +207,27 @@ class Sender:
     ) -> Iterator[StoredEntry]:
         """Send every plan's entries over its own channel; yields after each instance.
 
-        An instance that turns out to be broken in the middle of its message costs the channel: the rest
-        goes over a new one.
+        A channel that is lost over one instance is replaced for the rest.
         """
         for plan in plans:
-            left = plan.entries
-            while left and interruption.wanted():
+            left = Unsent(plan.entries)
+            losses = 0  # of channels over which nothing arrived, one after the other
+            while left.entries and losses < _LOSSES_MAX and interruption.wanted():
                 try:
                     channel = open_channel(plan)
                 except FastdicomError as error:
-                    if not interruption.wanted():
-                        return
-                    for entry in left:
-                        tally.failed(entry, 0, str(error))
-                    yield left[-1]
+                    left = Unsent(left.entries, str(error))
                     break
-                done = tally.done
+                arrived = tally.arrived
                 try:
-                    yield from self.send(left, channel, tally, interruption, whole=False)
-                    break
-                except MessageCut:
-                    channel.abort()
-                    left = left[tally.done - done :]
-                    yield plan.entries[-1 - len(left)]
+                    left = yield from self.send(left.entries, channel, tally, interruption, whole=False)
                 finally:
                     close_channel(channel)
+                losses = 0 if tally.arrived > arrived else losses + 1
+            if left.entries and interruption.wanted():
+                for entry in left.entries:
+                    tally.failed(entry, 0, left.reason)
+                yield left.entries[-1]
 
     def send(
         self,
@@ -189,76 +237,103 @@ class Sender:
         interruption: Interruption,
         *,
         whole: bool = True,
-    ) -> Iterator[StoredEntry]:
-        """Send entries one after the other until they are done, not wanted, or the channel is gone.
+    ) -> Generator[StoredEntry, None, Unsent]:
+        """Send entries until they are done, not wanted, or the channel is lost; gives what is left then.
 
-        whole: nothing goes out before all of it is there, for a channel that is not to be lost. Without it
-        this raises MessageCut when an instance failed (and was counted) in the middle of its message.
+        Yields after each instance. While a response is awaited the next instance is made ready, and as many
+        are on their way at once as the channel's window allows; conversions begin earlier still, on other
+        threads. whole: nothing goes out before all of it is there, for a channel that cannot be replaced.
         """
-        accepted: dict[str, dict[str, int]] = {}
-
-        def contexts(entry: StoredEntry) -> dict[str, int]:
-            uid = entry.sop_class_uid
-            if uid not in accepted:
-                accepted[uid] = channel.transfer_syntaxes(uid)
-            return accepted[uid]
-
-        def start(entry: StoredEntry) -> Ahead | None:
-            if entry.file.transfer_syntax_uid in contexts(entry):
-                return None
-            return self._converter.ahead(lambda: self._prepare(entry, contexts(entry), whole))
-
-        queue = upcoming(entries, start, self._converter.depth)
-        for number, (entry, ahead) in enumerate(queue):
-            try:
-                if not interruption.wanted():
-                    return
-                self._send_one(entry, ahead, channel, contexts(entry), tally, whole)
-            except MessageCut:
-                raise
-            except ConnectionLost as error:
-                # cancelled while we waited for the peer: what was not begun did not fail
-                lost = entries[number:] if interruption.wanted() else entries[number : number + 1]
-                for rest in lost:
-                    tally.failed(rest, 0, str(error))
-                yield entry
-                return
-            finally:
-                if ahead is not None:
-                    ahead.close()
-            yield entry
-
-    def _send_one(
-        self,
-        entry: StoredEntry,
-        ahead: Ahead | None,
-        channel: StoreChannel,
-        contexts: dict[str, int],
-        tally: Tally,
-        whole: bool,
-    ) -> None:
-        body = None
+        flight = _Flight(channel, tally)
+        making = _Making(self._read, self._converter, channel, whole)
+        begun = 0
         try:
-            outgoing = ahead.result() if ahead is not None else self._prepare(entry, contexts, whole)
-            body = _Body(outgoing)
-            request = self._request(entry, outgoing.sop_instance_uid)
-            response = channel.store(contexts[outgoing.transfer_syntax_uid], request, body)
-        except ConnectionLost:
-            raise
+            with closing(upcoming(entries, making.start, self._converter.depth)) as queue:
+                for entry, ahead in queue:
+                    if not interruption.wanted():
+                        break
+                    prepared = self._prepare(entry, ahead, making, begun, tally)
+                    if prepared is not None and flight.full:
+                        yield flight.land()
+                    begun += 1
+                    if prepared is not None:
+                        flight.launch(prepared)
+                    else:
+                        yield entry
+            while flight:
+                yield flight.land()
+            return Unsent()
+        except ConnectionLost as error:
+            lost = flight.blame(str(error))
+            if lost is not None:
+                yield lost
+            left = Unsent([*flight.entries, *entries[begun:]], str(error))
+            if not interruption.wanted():
+                return Unsent()  # cancelled while we waited for the peer: what was not begun did not fail
+            if isinstance(error, NoResponse):
+                for entry in left.entries:
+                    tally.failed(entry, 0, left.reason)
+                return Unsent()
+            return left
+
+    def _prepare(
+        self, entry: StoredEntry, ahead: Ahead | None, making: _Making, number: int, tally: Tally
+    ) -> Prepared | None:
+        """The instance, read and converted as far as needed; None when that failed, which is counted."""
+        try:
+            body = ahead.result() if ahead is not None else making.outgoing(entry)
         except (FastdicomError, OSError) as error:
             no_way = isinstance(error, Refused) and error.status == status.SOP_CLASS_NOT_SUPPORTED
             code = status.SOP_CLASS_NOT_SUPPORTED if no_way else status.PROCESSING_FAILURE
             tally.failed(entry, code, str(error))
-            if body is not None and body.failed:
-                raise MessageCut(str(error)) from error
-            return
-        tally.bytes += body.length
-        tally.answered(entry, response)
+            return None
+        request = self._request(entry, number % 0xFFFF + 1, body.sop_instance_uid)
+        return Prepared(entry, making.contexts(entry)[body.transfer_syntax_uid], request, body)
 
-    def _prepare(self, entry: StoredEntry, accepted: Collection[str], whole: bool) -> Outgoing:
-        """The Data Set in a transfer syntax that the peer accepted."""
+    def _request(self, entry: StoredEntry, message_id: int, new_uid: str | None) -> CStoreRequest:
+        title, originator_message_id = self._originator or ("", None)
+        return CStoreRequest(
+            message_id,
+            entry.sop_class_uid,
+            new_uid or entry.sop_instance_uid,
+            originator_ae_title=title,
+            originator_message_id=originator_message_id,
+        )
+
+
+class _Making:
+    """Stored instances into what one channel takes. From any thread."""
+
+    def __init__(
+        self,
+        read: Callable[[StoredEntry], memoryview],
+        converter: Converter,
+        channel: StoreChannel,
+        whole: bool,
+    ) -> None:
+        self._read = read
+        self._converter = converter
+        self._channel = channel
+        self._whole = whole
+        self._contexts: dict[str, dict[str, int]] = {}
+
+    def contexts(self, entry: StoredEntry) -> dict[str, int]:
+        """Accepted transfer syntax -> presentation context ID."""
+        uid = entry.sop_class_uid
+        if uid not in self._contexts:
+            self._contexts[uid] = self._channel.transfer_syntaxes(uid)
+        return self._contexts[uid]
+
+    def start(self, entry: StoredEntry) -> Ahead | None:
+        """Begin with an instance that has to be converted, if there is room."""
+        if entry.file.transfer_syntax_uid in self.contexts(entry):
+            return None
+        return self._converter.ahead(lambda: self.outgoing(entry))
+
+    def outgoing(self, entry: StoredEntry) -> Outgoing:
+        """The Data Set in a transfer syntax that the peer accepted. Raises FastdicomError, OSError."""
         stored_uid = entry.file.transfer_syntax_uid
-        wanted = self._converter.candidates(stored_uid, accepted)
+        wanted = self._converter.candidates(stored_uid, self.contexts(entry))
         if not wanted:
             raise Refused(
                 status.SOP_CLASS_NOT_SUPPORTED, "the peer accepted no transfer syntax that it can be sent in"
@@ -266,7 +341,7 @@ class Sender:
         dataset = self._dataset(entry)
         if wanted[0] == stored_uid:
             return Verbatim(stored_uid, dataset)
-        return self._converter.convert(dataset, stored_uid, wanted, whole=whole)
+        return self._converter.convert(dataset, stored_uid, wanted, whole=self._whole)
 
     def _dataset(self, entry: StoredEntry) -> memoryview:
         whole = self._read(entry)
@@ -275,14 +350,3 @@ class Sender:
                 status.PROCESSING_FAILURE, f"its file has {len(whole)} bytes, not {entry.file.size}"
             )
         return whole[entry.file.dataset_offset :]
-
-    def _request(self, entry: StoredEntry, new_uid: str | None) -> CStoreRequest:
-        self._message_id = self._message_id % 0xFFFF + 1
-        title, message_id = self._originator or ("", None)
-        return CStoreRequest(
-            self._message_id,
-            entry.sop_class_uid,
-            new_uid or entry.sop_instance_uid,
-            originator_ae_title=title,
-            originator_message_id=message_id,
-        )
