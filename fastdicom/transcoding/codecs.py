@@ -99,6 +99,18 @@ def decode_frame(
     b'aaaabcde'
     """
     found = gate.inspect(transfer_syntax_uid, data, image)
+    return decode_inspected(found, data, image, colour, strict, workers)
+
+
+def decode_inspected(
+    found: Codestream,
+    data: Buffer,
+    image: ImageAttributes,
+    colour: ColourChoice = "rgb",
+    strict: bool = False,
+    workers: Workers | None = None,
+) -> bytearray:
+    """As `decode_frame`, for a codestream that the gate has let through: found is what it said."""
     if found.coding == "rle":
         return rle.decode_frame(data, *_size(image), strict=strict)
     if found.coding == "jpeg-lossless":
@@ -112,7 +124,13 @@ def decoded_image(
     transfer_syntax_uid: str, data: Buffer, image: ImageAttributes, colour: ColourChoice = "rgb"
 ) -> ImageAttributes:
     """The Image Pixel attributes of what `decode_frame` makes of this frame. Raises CodecError as it does."""
-    found = gate.inspect(transfer_syntax_uid, data, image)
+    return inspected_image(gate.inspect(transfer_syntax_uid, data, image), image, colour)
+
+
+def inspected_image(
+    found: Codestream, image: ImageAttributes, colour: ColourChoice = "rgb"
+) -> ImageAttributes:
+    """As `decoded_image`, for a codestream that the gate has let through."""
     return image._replace(
         photometric_interpretation=_native_photometric(found, image, colour), planar_configuration=0
     )

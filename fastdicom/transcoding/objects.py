@@ -225,15 +225,15 @@ class _Decoding:
         self._options = options
         self._stored, self.count = read_image(outline, options.frame_length_max)
         self._frames = _fragments(outline, self.count)
-        first = self._first()
-        self.image = codecs.decoded_image(from_uid, self._frames[0], self._stored, options.colour)
+        self._first = self._inspect(0)
+        self.image = codecs.inspected_image(self._first, self._stored, options.colour)
         self.changes: dict[int, bytes] = {}
-        if not first.lossless and outline.text(tags.LOSSY_IMAGE_COMPRESSION) != "01":
-            self.changes = self._loss(outline, first)
+        if not self._first.lossless and outline.text(tags.LOSSY_IMAGE_COMPRESSION) != "01":
+            self.changes = self._loss(outline, self._first)
 
-    def _first(self) -> gate.Codestream:
-        with _naming(0, self.count):
-            return gate.inspect(self._uid, self._frames[0], self._stored)
+    def _inspect(self, index: int) -> gate.Codestream:
+        with _naming(index, self.count):
+            return gate.inspect(self._uid, self._frames[index], self._stored)
 
     def _loss(self, outline: Outline, first: gate.Codestream) -> dict[int, bytes]:
         """The source does not say that it is lossy: the native pixels have to."""
@@ -242,15 +242,13 @@ class _Decoding:
         return lossy_flags(outline, max(1.0, ratio), first.coding) if first.coding in METHODS else {}
 
     def frame(self, index: int) -> Buffer:
+        found = self._inspect(index) if index else self._first
         options = self._options
         with _naming(index, self.count):
-            data = self._frames[index]
-            if options.colour == "keep" and index:
-                image = codecs.decoded_image(self._uid, data, self._stored, options.colour)
-                if image != self.image:
-                    raise CodecError("its colours are not those of the first frame")
-            return codecs.decode_frame(
-                self._uid, data, self._stored, options.colour, strict=True, workers=options.workers
+            if codecs.inspected_image(found, self._stored, options.colour) != self.image:
+                raise CodecError("its colours are not those of the first frame")
+            return codecs.decode_inspected(
+                found, self._frames[index], self._stored, options.colour, True, options.workers
             )
 
 
