@@ -13,7 +13,7 @@ from fastdicom.config import (
     Limits,
     LogConfig,
     NodeConfig,
-    Peer,
+    QueryConfig,
     Timeouts,
     TranscodingConfig,
 )
@@ -37,7 +37,7 @@ def test_its_comments_are_the_defaults(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "section", [NodeConfig, Timeouts, Limits, LogConfig, IndexConfig, Peer, TranscodingConfig]
+    "section", [NodeConfig, Timeouts, Limits, LogConfig, IndexConfig, QueryConfig, TranscodingConfig]
 )
 def test_it_names_every_key(section: type) -> None:
     text = EXAMPLE.read_text("utf-8")
