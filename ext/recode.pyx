@@ -289,6 +289,8 @@ cdef class Recoder:
         cdef Plain element
         if frame.kind != DATASET and frame.kind != SEQUENCE_ITEM:
             return False
+        if measuring and self.place_count and self.top == 0:
+            return False                                         # places are noted one by one
         while read_plain(at, <size_t>(stop - at), explicit_vr, big_endian, &element):
             if decides_others(element.tag):
                 break
