@@ -17,6 +17,7 @@ from typing import Any
 
 from fastdicom.errors import UsageError
 from fastdicom.sections.archive import ArchiveConfig, IndexConfig, QueryConfig
+from fastdicom.sections.compress import CompressRule
 from fastdicom.sections.limits import Limits
 from fastdicom.sections.log import LogConfig
 from fastdicom.sections.node import NodeConfig, Timeouts
@@ -29,6 +30,7 @@ __all__ = [
     "OPERATIONS",
     "Access",
     "ArchiveConfig",
+    "CompressRule",
     "Config",
     "ConfigError",
     "IndexConfig",
@@ -69,7 +71,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "index": IndexConfig,
     "transcoding": TranscodingConfig,
 }
-_RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log", "transcoding"})
+_RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log", "transcoding", "compress"})
 
 
 @dataclass(frozen=True, init=False)
@@ -94,6 +96,7 @@ class Config:
     query: QueryConfig
     index: IndexConfig
     transcoding: TranscodingConfig
+    compress: tuple[CompressRule, ...]
 
     def __init__(
         self,
@@ -109,6 +112,7 @@ class Config:
         query: QueryConfig | Mapping[str, Any] | None = None,
         index: IndexConfig | Mapping[str, Any] | None = None,
         transcoding: TranscodingConfig | Mapping[str, Any] | None = None,
+        compress: Iterable[CompressRule | Mapping[str, Any]] | None = None,
         ae_title: str | None = None,
         bind: str | Iterable[str] | None = None,
         port: int | None = None,
@@ -130,6 +134,7 @@ class Config:
             "node": _table(node) | {key: value for key, value in shortcuts.items() if value is not None},
             "archive": {"path": archive} if isinstance(archive, (str, os.PathLike)) else archive,
             "peers": _maybe_tuple(peers),
+            "compress": _maybe_tuple(compress),
         }
         tables |= {"timeouts": timeouts, "access": access, "tls": tls, "log": log}
         tables |= {"limits": limits, "query": query, "index": index, "transcoding": transcoding}
@@ -177,7 +182,7 @@ class Config:
 
     def _fill(self, reader: TableReader, tables: Mapping[str, Any]) -> None:
         """Set every section from `tables`; what is wrong is in `reader.mistakes` afterwards."""
-        names = [*_SECTIONS, "peers"]
+        names = [*_SECTIONS, "peers", "compress"]
         for name in tables:
             if name not in names:
                 reader.mistake((name,), _unknown_section(name, names))
@@ -185,6 +190,7 @@ class Config:
             found = reader.section(kind, tables[name], (name,)) if name in tables else None
             object.__setattr__(self, name, found or (None if kind is TlsConfig else kind()))
         object.__setattr__(self, "peers", _read_peers(reader, tables.get("peers", ())))
+        object.__setattr__(self, "compress", _read_rules(reader, tables.get("compress", ())))
         self._check_available(reader)
 
     def _check_available(self, reader: TableReader) -> None:
@@ -229,6 +235,17 @@ def _read_peers(reader: TableReader, entries: object) -> tuple[Peer, ...]:
         elif peer is not None:
             peers[peer.ae_title] = peer
     return tuple(peers.values())
+
+
+def _read_rules(reader: TableReader, entries: object) -> tuple[CompressRule, ...]:
+    if not isinstance(entries, (list, tuple)):
+        reader.mistake(("compress",), "must be a list of tables: write [[compress]] above each")
+        return ()
+    rules = (
+        reader.section(CompressRule, entry, ("compress", str(place)))
+        for place, entry in enumerate(entries, 1)
+    )
+    return tuple(rule for rule in rules if rule is not None)
 
 
 def _unknown_section(name: str, names: list[str]) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fastdicom import status_file
 from fastdicom.access import Admission
+from fastdicom.compressing import compressor_of
 from fastdicom.config import Config
 from fastdicom.conversions import ConversionThreads, conversions_of, threads_of
 from fastdicom.dataset.identifier import Identifier, decode_identifier
@@ -182,7 +183,7 @@ class Engine:
         self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
-        for section in ("timeouts", "access", "peers", "log", "limits", "transcoding"):
+        for section in ("timeouts", "access", "peers", "log", "limits", "transcoding", "compress"):
             object.__setattr__(merged, section, getattr(config, section))
         self.config = self.archive.config = merged
         self._timing = _timing(merged)
@@ -260,6 +261,7 @@ class Engine:
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
                 stored=self._stored,
+                compress=compressor_of(config, self.archive, self._conversion_threads),
             ),
             QueryPolicy(
                 decode=self._decode_identifier,

@@ -16,7 +16,7 @@ def _lossy_target(value: object) -> str:
     return uid
 
 
-def _lossless_target(value: object) -> str:
+def lossless_target(value: object) -> str:
     uid = transfer_syntax(value)
     if not KNOWN[uid].encode or KNOWN[uid].lossless is False:
         raise ValueError(f"{KNOWN[uid].keyword} is no lossless transfer syntax that we can write")
@@ -37,7 +37,7 @@ class TranscodingConfig:
     kept ("keep"). threads, codec_workers: 0 for one for each processor.
     """
 
-    prefer: tuple[str, ...] = setting((), listing(_lossless_target))
+    prefer: tuple[str, ...] = setting((), listing(lossless_target))
     lossy: tuple[str, ...] = setting((), lossy_targets)
     jpeg_quality: int = setting(90, number(1, 100))
     jpeg_ls_near: int = setting(2, number(1, 255))

@@ -26,11 +26,11 @@ from fastdicom.standard.transfer_syntaxes import (
     NATIVE,
 )
 from fastdicom.transcoding import codecs, gate
+from fastdicom.transcoding import frames as encapsulated_frames
 from fastdicom.transcoding import outline as tags
 from fastdicom.transcoding.codecs import CannotCarry, ColourChoice, Quality
 from fastdicom.transcoding.derived import METHODS, derivation, lossy_flags
 from fastdicom.transcoding.frames import (
-    Frames,
     basic_offset_table,
     encapsulate,
     extended_offset_table,
@@ -79,6 +79,7 @@ class Converted:
 
     length: of all of them, None where it is not known. sop_instance_uid: a new one where the result is
     another instance (lossy compression), else None. settled: nothing can fail any more while iterating.
+    changed_pixels: they were coded or decoded.
     """
 
     def __init__(
@@ -88,11 +89,13 @@ class Converted:
         length: int | None = None,
         sop_instance_uid: str | None = None,
         settled: bool = False,
+        changed_pixels: bool = False,
     ) -> None:
         self.transfer_syntax_uid = transfer_syntax_uid
         self.length = length
         self.sop_instance_uid = sop_instance_uid
         self.settled = settled
+        self.changed_pixels = changed_pixels
         self._pieces = pieces
 
     def __iter__(self) -> Iterator[Buffer]:
@@ -252,7 +255,24 @@ class _Decoding:
             )
 
 
-def _fragments(outline: Outline, count: int) -> Frames:
+Frames = _Native | _Decoding
+
+
+def frames_of(source: Buffer, transfer_syntax_uid: str, options: Options | None = None) -> Frames:
+    """The native frames of a Data Set in any transfer syntax that we decode. Raises as `convert` does."""
+    options = options or Options()
+    _check_known(transfer_syntax_uid)
+    if is_deflated(transfer_syntax_uid) or transfer_syntax_uid == EXPLICIT_VR_BIG_ENDIAN:
+        source = _as_explicit(source, transfer_syntax_uid, options)
+        transfer_syntax_uid = EXPLICIT_VR_LITTLE_ENDIAN
+    outline = Outline(source, transfer_syntax_uid, options.depth_max)
+    if transfer_syntax_uid in NATIVE:
+        return _Native(outline, options)
+    _check_codecs(transfer_syntax_uid, EXPLICIT_VR_LITTLE_ENDIAN)
+    return _Decoding(outline, transfer_syntax_uid, options)
+
+
+def _fragments(outline: Outline, count: int) -> encapsulated_frames.Frames:
     place = outline.places[tags.PIXEL_DATA]
     length = bytes(outline.source[place.value - 4 : place.value])
     if length != b"\xff\xff\xff\xff":
@@ -263,7 +283,7 @@ def _fragments(outline: Outline, count: int) -> Frames:
             outline.value(tags.EXTENDED_OFFSET_TABLE),
             outline.value(tags.EXTENDED_OFFSET_TABLE_LENGTHS),
         )
-    return Frames(outline.source, place.value, count, extended)
+    return encapsulated_frames.Frames(outline.source, place.value, count, extended)
 
 
 class _naming:
@@ -317,7 +337,7 @@ def _to_native(outline: Outline, decoding: _Decoding, to_uid: str, options: Opti
     frames = _each(decoding.frame, count, options)
     value = native_value(frames, image, count, target.big_endian)
     total = before.length + len(pixel_head) + length + after.length
-    return Converted(to_uid, _in_order(before, pixel_head, value, after), total)
+    return Converted(to_uid, _in_order(before, pixel_head, value, after), total, changed_pixels=True)
 
 
 def _in_order(
@@ -357,7 +377,7 @@ class _Encoding:
         coded = _each(self._frame, count, self._options)
         if self._options.streamed and not lossy and native_length(image, count) >= STREAMED_FROM:
             first = next(coded)
-            return Converted(self._uid, self._stream(chain([first], coded)))
+            return Converted(self._uid, self._stream(chain([first], coded)), changed_pixels=True)
         return self._with_table(coded, lossy)
 
     def _stream(self, coded: Iterator[Buffer]) -> Iterator[Buffer]:
@@ -390,7 +410,7 @@ class _Encoding:
         before, after = self._around(changes)
         middle = (head(tags.PIXEL_DATA, "OB", UNDEFINED, EXPLICIT), *encapsulate((), table or b""))
         pieces = (*before, *middle[:-1], *spool, middle[-1], *after)
-        return Converted(self._uid, pieces, sum(map(len, pieces)), uid, settled=True)
+        return Converted(self._uid, pieces, sum(map(len, pieces)), uid, settled=True, changed_pixels=True)
 
     def _changes(self) -> dict[int, bytes]:
         image = codecs.encoded_image(self._uid, self._frames.image, self._quality)

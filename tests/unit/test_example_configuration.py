@@ -29,11 +29,13 @@ def test_it_loads() -> None:
 
 
 def test_its_comments_are_the_defaults(tmp_path: Path) -> None:
-    text = COMMENTED.sub("", EXAMPLE.read_text("utf-8").replace("# [[peers]]", "[[peers]]"))
+    text = COMMENTED.sub("", EXAMPLE.read_text("utf-8").replace("# [[", "[["))
     (tmp_path / "all.toml").write_text(text, "utf-8")
     config = Config.load(tmp_path / "all.toml")
+    rules = [{"transfer_syntax": "JPEGLosslessSV1"}]
     peer = {"ae_title": "PACS", "host": "10.0.0.5"}
-    assert config == Config(bind="0.0.0.0", port=104, archive="/var/lib/fastdicom", peers=[peer])
+    shown = Config(bind="0.0.0.0", port=104, archive="/var/lib/fastdicom", peers=[peer], compress=rules)
+    assert config == shown
 
 
 @pytest.mark.parametrize(
