@@ -133,7 +133,9 @@ def convert(source: Buffer, from_uid: str, to_uid: str, options: Options | None 
         if from_uid in NATIVE:
             return _native(source, from_uid, to_uid, options)
         plain = convert(source, from_uid, EXPLICIT_VR_LITTLE_ENDIAN, options)
-        return Converted(to_uid, deflated(plain), None, plain.sop_instance_uid, plain.settled)
+        return Converted(
+            to_uid, deflated(plain), None, plain.sop_instance_uid, changed_pixels=plain.changed_pixels
+        )
     outline = Outline(source, from_uid, options.depth_max)
     if outline.has_pixels:
         return _pixels(outline, from_uid, to_uid, options)
