@@ -17,9 +17,11 @@ from typing import Any
 
 from fastdicom.errors import UsageError
 from fastdicom.sections.archive import ArchiveConfig, IndexConfig, QueryConfig
+from fastdicom.sections.audit import AuditConfig
 from fastdicom.sections.compress import CompressRule
 from fastdicom.sections.limits import Limits
 from fastdicom.sections.log import LogConfig
+from fastdicom.sections.metrics import MetricsConfig
 from fastdicom.sections.node import NodeConfig, Timeouts
 from fastdicom.sections.peers import OPERATIONS, Access, Operation, Peer
 from fastdicom.sections.tls import TlsConfig
@@ -30,12 +32,14 @@ __all__ = [
     "OPERATIONS",
     "Access",
     "ArchiveConfig",
+    "AuditConfig",
     "CompressRule",
     "Config",
     "ConfigError",
     "IndexConfig",
     "Limits",
     "LogConfig",
+    "MetricsConfig",
     "NodeConfig",
     "Operation",
     "Peer",
@@ -70,7 +74,14 @@ _SECTIONS: dict[str, type[Any]] = {
     "query": QueryConfig,
     "index": IndexConfig,
     "transcoding": TranscodingConfig,
+    "audit": AuditConfig,
+    "metrics": MetricsConfig,
 }
+_PATHS = (
+    ("archive", "path"),
+    *(("tls", key) for key in ("certificate", "key", "authorities")),
+    *(("audit", key) for key in ("certificate", "key", "authorities", "file")),
+)
 _RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log", "transcoding", "compress"})
 
 
@@ -97,6 +108,8 @@ class Config:
     index: IndexConfig
     transcoding: TranscodingConfig
     compress: tuple[CompressRule, ...]
+    audit: AuditConfig
+    metrics: MetricsConfig
 
     def __init__(
         self,
@@ -113,6 +126,8 @@ class Config:
         index: IndexConfig | Mapping[str, Any] | None = None,
         transcoding: TranscodingConfig | Mapping[str, Any] | None = None,
         compress: Iterable[CompressRule | Mapping[str, Any]] | None = None,
+        audit: AuditConfig | Mapping[str, Any] | None = None,
+        metrics: MetricsConfig | Mapping[str, Any] | None = None,
         ae_title: str | None = None,
         bind: str | Iterable[str] | None = None,
         port: int | None = None,
@@ -138,6 +153,7 @@ class Config:
         }
         tables |= {"timeouts": timeouts, "access": access, "tls": tls, "log": log}
         tables |= {"limits": limits, "query": query, "index": index, "transcoding": transcoding}
+        tables |= {"audit": audit, "metrics": metrics}
         reader = TableReader()
         self._fill(reader, {name: table for name, table in tables.items() if table is not None})
         if reader.mistakes:
@@ -192,6 +208,8 @@ class Config:
         object.__setattr__(self, "peers", _read_peers(reader, tables.get("peers", ())))
         object.__setattr__(self, "compress", _read_rules(reader, tables.get("compress", ())))
         self._check_available(reader)
+        for key, message in self.audit.mistakes().items():
+            reader.mistake(("audit", key), message)
 
     def _check_available(self, reader: TableReader) -> None:
         if self.tls is not None:
@@ -267,7 +285,7 @@ def _syntax_mistake(message: str, document: str) -> Mistake:
 
 def _resolve_paths(tables: dict[str, Any], folder: Path) -> None:
     """Make the relative paths of a file count from `folder`."""
-    for section, key in (("archive", "path"), ("tls", "certificate"), ("tls", "key"), ("tls", "authorities")):
+    for section, key in _PATHS:
         table = tables.get(section)
         if isinstance(table, dict) and isinstance(table.get(key), str) and table[key]:
             table[key] = folder / table[key]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Compression, Delete, Deleted, FileEntry, Kept, Put, StoredEntry
 from fastdicom.dataset.stream import ScanPolicy
 from fastdicom.errors import FastdicomError, UsageError
+from fastdicom.events import InstanceGroup
 from fastdicom.folders import files_below
 from fastdicom.index.environment import Index
 from fastdicom.keeper import SEALED, ArchiveKeeper, lock_folder, put_of
@@ -59,14 +61,20 @@ def import_paths(
 
 
 def export(
-    keeper: ArchiveKeeper, out: Path, identifier: Identifier, progress: ProgressCallback | None = None
+    keeper: ArchiveKeeper,
+    out: Path,
+    identifier: Identifier,
+    progress: ProgressCallback | None = None,
+    *,
+    actor: str = "",
 ) -> ExportReport:
     """Copy every instance below the matches to `out/<study>/<series>/<SOP Instance UID>.dcm`.
 
-    The UIDs were vetted when they came in; a file that exists is replaced.
+    The UIDs were vetted when they came in; a file that exists is replaced. actor: who, for the audit trail.
     """
     report = ExportReport()
     entries = keeper.instances(identifier)
+    exported: list[StoredEntry] = []
     for entry in entries:
         folder = out / entry.study_instance_uid / entry.series_instance_uid
         target = folder / f"{entry.sop_instance_uid}.dcm"
@@ -78,21 +86,37 @@ def export(
         else:
             report.exported += 1
             report.bytes += entry.file.size
+            exported.append(entry)
+            if len(exported) == _BATCH:
+                keeper.observer.exported(keeper.groups_of(exported), actor)
+                exported.clear()
         _tell(progress, report.exported, len(entries), len(report.failed), report.bytes)
+    if exported:
+        keeper.observer.exported(keeper.groups_of(exported), actor)
     return report
 
 
-def delete(keeper: ArchiveKeeper, identifier: Identifier, *, dry_run: bool = False) -> DeleteReport:
-    """Delete every instance below the matches: row first, then file."""
+def delete(
+    keeper: ArchiveKeeper, identifier: Identifier, *, dry_run: bool = False, actor: str = ""
+) -> DeleteReport:
+    """Delete every instance below the matches: row first, then file. actor: who, for the audit trail."""
     report = DeleteReport()
-    for entry in keeper.instances(identifier):
-        if not dry_run:
-            outcome = keeper.commit(None, Delete(entry.sop_instance_uid))
-            if not isinstance(outcome, Deleted) or outcome.old is None:
-                continue  # somebody else was faster
-        report.entries.append(entry)
-        report.instances += 1
-        report.bytes += entry.file.size
+    deleted: Counter[InstanceGroup] = Counter()
+    whole = identifier.level in ("PATIENT", "STUDY")
+    try:
+        for entry in keeper.instances(identifier):
+            if not dry_run:
+                groups = keeper.groups_of([entry])
+                outcome = keeper.commit(None, Delete(entry.sop_instance_uid))
+                if not isinstance(outcome, Deleted) or outcome.old is None:
+                    continue  # somebody else was faster
+                deleted += groups
+            report.entries.append(entry)
+            report.instances += 1
+            report.bytes += entry.file.size
+    finally:
+        if deleted:
+            keeper.observer.deleted(deleted, whole=whole, reason=actor)
     return report
 
 

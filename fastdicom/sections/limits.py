@@ -21,7 +21,9 @@ class Limits:
     limit). file_read_length_max: bytes of each that are looked at, inflated.
     frame_length_max: of a native frame that is coded or decoded. codec_time_max_s, codec_memory_max: what one
     frame may take in a codec library before its process is ended (less, where the frame is small).
-    message_stall_s: silence inside a message. send_stall_s: a peer that does not read.
+    message_stall_s: silence inside a message. send_stall_s: a peer
+    that does not read. commit_stall_s, work_stall_s: a commit, and our own work on one message (disk, index,
+    codecs) without any step forward; beyond them the service counts as stuck and its watchdog restarts it.
     """
 
     half_open_max: int = setting(512, number(1, COUNT_MAX))
@@ -45,3 +47,5 @@ class Limits:
     codec_memory_max: int = setting(8 * GIB, size(64 * MIB))
     message_stall_s: float = setting(30.0, seconds, "message_stall")
     send_stall_s: float = setting(30.0, seconds, "send_stall")
+    commit_stall_s: float = setting(60.0, seconds, "commit_stall")
+    work_stall_s: float = setting(300.0, seconds, "work_stall")

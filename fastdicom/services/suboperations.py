@@ -6,6 +6,7 @@ An instance that fails is counted and named; it never ends the rest.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from threading import Lock
@@ -69,14 +70,20 @@ class Verbatim:
         return iter((self._dataset,))
 
 
-class Tally:
-    """Counts what became of each instance."""
+Sent = Callable[[int, int, float], None]
+"""(status, bytes, seconds until it came) of one instance that was answered."""
 
-    def __init__(self, total: int) -> None:
+
+class Tally:
+    """Counts what became of each instance. sent: told of each answer, one at a time."""
+
+    def __init__(self, total: int, sent: Sent = lambda code, length, seconds: None) -> None:
+        self._sent = sent
         self.total = total
         self.completed = 0
         self.warning = 0
         self.failures: list[Failure] = []
+        self.delivered: dict[tuple[str, str], int] = {}  # by Study Instance UID and SOP Class UID
         self.bytes = 0
         self._lock = Lock()  # several associations may be counted at once
 
@@ -93,17 +100,22 @@ class Tally:
     def failed(self, entry: StoredEntry, code: int, reason: str) -> None:
         """`entry` did not arrive."""
         self.failures.append((entry, code, reason))  # one call: no lock is needed
-        log.warning("%s was not sent: %s", entry.sop_instance_uid, reason)
+        uid = entry.sop_instance_uid
+        log.warning("%s was not sent: %s", uid, reason, extra={"sop_instance_uid": uid})
 
     @property
     def arrived(self) -> int:
         """Instances that the peer has taken."""
         return self.completed + self.warning
 
-    def answered(self, entry: StoredEntry, response: Response, length: int) -> None:
-        """The peer answered for `entry`, of which `length` bytes were sent."""
+    def answered(self, entry: StoredEntry, response: Response, length: int, seconds: float = 0.0) -> None:
+        """The peer answered for `entry`, of which `length` bytes were sent, after so many seconds."""
         with self._lock:
+            self._sent(response.status, length, seconds)
             self.bytes += length
+            if status.is_stored(response.status):
+                kind = (entry.study_instance_uid, entry.sop_class_uid)
+                self.delivered[kind] = self.delivered.get(kind, 0) + 1
             self.completed += response.status == status.SUCCESS
             self.warning += status.is_warning(response.status)
         if response.status != status.SUCCESS and not status.is_warning(response.status):
@@ -134,6 +146,7 @@ class _Flight:
         self._channel = channel
         self._tally = tally
         self._sent: dict[int, Prepared] = {}
+        self._since: dict[int, float] = {}
         self._broken: StoredEntry | None = None
 
     def __len__(self) -> int:
@@ -151,6 +164,7 @@ class _Flight:
     def launch(self, prepared: Prepared) -> None:
         """Send one. A body that cannot be had to its end costs the association: half of it is sent."""
         self._sent[prepared.request.message_id] = prepared
+        self._since[prepared.request.message_id] = time.perf_counter()
         try:
             self._channel.send_store(prepared.context_id, prepared.request, prepared.body)
         except ConnectionLost:
@@ -165,7 +179,9 @@ class _Flight:
         """Wait for a response; the instance that it is about."""
         response = self._channel.store_response(self._sent)
         prepared = self._sent.pop(response.responded_to)
-        self._tally.answered(prepared.entry, response, prepared.body.length or prepared.entry.file.size)
+        seconds = time.perf_counter() - self._since.pop(response.responded_to)
+        length = prepared.body.length or prepared.entry.file.size
+        self._tally.answered(prepared.entry, response, length, seconds)
         return prepared.entry
 
     def blame(self, reason: str) -> StoredEntry | None:
