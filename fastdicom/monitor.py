@@ -61,7 +61,7 @@ class Monitor:
         self.certificate_days: Callable[[], float | None] = lambda: None
         self.health = Health()
         self.figures = Figures([peer.ae_title for peer in config.peers])
-        self.observer: Observer = self.figures
+        self.observer: Observer = Observers([self.figures])
         self.address: tuple[str, int] | None = None
         self._recent = Recent()
         self._recorder: Recorder | None = None

@@ -259,9 +259,15 @@ def test_the_command_line_deletes_and_exports_under_the_eyes_of_the_auditor(tmp_
     with Receiver("udp") as receiver, node(tmp_path, **audited(receiver)) as engine:
         with connect(*engine.addresses[0]) as peer:
             peer.store([instance_file(tmp_path, number) for number in range(2)])
-        uid = str(next(iter(engine.find(StudyInstanceUID=""))).StudyInstanceUID)
+        (study,) = engine.find(StudyInstanceUID="")
         for command in (["export", tmp_path / "out"], ["delete", "--yes"]):
-            arguments = [*command, "--archive", tmp_path / "archive", "-k", f"StudyInstanceUID={uid}"]
+            arguments = [
+                *command,
+                "--archive",
+                tmp_path / "archive",
+                "-k",
+                f"StudyInstanceUID={study.StudyInstanceUID}",
+            ]
             subprocess.run([sys.executable, "-m", "fastdicom", *map(str, arguments)], check=True)
         found = messages(receiver, lambda kinds: ("110105", "D", "0") in kinds)
     exported = next(one for one in found if kind(one) == ("110103", "R", "0"))
