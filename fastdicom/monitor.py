@@ -182,7 +182,7 @@ class Monitor:
         return {
             **figures,
             "build": {"version": fastdicom.__version__, "python": platform.python_version()},
-            "health": {"reasons": self.health.reasons(time.monotonic())},
+            "health": {"reasons": self.health.reasons()},
             "images": snapshot.images,
             **self._lately,
             "flushes": _flushes(snapshot),
@@ -208,7 +208,7 @@ class Monitor:
     def _health_page(self, request: Request) -> Answer:
         from fastdicom.monitoring.http import text
 
-        reasons = self.health.reasons(time.monotonic())
+        reasons = self.health.reasons()
         return text(503, "\n".join(reasons) + "\n") if reasons else text(200, "ok\n")
 
     def _metrics_page(self, request: Request) -> Answer:
