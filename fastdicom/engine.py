@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fastdicom import log_context, status_file
+from fastdicom import log_context
 from fastdicom.access import Admission
 from fastdicom.activation import InheritedSockets
 from fastdicom.config import Config
@@ -189,9 +189,7 @@ class Engine:
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
-        status_file.withdraw(self.archive.path, self.monitor.figures.incidents.figures())
-        self.monitor.observer.ended()
-        self.monitor.close()
+        self.monitor.say_goodbye(self.archive.path)
         self.archive.close()
 
     def hurry(self) -> None:
