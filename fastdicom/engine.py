@@ -115,13 +115,13 @@ class Engine:
         self._publisher_stop = threading.Event()
         self._publisher: threading.Thread | None = None
         self._number = 0
-        self.monitor = Monitor(config, lambda: self._figures())
         self._drain: Drain | None = None
         self._vitals = Vitals(
             lambda: progress_of(
                 self._acceptor, self.archive.committer, self._running(), self.config.limits
             )
         )
+        self.monitor = Monitor(config, lambda: self._figures())
 
     def on_stored(self, handler: Handler) -> Handler:
         """Call `handler` after each commit, on the association's thread. Usable as a decorator.
