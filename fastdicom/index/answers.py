@@ -28,7 +28,8 @@ class Answers(Iterator[bytes | None]):
         return self
 
     def __next__(self) -> bytes | None:
-        return next(self._steps)
+        with self._walk.lease:
+            return next(self._steps)
 
     def close(self) -> None:
         """The rest is not wanted."""
