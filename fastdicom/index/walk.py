@@ -71,11 +71,16 @@ class Walk:
         self._rows = 0
 
     @property
+    def reads_files(self) -> bool:
+        """True when each answer takes a file to read."""
+        return self._read_attributes is not None
+
+    @property
     def rows_visited(self) -> tuple[int, int, int, int]:
         """Rows that were looked at so far: of patients, studies, series, instances."""
         return self._selector.visited
 
-    def answers(self) -> Iterator[bytes | None]:
+    def answers(self) -> Generator[bytes | None, None, None]:
         """One encoded identifier per match; None now and then while nothing matches."""
         with self._snapshot():
             if self._query.level == self._top and self._read_attributes is None:

@@ -86,7 +86,7 @@ QUERIES = {
 
 
 @pytest.mark.parametrize("name", QUERIES)
-@pytest.mark.parametrize("before", [0, 1, 5, 17, 39])
+@pytest.mark.parametrize("before", [0, 1, 5, 17, 30])
 def test_an_open_query_gives_way_to_a_map_that_grows(tmp_path: Path, name: str, before: int) -> None:
     """Nothing is lost, doubled or changed, wherever the query stands, and the writer does not wait."""
     with Index.open(tmp_path, sync=False, map_size=256 * KIB) as index:
