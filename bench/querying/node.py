@@ -6,18 +6,31 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from bench.peers.generator import Generator, store_file
 from bench.querying.questions import Question, questions
+from fastdicom.dimse import messages
+from fastdicom.net.requestor import ClientAssociation
+from fastdicom.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
+from fastdicom.upperlayer.pdus import ExtendedNegotiation
 from tests.support import procfs
 from tests.support.node import Node, fastdicom_node
 from tests.support.processes import Peer
 from tests.support.rawdicom import STUDY_ROOT_FIND
+from tests.support.rawelements import (
+    PATIENT_NAME,
+    SERIES_INSTANCE_UID,
+    SOP_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+    identifier,
+)
 
 Row = dict[str, Any]
 WRITERS = 8
+CANCEL_AFTER = 20_000  # answers
 _KIB = 1024
 
 
@@ -74,6 +87,7 @@ def report(generator: Generator, folder: Path, archive: Path, studies: int, seco
     with serving(folder / f"node-{studies}", archive) as (node, started):
         before = anonymous_mib(node.pid)
         rows = ask_all(generator, node, studies, folder, seconds)
+        cancel = cancelled(node)
         after = anonymous_mib(node.pid)
         run = int(time.time()) % 9000
         alone = ingest(generator, node, folder, seconds, run)
@@ -86,10 +100,37 @@ def report(generator: Generator, folder: Path, archive: Path, studies: int, seco
     return {
         "start_s": started,
         "rows": rows,
+        "cancel": cancel,
         "memory_mib": [before, after],
         "stored_per_s": alone,
         "while_storing": {**busy, "stored_per_s": while_asked},
     }
+
+
+def cancelled(node: Node) -> Row:
+    """C-CANCEL in the middle of all instances: how long the final response takes from then on.
+
+    The client is Python and decodes what is still on its way, so that the node answered sooner than it says.
+    """
+    extended = [ExtendedNegotiation(STUDY_ROOT_FIND, b"\1")]
+    keys = {STUDY_INSTANCE_UID: "", SERIES_INSTANCE_UID: "", SOP_INSTANCE_UID: "", PATIENT_NAME: ""}
+    with ClientAssociation.open(
+        "127.0.0.1", node.port, called=node.ae_title, calling="BENCH", extended=extended,
+        proposals=[(STUDY_ROOT_FIND, (IMPLICIT_VR_LITTLE_ENDIAN,))],
+    ) as association:  # fmt: skip
+        context_id, _ = association.context_for(STUDY_ROOT_FIND)
+        request = messages.CFindRequest(1, STUDY_ROOT_FIND)
+        responses = association.ask(context_id, request, identifier("IMAGE", keys))
+        before = sum(1 for _ in islice(responses, CANCEL_AFTER))
+        association.send_message(context_id, messages.CCancelRequest(1))
+        asked = time.perf_counter()
+        statuses = [response.status for response, _ in responses]
+        return {
+            "answers": before,
+            "more": len(statuses) - 1,
+            "status": statuses[-1] if statuses else 0,
+            "ms": (time.perf_counter() - asked) * 1e3,
+        }
 
 
 def anonymous_mib(pid: int) -> float:
