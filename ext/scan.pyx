@@ -31,6 +31,8 @@ from keep cimport (
     keep_closing, keep_head, keep_opening, level_lengths,
 )
 
+from plain cimport Plain, read_plain
+
 from fastdicom.errors import MalformedDataset
 
 EVERY_LEVEL = LEVEL_OF_ALL
@@ -254,6 +256,13 @@ cdef class Scanner:
                 taken = self._read_cut_head(at, left)
             else:
                 self._close_ended()
+                taken = self._pass_plain(at, left)
+                at += taken
+                left -= taken
+                if left == 0:
+                    return NEED_MORE
+                if taken:
+                    self._close_ended()
                 taken = self._read_whole_head(at, left)
             at += taken
             left -= taken
@@ -263,6 +272,36 @@ cdef class Scanner:
                 return NEED_MORE
             if self._take_element() == MALFORMED:
                 return MALFORMED
+
+    cdef size_t _pass_plain(self, const uint8_t* at, size_t left) noexcept nogil:
+        """Pass over the plain elements at `at` that nobody wants; returns their bytes. See plain.pxd."""
+        cdef Frame* frame = &self.stack[self.top]
+        cdef bint explicit_vr = frame.explicit_vr, big_endian = frame.big_endian
+        cdef bint nested = self.top > 0
+        cdef const uint8_t* begin = at
+        cdef size_t count_left = self.element_count_max - self.element_count
+        cdef size_t count = 0
+        cdef Plain element
+        if self.keep.row >= 0 or (frame.kind != DATASET and frame.kind != SEQUENCE_ITEM):
+            return 0
+        if left > frame.limit - self.offset:
+            left = <size_t>(frame.limit - self.offset)
+        while count < count_left and read_plain(at, left, explicit_vr, big_endian, &element):
+            if not nested and not self._is_unwanted(element.tag):
+                break
+            at += element.head_length + element.length
+            left -= element.head_length + element.length
+            count += 1
+        self.element_count += count
+        self.offset += <uint64_t>(at - begin)
+        return <size_t>(at - begin)
+
+    cdef bint _is_unwanted(self, uint32_t tag) noexcept nogil:
+        """Whether an element of the Data Set itself can be passed over."""
+        if tag > self.wanted.last:
+            self.past_last = True
+            return True
+        return find_wanted(self.keep.wanted, self.keep.count, tag) < 0
 
     cdef size_t _take_value(self, const uint8_t* at, size_t left) noexcept nogil:
         """Keep or skip bytes of the value that we are in; returns how many."""

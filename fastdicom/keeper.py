@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -232,8 +232,11 @@ class ArchiveKeeper:
 
     # ------------------------------------------------------------------------------ start-up
 
-    def recover(self) -> Recovery:
-        """Settle what an earlier process left behind. Before anything is received."""
+    def recover(self, progress: Callable[[], object] = lambda: None) -> Recovery:
+        """Settle what an earlier process left behind. Before anything is received.
+
+        progress: called after every file that was looked at.
+        """
         trash = self.index.trash()
         if trash:
             self.index.forget_trash(self.files.unlink(trash))
@@ -244,6 +247,7 @@ class ArchiveKeeper:
             is_sealed=sealed.__contains__,
             indexed_paths=self.index.paths,
             adopt=self._adopt,
+            progress=progress,
         )
         self._note_sealed(found.sealed)
         return found

@@ -34,6 +34,8 @@ COMMANDS = {
     "rebuild": "make an archive's index anew from its files",
     "status": "show what a node does and what its archive holds",
     "check-config": "name every mistake of a configuration file",
+    "install-service": "put the systemd service in place",
+    "uninstall-service": "take the systemd service away; archive and configuration stay",
 }
 MODULES = {"import": "import_files"}  # `import` is no name for a module
 

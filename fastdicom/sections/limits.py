@@ -20,7 +20,8 @@ class Limits:
     file_reads_max: files that one C-FIND may open for attributes that are not indexed, then A700H (0: no
     limit). file_read_length_max: bytes of each that are looked at, inflated.
     frame_length_max: of a decoded frame. message_stall_s: silence inside a message. send_stall_s: a peer
-    that does not read.
+    that does not read. commit_stall_s, work_stall_s: a commit, and our own work on one message (disk, index,
+    codecs) without any step forward; beyond them the service counts as stuck and its watchdog restarts it.
     """
 
     half_open_max: int = setting(512, number(1, COUNT_MAX))
@@ -42,3 +43,5 @@ class Limits:
     frame_length_max: int = setting(512 * MIB, size(MIB))
     message_stall_s: float = setting(30.0, seconds, "message_stall")
     send_stall_s: float = setting(30.0, seconds, "send_stall")
+    commit_stall_s: float = setting(60.0, seconds, "commit_stall")
+    work_stall_s: float = setting(300.0, seconds, "work_stall")
