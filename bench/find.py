@@ -76,12 +76,17 @@ def show_rest(size: dict[str, Any]) -> None:
     within, served = size["inside"], size["node"]
     busy, memory, cancel = served["while_storing"], served["memory_mib"], served["cancel"]
     lines = [
-        f"C-CANCEL after {cancel['answers']:,} answers: {cancel['status']:04X}H {cancel['ms']:.1f} ms later",
+        f"C-CANCEL after {cancel['answers']:,} answers: FE00H {cancel['ms']:.1f} ms later",
         f"index of {within['index_mib']:.0f} MiB, opened in {within['open_ms']:.1f} ms",
         f"the node listened after {served['start_s']:.2f} s",
         f"ingest, {archives.BATCH} a transaction: {size['ingest_empty_cpu_us']:.1f} us CPU an instance "
         f"while empty, {size['ingest_cpu_us']:.1f} us at this size",
-        f"{served['stored_per_s']:,.0f} objects/s of 16 KiB by {node.WRITERS} associations",
+        *(
+            f"{node.WRITERS} associations store 16 KiB, archive {name}: "
+            f"{row['stored_per_s']:,.0f} objects/s, "
+            f"{row['cpu_us_per_object']:.0f} us CPU each"
+            for name, row in served["ingest"].items()
+        ),
         f"{busy['query']} while they store ({busy['stored_per_s']:,.0f} objects/s): "
         f"p50 {busy['p50_ms']:.2f} ms, p99 {busy['p99_ms']:.2f} ms",
         f"memory of the node's own before and after the questions: {memory[0]:.0f} and {memory[1]:.0f} MiB",
