@@ -17,6 +17,7 @@ cdef enum:
     ROWS_START = 4096              # first size of the buffer of kept elements
     LEVEL_COUNT = 4
     LEVEL_OF_ALL = 4               # an attribute that every level keeps: Specific Character Set
+    VR_OF_ANY_KIND = 0x2A2A        # "**": whatever the element has
 
 
 cdef struct Wanted:
@@ -91,8 +92,14 @@ cdef inline const Kept* kept_of(const Keep* keep, uint32_t tag) noexcept nogil:
     return &keep.kept[row]
 
 
-cdef inline bint has_wanted_type(const Element* element, bint element_is_sequence, uint16_t vr) noexcept nogil:
+cdef inline bint has_wanted_type(
+    const Element* element, bint element_is_sequence, uint16_t vr
+) noexcept nogil:
     """Whether the element can be read as this VR: a surprise counts as absent, it is never cast."""
+    if vr == VR_OF_ANY_KIND:
+        return element_is_sequence or (
+            element.length != LENGTH_UNDEFINED and element.length % number_size(element.known_vr) == 0
+        )
     if vr == VR_SQ or element.length == LENGTH_UNDEFINED:
         return vr == VR_SQ and element_is_sequence
     if element.vr != NO_VR and element.vr != VR_UN and element.vr != vr:
@@ -140,7 +147,7 @@ cdef inline void end_keeping(Keep* keep) noexcept nogil:
     cdef Kept* kept = &keep.kept[keep.row]
     kept.at = keep.begin
     kept.length = keep.length - keep.begin
-    kept.head_length = head_length_of(keep.wanted[keep.row].tag, keep.wanted[keep.row].vr, True)
+    kept.head_length = head_length_of(keep.wanted[keep.row].tag, VR_SQ if keep.frame else keep.vr, True)
     keep.row = -1
 
 

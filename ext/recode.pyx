@@ -28,6 +28,7 @@ from nesting cimport (
     CLOSES, DATASET, FRAGMENTS, IS_FRAGMENT, NOTHING, OPEN, OPENS_ITEM, SEQUENCE, SEQUENCE_ITEM, Kind, Role,
     role_of_delimiter, role_of_item,
 )
+from places cimport Place, Places, note_place
 from plain cimport (
     WIDE_COPY, Plain, copy_plain_value, plain_head_length, read_plain, write_plain_head,
 )
@@ -86,6 +87,9 @@ cdef class Recoder:
     cdef int depth_max
 
     cdef bint measuring
+    cdef Places wanted             # filled by the first walk
+    cdef uint64_t nested_at        # where the first fragments inside a sequence are; OPEN
+    cdef readonly object nested_fragments
     cdef readonly uint64_t length  # of the whole result
     cdef uint64_t offset           # in the source
     cdef uint64_t written
@@ -111,7 +115,7 @@ cdef class Recoder:
 
     def __cinit__(
         self, source not None, bint explicit_vr, bint big_endian, bint to_explicit_vr, bint to_big_endian, *,
-        bint encapsulated=False, int depth_max=64,
+        bint encapsulated=False, int depth_max=64, wanted=(),
     ):
         if not 1 <= depth_max <= 10_000:
             raise ValueError(f"depth_max has to be 1 to 10000, not {depth_max}")
@@ -126,13 +130,19 @@ cdef class Recoder:
         self.stack = <Frame*>malloc((2 * <size_t>depth_max + 2) * sizeof(Frame))
         self.length_room = LENGTHS_START
         self.lengths = <uint32_t*>malloc(LENGTHS_START * sizeof(uint32_t))
-        if self.stack == NULL or self.lengths == NULL:
+        self.wanted.count = <int>len(wanted)
+        self.wanted.rows = <Place*>malloc((<size_t>self.wanted.count + 1) * sizeof(Place))
+        if self.stack == NULL or self.lengths == NULL or self.wanted.rows == NULL:
             raise MemoryError()
+        for number, tag in enumerate(sorted(wanted)):
+            self.wanted.rows[number] = Place(tag, NO_VR, self.size, self.size, self.size)
+        self.wanted.open = -1
         self._measure()
 
     def __dealloc__(self):
         free(self.stack)
         free(self.lengths)
+        free(self.wanted.rows)
 
     def __iter__(self):
         return self
@@ -156,15 +166,28 @@ cdef class Recoder:
             raise_fault(self.fault, self.fault_tag, self.fault_at)
         return piece[:len(piece) - <Py_ssize_t>self.room] if self.room else piece
 
+    @property
+    def places(self):
+        cdef Place* place
+        cdef int number
+        found = {}
+        for number in range(self.wanted.count):
+            place = &self.wanted.rows[number]
+            vr = "" if place.vr == NO_VR else chr(place.vr >> 8) + chr(place.vr & 0xFF)
+            found[place.tag] = (vr, place.start, place.value, place.end)
+        return found
+
     cdef int _measure(self) except -1:
         """The first walk: everything is checked, nothing written."""
         self._restart()
         self.measuring = True
+        self.nested_at = OPEN
         with nogil:
             self._run()
             self._check_end()
         if self.fault != NO_FAULT:
             raise_fault(self.fault, self.fault_tag, self.fault_at)
+        self.nested_fragments = None if self.nested_at == OPEN else self.nested_at
         self.length = self.written
         self.measuring = False
         self.data_set_is_signed = self.stack[0].is_signed
@@ -239,6 +262,8 @@ cdef class Recoder:
         cdef Plain element
         if frame.kind != DATASET and frame.kind != SEQUENCE_ITEM:
             return False
+        if measuring and self.wanted.count and self.top == 0:
+            return False                                         # places are noted one by one
         while read_plain(at, <size_t>(stop - at), explicit_vr, big_endian, &element):
             if decides_others(element.tag):
                 break
@@ -287,6 +312,8 @@ cdef class Recoder:
             frame.coding.explicit_vr, frame.coding.big_endian, element,
         )
         self.element_at = self.offset
+        if self.top == 0 and self.measuring and self.wanted.count:
+            note_place(&self.wanted, &self.element, self.element_at, self.size)
         if outcome == NEED_MORE:
             return self._fail(CUT_HEAD)
         if outcome == MALFORMED:
@@ -352,6 +379,8 @@ cdef class Recoder:
             return self._fail(LENGTH_NOT_DEFINED)
         if self.top == 0 and not self.encapsulated:
             return self._fail(ENCAPSULATED)
+        if self.top and self.nested_at == OPEN:
+            self.nested_at = self.element_at
         return self._open(FRAGMENTS, VR_OB, self.stack[self.top].coding)
 
     cdef Outcome _open(self, Kind kind, uint16_t vr, Coding inside) noexcept nogil:

@@ -23,7 +23,7 @@ from faults cimport (
     NO_MEMORY, TOO_DEEP, TOO_MANY, Fault, raise_fault,
 )
 from keep cimport (
-    LEVEL_COUNT, LEVEL_OF_ALL, Keep, Kept, Wanted, begin_keeping, copy_levels, decided_vr, end_keeping,
+    LEVEL_COUNT, LEVEL_OF_ALL, VR_OF_ANY_KIND, Keep, Kept, Wanted, begin_keeping, copy_levels, decided_vr, end_keeping,
     end_value, find_wanted, forget_all, free_keep, give_up_keeping, has_wanted_type, is_digits_and_dots,
     keep_bytes, keep_closing, keep_head, keep_opening, kept_of, length_without_padding, level_lengths, make_keep,
 )
@@ -34,6 +34,7 @@ from nesting cimport (
 from unwanted cimport pass_unwanted
 
 EVERY_LEVEL = LEVEL_OF_ALL
+ANY_VR = "**"
 
 cdef enum:
     ROWS_LIMIT = 1 << 30           # and what nobody may ask it to grow to
@@ -72,7 +73,7 @@ cdef class WantedTable:
         free(self.rows)
 
     cdef int _append(self, uint32_t tag, bytes vr, int level) except -1:
-        if len(vr) != 2 or not is_two_letters((vr[0] << 8) | vr[1]):
+        if len(vr) != 2 or not (is_two_letters((vr[0] << 8) | vr[1]) or vr == b"**"):
             raise ValueError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}): {vr!r} is no VR")
         if not 0 <= level <= LEVEL_OF_ALL:
             raise ValueError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}): no level {level}")
@@ -413,13 +414,12 @@ cdef class Scanner:
 
     cdef void _keep_value(self) noexcept nogil:
         """Begin to keep the value of `element`."""
+        cdef uint16_t vr = self.wanted.rows[self.keep.row].vr
         if self.top and (self.element.tag & 0xFFFF) == 0:
             return                     # a Group Length, which would not be right any more
-        keep_head(
-            &self.keep, self.element.tag,
-            self.wanted.rows[self.keep.row].vr if self.top == 0 else decided_vr(self.element.known_vr),
-            self.element.length,
-        )
+        if self.top or vr == VR_OF_ANY_KIND:
+            vr = decided_vr(self.element.known_vr)
+        keep_head(&self.keep, self.element.tag, vr, self.element.length)
         if self.keep.in_value and self.value_left == 0:
             end_value(&self.keep, False)
 
@@ -470,7 +470,7 @@ cdef class Scanner:
 
     def supply(self, uint32_t tag, bytes value not None):
         cdef Py_ssize_t row = find_wanted(self.keep.wanted, self.keep.count, tag)
-        if row < 0 or self.wanted.rows[row].vr == VR_SQ:
+        if row < 0 or self.wanted.rows[row].vr in (VR_SQ, VR_OF_ANY_KIND):
             raise ValueError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is no value that is wanted")
         if self.top or self.value_left or self.carry.length or self.fault != NO_FAULT:
             raise ValueError("the Data Set is not at an end")

@@ -11,21 +11,29 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fastdicom import status_file
+from fastdicom import log_context
 from fastdicom.access import Admission
+from fastdicom.activation import InheritedSockets
+from fastdicom.compressing import compressor_of
 from fastdicom.config import Config
+from fastdicom.conversions import ConversionThreads, conversions_of, threads_of
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
+from fastdicom.dataset.terms import Terms
 from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
+from fastdicom.draining import Drain
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
 from fastdicom.local import Archive
+from fastdicom.monitor import Monitor
+from fastdicom.monitoring.health import RECOVERING, RUNNING, STOPPING
 from fastdicom.net.acceptor import Acceptor, start_thread
 from fastdicom.net.connection import Timing
 from fastdicom.net.server import ServerConnection
@@ -36,9 +44,9 @@ from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
-from fastdicom.transcoding.plan import Conversions
 from fastdicom.upperlayer.association import Association, Context
 from fastdicom.upperlayer.pdus import AssociationAccept, AssociationReject, AssociationRequest
+from fastdicom.vitals import Vitals, progress_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -101,6 +109,7 @@ class Engine:
         self._acceptor: Acceptor | None = None
         self._services: Services
         self._admission: Admission
+        self._conversion_threads: ConversionThreads
         self._timing = _timing(config)
         self._threads: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -108,6 +117,13 @@ class Engine:
         self._publisher_stop = threading.Event()
         self._publisher: threading.Thread | None = None
         self._number = 0
+        self._drain: Drain | None = None
+        self._vitals = Vitals(
+            lambda: progress_of(
+                self._acceptor, self.archive.committer, self._running(), self.config.limits
+            )
+        )
+        self.monitor = Monitor(config, lambda: self._figures())
 
     def on_stored(self, handler: Handler) -> Handler:
         """Call `handler` after each commit, on the association's thread. Usable as a decorator.
@@ -119,19 +135,42 @@ class Engine:
 
     # ------------------------------------------------------------------------------ life
 
-    def start(self) -> None:
-        """Recover the archive, listen, serve. Raises UsageError when that is not possible."""
+    def start(
+        self, inherited: InheritedSockets | None = None, progress: Callable[[], object] = lambda: None
+    ) -> None:
+        """Recover the archive, listen, serve. Raises UsageError when that is not possible.
+
+        inherited: sockets that listen already and that the configuration must ask for. progress: called
+        again and again while the archive is recovered.
+        """
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
-        self.archive = open_keeper(self.config.archive.path, self.config)
+        monitor = self.monitor = Monitor(self.config, lambda: self._figures())
+        disk = monitor.open(self.config.archive.path)
         try:
-            self.archive.recover()
-            self._plug()
-            acceptor = Acceptor(self._serve)
-            self.addresses = acceptor.listen(self.config.node.bind, self.config.node.port)
+            self.archive = open_keeper(self.config.archive.path, self.config, disk=disk)
         except BaseException:
+            monitor.close()
+            raise
+        self._conversion_threads = threads_of(self.config)
+        try:
+            monitor.health.phase = RECOVERING
+            self.archive.recover(progress)
+            monitor.watch(self.archive)
+            self._plug()
+            inherited = inherited or InheritedSockets()
+            acceptor = Acceptor(self._serve, inherited.claim)
+            node = self.config.node
+            with inherited.all_claimed(f"{', '.join(node.bind)} port {node.port}"):
+                self.addresses = acceptor.listen(node.bind, node.port)
+        except BaseException:
+            self._conversion_threads.close()
+            monitor.close()
             self.archive.close()
             raise
+        monitor.health.checks.append(self.stuck)
+        monitor.health.phase = RUNNING
+        monitor.observer.began()
         self._started_at = time.time()
         self._acceptor = acceptor
         acceptor.start()
@@ -139,27 +178,32 @@ class Engine:
         self._publisher = threading.Thread(target=self._publish, name="fastdicom-status", daemon=True)
         self._publisher.start()
 
-    def stop(self, timeout_s: float = 10.0) -> None:
+    def stop(self, timeout_s: float = 10.0, *, drain_s: float = 0.0) -> None:
         """Accept nothing more, finish the messages at hand, close. Idle associations are aborted.
 
-        timeout_s: how long messages at hand may take; then their associations are cut.
+        drain_s: how long associations at work may go on before, until their peers release them.
+        timeout_s: how long messages at hand may take then; then their associations are cut.
         """
         if self._acceptor is None:
             return
+        self.monitor.health.phase = STOPPING
         self._acceptor.stop()
         self._acceptor = None
-        deadline = time.monotonic() + timeout_s
-        for connection in self._connections():
-            connection.stop()
-        self._join(deadline)
-        for connection in self._connections():
-            connection.transport.stop_reading()
-        self._join(time.monotonic() + 2 * _CLOSING_S)
+        drain = self._drain = Drain(self._running)
+        drain.let_finish(drain_s)
+        drain.end_messages(timeout_s)
+        drain.cut(2 * _CLOSING_S)
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
-        status_file.withdraw(self.archive.path)
+        self._conversion_threads.close()
+        self.monitor.say_goodbye(self.archive.path)
         self.archive.close()
+
+    def hurry(self) -> None:
+        """A `stop` under way in another thread waits for nobody any more."""
+        if self._drain is not None:
+            self._drain.hurry()
 
     def __enter__(self) -> Self:
         self.start()
@@ -176,9 +220,10 @@ class Engine:
         self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
-        for section in ("timeouts", "access", "peers", "log", "limits"):
+        for section in ("timeouts", "access", "peers", "log", "limits", "transcoding", "compress"):
             object.__setattr__(merged, section, getattr(config, section))
-        self.config = merged
+        self.config = self.archive.config = merged
+        self.monitor.reload(merged)
         self._timing = _timing(merged)
         self._plug()
         return restart
@@ -188,16 +233,27 @@ class Engine:
     def find(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Iterator[Dataset]:
         """Query our own archive; keys as in `PeerConnection.find`."""
         self._must_run()
-        identifier = decoded(build_identifier(level, keys), model, self.config)
-        for match in self.archive.find(identifier):
-            if match is not None:
-                yield to_dataset(match)
+        identifier = decoded(build_identifier(level, keys), model, self.config, self.archive.attributes)
+        with closing(self.archive.find(identifier)) as matches:
+            yield from (to_dataset(match) for match in matches if match is not None)
 
     def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
         """Delete what matches from our own archive: see `Archive.delete`."""
         self._must_run()
         with Archive(self.archive.path, config=self.config) as archive:
             return archive.delete(level, dry_run=dry_run, **keys)
+
+    @property
+    def connections(self) -> int:
+        """Connections that are served, with an association or without."""
+        return len(self._threads)
+
+    def stuck(self) -> list[str]:
+        """What of the node has not moved for too long and will not by itself; empty when all is well.
+
+        To be asked every few seconds: see `vitals`.
+        """
+        return self._vitals.stuck()
 
     def status(self) -> dict[str, Any]:
         """Figures of the running node, never patient data."""
@@ -206,7 +262,7 @@ class Engine:
 
     def _figures(self) -> dict[str, Any]:
         counts = self.archive.counts()
-        return {
+        own = {
             "started": self._started_at,
             "ae_title": self.config.node.ae_title,
             "addresses": [list(address) for address in self.addresses],
@@ -232,7 +288,10 @@ class Engine:
             },
             "queues": {"commit": self.archive.committer.waiting},
             "free_bytes": self.archive.files.free,
+            "min_free_bytes": self.archive.files.min_free,
+            "index": {"bytes": self.archive.index.length, "map_bytes": self.archive.index.map_length},
         }
+        return self.monitor.extended(own)
 
     def _must_run(self) -> None:
         if self._acceptor is None:
@@ -248,13 +307,15 @@ class Engine:
         self._services = Services(
             self.archive,
             self.archive,
-            Conversions(),
+            conversions_of(config, self._conversion_threads, self.archive.path),
             StorePolicy(
                 scan=self.archive.scan_policy,
                 sync=self.archive.sync,
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
                 stored=self._stored,
+                compress=compressor_of(config, self.archive, self._conversion_threads),
+                observer=self.monitor.observer,
             ),
             QueryPolicy(
                 decode=self._decode_identifier,
@@ -262,15 +323,19 @@ class Engine:
                 identifier_length_max=config.limits.identifier_length_max,
                 answers_max=config.limits.answers_max,
             ),
+            self.monitor.observer,
         )
 
-    def _decode_identifier(self, data: bytes, syntax: str, sop_class_uid: str, retrieve: bool) -> Identifier:
+    def _decode_identifier(
+        self, data: bytes, context: ContextSyntaxes, retrieve: bool, terms: Terms
+    ) -> Identifier:
         config = self.config
         return decode_identifier(
             data,
-            syntax,
-            "PATIENT" if sop_class_uid in PATIENT_ROOT_CLASSES else "STUDY",
+            context.transfer_syntax,
+            "PATIENT" if context.abstract_syntax in PATIENT_ROOT_CLASSES else "STUDY",
             retrieve=retrieve,
+            terms=terms,
             patient_level_in_study_root=config.query.patient_level_in_study_root,
             attributes=self.archive.attributes,
             limits=identifier_limits(config.limits),
@@ -295,7 +360,8 @@ class Engine:
             try:
                 handler(instance)
             except Exception:
-                log.exception("an on_stored handler failed for %s", record.sop_instance_uid)
+                uid = record.sop_instance_uid
+                log.exception("an on_stored handler failed for %s", uid, extra={"sop_instance_uid": uid})
 
     # ------------------------------------------------------------------------------ serving
 
@@ -303,6 +369,7 @@ class Engine:
         """A new connection: give it a thread. On the accepting thread."""
         if not self._admission.connected(address):
             sock.close()
+            self.monitor.turned_away(address)
             return
         self._number += 1
         try:
@@ -338,9 +405,11 @@ class Engine:
 
     def _run(self, connection: ServerConnection) -> None:
         try:
-            connection.run()
+            with log_context.association(connection):
+                connection.run()
         finally:
             self._admission.closed(connection)
+            self.monitor.ended(connection)
             with self._lock:
                 connection.ended = True
                 self._threads.pop(connection, None)
@@ -348,7 +417,9 @@ class Engine:
     def _decide(
         self, connection: ServerConnection, request: AssociationRequest
     ) -> AssociationAccept | AssociationReject:
-        return self._admission.decide(connection, request)
+        response = self._admission.decide(connection, request)
+        self.monitor.decided(connection, request, response, self._admission.caller)
+        return response
 
     def _begin(
         self, connection: ServerConnection, context: Context, request: messages.Request
@@ -357,22 +428,16 @@ class Engine:
         syntaxes = ContextSyntaxes(context.abstract_syntax, context.transfer_syntax)
         return self._services.begin(request, syntaxes, caller, connection)
 
-    def _connections(self) -> list[ServerConnection]:
+    def _running(self) -> dict[ServerConnection, threading.Thread]:
         with self._lock:
-            return list(self._threads)
-
-    def _join(self, deadline: float) -> None:
-        with self._lock:
-            threads = list(self._threads.values())
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            return dict(self._threads)
 
     # ------------------------------------------------------------------------------ status
 
     def _publish(self) -> None:
         while True:
             try:
-                status_file.publish(self.archive.path, self._figures())
+                self.monitor.publish(self.archive.path)
             except Exception as error:  # a full disk must not end the reports for good
                 log.warning("cannot publish the status: %s", error)
             if self._publisher_stop.wait(_PUBLISH_S):

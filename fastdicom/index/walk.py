@@ -7,12 +7,15 @@ parent's row is matched before its children are read. Nothing here is kept but t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from fastdicom.dataset.record import StoredEntry
+from fastdicom.errors import Unavailable
 from fastdicom.index.entries import Entries
+from fastdicom.index.keys import SOP_INSTANCE_UID
+from fastdicom.index.lease import Lease
 from fastdicom.index.packed import SLOTS, row_of
 from fastdicom.index.plan import Candidates, candidates, sieves, wanted_uids
 from fastdicom.index.query import Query
@@ -23,8 +26,11 @@ from fastdicom.kernels.rows import parts
 
 log = logging.getLogger(__name__)
 
-ReadAttributes = Callable[[StoredEntry, Sequence[int]], bytes]
-"""(instance, tags) -> those attributes from its file, a Data Set as records have them. Raises OSError."""
+ReadAttributes = Callable[[StoredEntry, Sequence[int], Mapping[int, str]], bytes]
+"""(instance, tags, private creators) -> those attributes from its file, a Data Set as records have them.
+
+Private creators: by the tag of the element that reserves their block. Raises OSError.
+"""
 
 _BLOCKS_A_BREATH = 64
 _ROWS_A_BREATH = 512
@@ -33,29 +39,48 @@ _ROWS_A_BREATH = 512
 class Walk:
     """One query over one snapshot, which `answers` and `instance_keys` open and close; use one of them once.
 
-    key: tag of the key that led to the rows, None when all are read. files_read: for what is not indexed.
+    Each step of `answers` is to be taken inside `lease`. Where the map has to grow between two steps, the
+    rest is read from a later snapshot.
+
+    key: tag of the key that led to the rows, None when all are read. tried: tags of all keys that could
+    have. found: entities that the key led to, None when all are read. files_read: for what is not indexed.
     """
 
-    def __init__(self, store: Store, query: Query, read_attributes: ReadAttributes | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        query: Query,
+        read_attributes: ReadAttributes | None = None,
+        file_reads_max: int = 0,
+    ) -> None:
+        """file_reads_max: files that may be read, 0 for any number; then Unavailable is raised."""
         self.key: int | None = None
+        self.tried: tuple[int, ...] = ()
+        self.found: int | None = None
         self.files_read = 0
         self._store = store
         self._db = store.databases
         self._query = query
         self._selector = query.selector
         self._read_attributes = read_attributes if query.file_tags else None
-        self._txn: Any = None
+        self._file_reads_max = file_reads_max
+        self._lease: Lease | None = None
         self._top = PATIENT if query.level == PATIENT else STUDY
         self._series: dict[int, list[bytes]] | None = None  # study serial -> the only series to look at
         self._images: dict[int, list[bytes]] | None = None  # series serial -> the only instances
         self._rows = 0
 
     @property
-    def rows_visited(self) -> int:
-        """Rows that were looked at so far."""
+    def reads_files(self) -> bool:
+        """True when each answer takes a file to read."""
+        return self._read_attributes is not None
+
+    @property
+    def rows_visited(self) -> tuple[int, int, int, int]:
+        """Rows that were looked at so far: of patients, studies, series, instances."""
         return self._selector.visited
 
-    def answers(self) -> Iterator[bytes | None]:
+    def answers(self) -> Generator[bytes | None, None, None]:
         """One encoded identifier per match; None now and then while nothing matches."""
         with self._snapshot():
             if self._query.level == self._top and self._read_attributes is None:
@@ -109,22 +134,22 @@ class Walk:
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
-        self._txn = self._store.begin()
         try:
             yield
         finally:
-            self._end()
+            self._selector.release()
+            self._store.end_lease(self.lease)
 
-    def _end(self) -> None:
-        self._selector.release()
-        transaction, self._txn = self._txn, None
-        if transaction is not None:
-            self._store.end(transaction)
+    @property
+    def lease(self) -> Lease:
+        """The read transaction; it begins with the first step."""
+        if self._lease is None:
+            self._lease = self._store.lease(self._selector.detach)
+        return self._lease
 
-    def _renew(self) -> None:
-        """Let the map grow, and go on with a new snapshot."""
-        self._end()
-        self._txn = self._store.begin()
+    @property
+    def _txn(self) -> Any:
+        return self.lease.transaction
 
     # The plan.
 
@@ -134,16 +159,21 @@ class Walk:
         if level == IMAGE and (uids := wanted_uids(conditions, "IMAGE")) is not None:
             return self._plan_images(uids)
         if level >= SERIES and wanted_uids(conditions, "SERIES") is not None:
-            return self._plan_series(
-                candidates(self._txn, self._db["keys"], sieves(conditions, SERIES), None)
-            )
+            return self._plan_series(self._race(SERIES, None))
         totals = TOTALS.unpack(self._txn.get(b"totals", db=self._db["meta"]))
-        found = candidates(self._txn, self._db["keys"], sieves(conditions, self._top), totals[self._top])
+        return self._race(self._top, totals[self._top]).entities
+
+    def _race(self, level: int, total: int | None) -> Candidates:
+        found = sieves(self._query.conditions, level)
+        self.tried = tuple(sieve.tag for sieve in found)
+        return self._note(candidates(self._txn, self._db["keys"], found, total))
+
+    def _note(self, found: Candidates) -> Candidates:
         self.key = found.tag
-        return found.entities
+        self.found = None if found.entities is None else len(found.entities)
+        return found
 
     def _plan_series(self, found: Candidates) -> list[bytes]:
-        self.key = found.tag
         self._series = {}
         for key in found.entities or ():
             self._series.setdefault(PAIR.unpack(key)[0], []).append(key)
@@ -156,7 +186,11 @@ class Walk:
             if where is not None:
                 self._images.setdefault(PAIR.unpack(where)[0], []).append(bytes(where))
         keys = (self._txn.get(SERIAL.pack(serial), db=self._db["series_keys"]) for serial in self._images)
-        return self._plan_series(Candidates(0x00080018, sorted(bytes(key) for key in keys)))
+        found = Candidates(SOP_INSTANCE_UID, sorted(bytes(key) for key in keys))
+        self.tried = (SOP_INSTANCE_UID,)
+        self._note(found)
+        self.found = sum(len(images) for images in self._images.values())
+        return self._plan_series(found)
 
     # The top level: patients for a query at PATIENT level, else studies.
 
@@ -169,34 +203,37 @@ class Walk:
         """All rows of the top level, in blocks, in order."""
         position: bytes | None = b""
         while position is not None:
-            position = yield from self._scan_until_wanted(position)
-            if position is not None:
-                self._renew()
+            position = yield from self._scan_snapshot(position)
 
-    def _scan_until_wanted(self, position: bytes) -> Generator[int | None, None, bytes | None]:
-        """The rows from a key on; returns the key to go on from when the map has to grow, else None."""
+    def _scan_snapshot(self, position: bytes) -> Generator[int | None, None, bytes | None]:
+        """The rows from a key on; returns the key to go on from when the snapshot was given up, else None."""
+        renewals = self.lease.renewals
         cursor = self._txn.cursor(db=self._db["patients" if self._top == PATIENT else "studies"])
         if not (cursor.set_range(position) if position else cursor.first()):
             return None
         take_packed, top = self._selector.take_packed, self._top
-        for blocks, (key, block) in enumerate(cursor, 1):
+        for blocks, (view, block) in enumerate(cursor, 1):
+            key = bytes(view)
             if len(key) > SERIAL.size:
-                yield from self._lone_row(bytes(key), block)
+                yield from self._lone_row(key, block)
             else:
                 slot = take_packed(top, block, 0)
                 if slot >= 0:
                     yield from self._block(SERIAL.unpack(key)[0] * SLOTS, block, slot)
             if not blocks % _BLOCKS_A_BREATH:
                 yield None
-                if self._store.wanted:
-                    return bytes(key) + b"\0"
+            if self.lease.renewals != renewals:
+                return key + b"\0"
         return None
 
     def _block(self, first: int, block: Any, slot: int) -> Iterator[int]:
         """What matches in a block, from a slot on that does so far. first: serial of the first slot."""
+        renewals = self.lease.renewals
         while slot >= 0:
             if self._complete(self._top, first + slot, block, slot):
                 yield first + slot
+                if self.lease.renewals != renewals:
+                    block = self._selector.held(self._top)
             slot = self._selector.take_packed(self._top, block, slot + 1)
 
     def _lone_row(self, key: bytes, row: Any) -> Iterator[int]:
@@ -215,8 +252,6 @@ class Walk:
                 yield serial
             if not number % _ROWS_A_BREATH:
                 yield None
-                if self._store.wanted:
-                    self._renew()
 
     def _complete(self, level: int, serial: int, block: Any, slot: int) -> bool:
         """What is left once the row of a patient or study matches: checks, and what is counted."""
@@ -277,15 +312,20 @@ class Walk:
                 yield key, row
 
     def _below(self, database: str, parent: int) -> Iterator[tuple[bytes, Any]]:
-        prefix = SERIAL.pack(parent)
-        cursor = self._txn.cursor(db=self._db[database])
-        more = cursor.set_range(prefix)
-        while more:
-            key = bytes(cursor.key())
-            if not key.startswith(prefix):
+        prefix = position = SERIAL.pack(parent)
+        while True:
+            renewals = self.lease.renewals
+            cursor = self._txn.cursor(db=self._db[database])
+            more = cursor.set_range(position)
+            while more and self.lease.renewals == renewals:
+                key = bytes(cursor.key())
+                if not key.startswith(prefix):
+                    return
+                yield key, cursor.value()
+                position = key + b"\0"
+                more = self.lease.renewals != renewals or cursor.next()
+            if not more:
                 return
-            yield key, cursor.value()
-            more = cursor.next()
 
     def _children(self, database: str, parent: int) -> Iterator[bytes]:
         """Keys of a parent's children."""
@@ -311,9 +351,11 @@ class Walk:
         entry = Entries(self._txn, self._db).at(image)
         if entry is None:
             return b""
+        if self._file_reads_max and self.files_read == self._file_reads_max:
+            raise Unavailable(f"more than {self.files_read} files to read: ask more precisely")
         self.files_read += 1
         try:
-            return self._read_attributes(entry, self._query.file_tags)
+            return self._read_attributes(entry, self._query.file_tags, self._query.file_creators)
         except OSError as problem:
             log.warning("%s cannot be read for a query: %s", entry.file.path, problem)
             return b""

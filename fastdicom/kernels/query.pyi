@@ -43,8 +43,6 @@ class Selector:
 
     non_ascii: bool
     """Whether the last answer of `encode` has text that is not ASCII."""
-    visited: int
-    """Rows looked at so far."""
     def __init__(
         self,
         specification: Iterable[SlotSpecification],
@@ -54,6 +52,10 @@ class Selector:
         plain_charset: bytes = b"ISO_IR 100",
         other_charset: bytes = b"ISO_IR 192",
     ) -> None: ...
+    @property
+    def visited(self) -> tuple[int, int, int, int]:
+        """Rows looked at so far: of patients, studies, series, instances."""
+
     def take(self, level: int, row: Buffer) -> bool:
         """Look at a row of one level: True when it matches the keys of that level.
 
@@ -66,6 +68,12 @@ class Selector:
 
     def head(self, block: Buffer, slot: int) -> bytes:
         """The head of the row in a slot."""
+
+    def detach(self) -> None:
+        """Copy what was borrowed: the values stay good when the rows' memory goes."""
+
+    def held(self, level: int) -> Buffer:
+        """The row or block that a level's values point into, after `detach` the copy. Raises ValueError."""
 
     def release(self) -> None:
         """Let go of all rows."""

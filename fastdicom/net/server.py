@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Container, Generator, Iterable
 from typing import Protocol
 
 from fastdicom.dimse import messages
 from fastdicom.dimse.assembler import Begin, Data
-from fastdicom.errors import ConnectionLost, FastdicomError, PeerError
+from fastdicom.errors import ConnectionLost, FastdicomError, NoResponse, PeerError
+from fastdicom.events import ABORTED, FAILED, LOST, RELEASED, STOPPED, VIOLATED
 from fastdicom.net.connection import Buffer, Connection
 from fastdicom.upperlayer.association import AssociationEvent, Context, Fault, TransportClosed
 from fastdicom.upperlayer.pdus import (
@@ -61,6 +62,7 @@ class ServerConnection(Connection):
     address = ""
     name = "?"  # for logs: calling AE title, once known
     failed = False
+    how, why = LOST, ""  # how it ended: one of events.ENDINGS, and in words
     ended = False  # set by who started the thread
 
     _operation: Serving | None = None
@@ -68,6 +70,7 @@ class ServerConnection(Connection):
     _context: Context
     _message_id = 0
     _cancelled = False
+    _steps = 0
 
     def run(self) -> None:
         """Serve until either end has had enough; raises nothing."""
@@ -75,12 +78,13 @@ class ServerConnection(Connection):
             if self._establish():
                 self._serve()
         except PeerError as error:
-            self._fail(f"broke the protocol: {error}")
+            self._fail(VIOLATED, f"broke the protocol: {error}")
             self._abort(error.abort_reason)
         except (ConnectionLost, TimeoutError) as error:
-            self._fail(str(error) or "was silent for too long")
-        except Exception:
+            self._fail(LOST, str(error) or "was silent for too long")
+        except Exception as error:
             self.failed = True
+            self.how, self.why = FAILED, f"a fault of ours: {type(error).__name__}"
             log.exception("association %d with %s: our fault, it is aborted", self.number, self.name)
             self._abort(0)
         finally:
@@ -97,6 +101,15 @@ class ServerConnection(Connection):
     def idle(self) -> bool:
         """True between messages."""
         return self._operation is None and self.assembler.idle
+
+    @property
+    def progress(self) -> int:
+        """Grows with every byte and every part of an answer: what does not, hangs."""
+        return self.transport.received + self.transport.sent + self._steps
+
+    def moved(self) -> None:
+        """A step that is not to be seen in our own bytes: a C-MOVE destination took or said something."""
+        self._steps += 1
 
     # ------------------------------------------------------------------------------ negotiation
 
@@ -159,6 +172,7 @@ class ServerConnection(Connection):
     def _silent(self) -> None:
         if self.idle:
             log.info("association %d: %s said nothing for %g s", self.number, self.name, self.timing.idle_s)
+            self.how, self.why = STOPPED, f"it said nothing for {self.timing.idle_s:g} s"
             self._abort(None)
             return
         raise ConnectionLost(f"no byte for {self._patience():g} s inside a message")
@@ -236,6 +250,7 @@ class ServerConnection(Connection):
         context_id = self._context.context_id
         batched = getattr(self._operation, "batched", False)
         for reply in self._replies:
+            self._steps += 1
             if reply.command:
                 framed = self.framed(context_id, reply.command, reply.dataset)
                 batch.append(framed)
@@ -293,23 +308,35 @@ class ServerConnection(Connection):
             if context.abstract_syntax == sop_class_uid
         }
 
-    def store(
-        self, context_id: int, request: messages.CStoreRequest, body: Iterable[Buffer]
-    ) -> messages.Response:
-        """C-GET: send an instance to the peer that asked, wait for its response."""
-        self.send_with_body(context_id, request, body)
+    @property
+    def window(self) -> int:
+        """C-GET: one instance at a time."""
+        return 1
+
+    def send_store(self, context_id: int, request: messages.CStoreRequest, body: Iterable[Buffer]) -> None:
+        """C-GET: send an instance to the peer that asked."""
+        try:
+            self.send_with_body(context_id, request, body)
+        except ConnectionLost:
+            raise
+        except FastdicomError as error:
+            self._abort(0)
+            raise ConnectionLost(f"an instance could not be sent to its end: {error}") from error
+
+    def store_response(self, awaited: Container[int]) -> messages.Response:
+        """C-GET: wait for the response."""
         while True:
             try:
                 events = self.receive(self.timing.response_s)
             except TimeoutError:
-                raise ConnectionLost(f"no response for {self.timing.response_s:g} s") from None
+                raise NoResponse(f"no response for {self.timing.response_s:g} s") from None
             for number, event in enumerate(events):
-                response = self._expect_response(event, request.message_id)
+                response = self._expect_response(event, awaited)
                 if response is not None:
                     self.keep(events[number + 1 :])
                     return response
 
-    def _expect_response(self, event: AssociationEvent, message_id: int) -> messages.Response | None:
+    def _expect_response(self, event: AssociationEvent, awaited: Container[int]) -> messages.Response | None:
         if not isinstance(event, tuple):
             self.keep([event])
             raise ConnectionLost("the client left during C-GET")
@@ -319,7 +346,7 @@ class ServerConnection(Connection):
         if isinstance(step.message, messages.CCancelRequest):
             self._cancelled = self._cancelled or step.message.responded_to == self._message_id
             return None
-        if isinstance(step.message, messages.Response) and step.message.responded_to == message_id:
+        if isinstance(step.message, messages.Response) and step.message.responded_to in awaited:
             return step.message
         raise PeerError("a C-STORE response was due", 2)
 
@@ -328,6 +355,7 @@ class ServerConnection(Connection):
     def _release(self) -> None:
         self.association.answer_release(self.clock())
         self.flush()
+        self.how = RELEASED
         log.info(
             "association %d: %s is out, %d bytes received, %d sent",
             self.number, self.name, self.transport.received, self.transport.sent,
@@ -336,20 +364,22 @@ class ServerConnection(Connection):
 
     def _note_end(self, event: AssociationEvent) -> None:
         if isinstance(event, Fault):
-            self._fail(f"broke the protocol: {event.error}")
+            self._fail(VIOLATED, f"broke the protocol: {event.error}")
         elif isinstance(event, Abort):
-            self._fail("aborted")
+            self._fail(ABORTED, "aborted")
         elif isinstance(event, TransportClosed):
             if self.association.request is not None:
-                self._fail("closed the connection without a release")
+                self._fail(LOST, "closed the connection without a release")
         else:
-            self._fail("sent no association request in time")
+            self._fail(LOST, "sent no association request in time")
 
-    def _fail(self, what: str) -> None:
+    def _fail(self, how: str, what: str) -> None:
         self.failed = True
+        self.how, self.why = how, what
         log.warning("association %d: %s at %s %s", self.number, self.name, self.address, what)
 
     def _end_idle(self, why: str) -> None:
+        self.how, self.why = STOPPED, why
         log.info("association %d: %s is aborted: %s", self.number, self.name, why)
         self._abort(None)
 

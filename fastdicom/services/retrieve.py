@@ -12,9 +12,10 @@ from fastdicom.dataset.elements import encode_uid_list
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import StoredEntry
 from fastdicom.dimse import messages
-from fastdicom.errors import Refused
+from fastdicom.errors import LimitReached, Refused
+from fastdicom.events import Observer, Query
 from fastdicom.services.find import Collected
-from fastdicom.services.ports import Caller, ClientLink, Finder, Reply, StoreChannel
+from fastdicom.services.ports import Caller, ClientLink, Finder, Interruption, Reply, StoreChannel
 from fastdicom.services.proposals import AssociationPlan, plan_associations
 from fastdicom.services.suboperations import Sender, Tally
 from fastdicom.standard import status
@@ -24,18 +25,30 @@ log = logging.getLogger(__name__)
 FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
 _PENDING_EACH = 64  # so many sub-operations are told of one by one; then at most one every interval
 _PENDING_INTERVAL_S = 0.1
+_LOOK_INTERVAL_S = 0.005  # between two looks for a C-CANCEL
 
 
 class Destination(Protocol):
     """A C-MOVE destination that the configuration knows."""
 
     transfer_syntaxes: Sequence[str]
+    associations: int
 
     def open(self, plan: AssociationPlan, watch: ClientLink) -> StoreChannel:
         """Associate with it; meanwhile `watch` is heard. Raises ConnectionLost, AssociationRejected."""
 
     def close(self, channel: StoreChannel) -> None:
         """Release the association."""
+
+    def side_by_side(self, client: Interruption) -> Together:
+        """For several associations at once."""
+
+
+class Together(ClientLink, Protocol):
+    """Runs iterators at once; they watch it instead of the client. See net.side_by_side."""
+
+    def run(self, iterators: Sequence[Iterator[StoredEntry]]) -> Iterator[StoredEntry]:
+        """The items of all of them as they come."""
 
 
 class Retrieval(NamedTuple):
@@ -48,6 +61,7 @@ class Retrieval(NamedTuple):
     sender: Sender
     link: ClientLink
     identifier_length_max: int
+    observer: Observer
 
 
 class RetrieveOperation(Collected, ABC):
@@ -63,26 +77,59 @@ class RetrieveOperation(Collected, ABC):
         self._sender = retrieval.sender
         self._told = 0
         self._told_at = 0.0
+        self._look_at = 0.0
+        self._last: messages.Response | None = None
+        self._limit = False
+
+    @property
+    @abstractmethod
+    def receiver(self) -> str:
+        """The AE title of who gets the instances."""
 
     def wanted(self) -> bool:
-        """False once the peer has cancelled."""
-        if not self._cancelled and not self._retrieval.link.wanted():
-            self._cancelled = True
+        """False once the peer has cancelled. It is asked at most every few milliseconds."""
+        now = time.monotonic()
+        if not self._cancelled and now >= self._look_at:
+            self._cancelled = not self._retrieval.link.wanted()
+            self._look_at = now + _LOOK_INTERVAL_S
         return not self._cancelled
+
+    def moved(self) -> None:
+        """A destination took or said something."""
+        self._retrieval.link.moved()
 
     def end(self) -> Iterator[Reply]:
         """Pending responses while instances are sent, then the final one."""
         try:
+            yield from self._answers()
+        finally:
+            name = "move" if self._response_field == messages.C_MOVE_RSP else "get"
+            syntax = self._retrieval.transfer_syntax_uid
+            query = Query(name, self._request.sop_class_uid, syntax, b"")
+            self.tell(self._retrieval.observer, self._retrieval.caller, query, self._last, self._limit)
+
+    def _answers(self) -> Iterator[Reply]:
+        try:
             self._prepare()
             entries = self._retrieval.finder.instances(self._retrieval.decode(self.identifier()))
         except Refused as refusal:
+            self._limit = isinstance(refusal, LimitReached)
             self._log(status.describe(refusal.status) + ": " + refusal.comment)
             yield self._reply(refusal.status, comment=refusal.comment, offending=refusal.offending)
             return
-        tally = Tally(len(entries))
-        for _ in self._send(entries, tally):
-            if self.wanted() and tally.done < tally.total and self._due():
-                yield self._reply(status.PENDING, tally)
+        observer, caller = self._retrieval.observer, self._retrieval.caller
+        tally = Tally(
+            len(entries),
+            lambda code, length, seconds: observer.sent(caller, self.receiver, code, length, seconds),
+        )
+        observer.sending(caller, self.receiver, entries)
+        try:
+            for _ in self._send(entries, tally):
+                if self.wanted() and tally.done < tally.total and self._due():
+                    yield self._reply(status.PENDING, tally)
+        finally:
+            failed = [entry for entry, _, _ in tally.failures]
+            observer.retrieved(caller, self.receiver, tally.delivered, failed, self._final_comment(tally))
         final = self._final_status(tally)
         self._log(f"{status.describe(final)}, {tally.done} of {tally.total} sub-operations")
         yield self._reply(final, tally, comment=self._final_comment(tally))
@@ -133,6 +180,7 @@ class RetrieveOperation(Collected, ABC):
             counters=tally.counters if tally is not None else None,
             has_dataset=failed is not None,
         )
+        self._last = None if status.is_pending(code) else response
         return Reply(messages.encode(response), failed)
 
     def _log(self, what: str) -> None:
@@ -155,6 +203,10 @@ class MoveOperation(RetrieveOperation):
         self._look_up = look_up
         self._destination: Destination
 
+    @property
+    def receiver(self) -> str:
+        return self._title
+
     def _prepare(self) -> None:
         found = self._look_up(self._title)
         if found is None:
@@ -162,12 +214,27 @@ class MoveOperation(RetrieveOperation):
         self._destination = found
 
     def _send(self, entries: Sequence[StoredEntry], tally: Tally) -> Iterator[StoredEntry]:
+        destination = self._destination
+        plans = plan_associations(
+            entries, only=destination.transfer_syntaxes, fallbacks=self._sender.fallbacks
+        )
+        if destination.associations == 1 or len(entries) == 1:
+            return self._send_plans(plans, tally, self._retrieval.link, self)
+        together = destination.side_by_side(self)
+        return together.run(
+            [
+                self._send_plans([part], tally, together, together)
+                for plan in plans
+                for part in plan.divided(destination.associations)
+            ]
+        )
+
+    def _send_plans(
+        self, plans: Sequence[AssociationPlan], tally: Tally, link: ClientLink, interruption: Interruption
+    ) -> Iterator[StoredEntry]:
+        destination = self._destination
         return self._sender.send_all(
-            plan_associations(entries, only=self._destination.transfer_syntaxes),
-            lambda plan: self._destination.open(plan, self._retrieval.link),
-            self._destination.close,
-            tally,
-            self,
+            plans, lambda plan: destination.open(plan, link), destination.close, tally, interruption
         )
 
 
@@ -178,5 +245,11 @@ class GetOperation(RetrieveOperation):
         super().__init__(request, messages.C_GET_RSP, retrieval)
         self._channel = channel
 
+    @property
+    def receiver(self) -> str:
+        return self._retrieval.caller.calling_ae_title
+
     def _send(self, entries: Sequence[StoredEntry], tally: Tally) -> Iterator[StoredEntry]:
-        return self._sender.send(entries, self._channel, tally, self)
+        left = yield from self._sender.send(entries, self._channel, tally, self)
+        for entry in left.entries:
+            tally.failed(entry, 0, left.reason)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 
 import pytest
 
 from fastdicom.dataset.record import FileEntry, StoredEntry
 from fastdicom.dimse import messages
 from fastdicom.dimse.messages import Counters, CStoreRequest, Response
-from fastdicom.errors import ConnectionLost, MalformedDataset
+from fastdicom.errors import ConnectionLost, MalformedDataset, NoResponse
+from fastdicom.services.lookahead import Ahead, Outgoing
 from fastdicom.services.ports import Buffer
 from fastdicom.services.proposals import plan_associations
-from fastdicom.services.suboperations import Sender, Tally
+from fastdicom.services.suboperations import Sender, Tally, Unsent
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 A, B = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
@@ -30,30 +31,86 @@ def entries(count: int) -> list[StoredEntry]:
 class Channel:
     """Answers as told; `accepted` are its transfer syntaxes."""
 
-    def __init__(self, answers: Iterable[int | Exception] = (), accepted: Iterable[str] = (A, B)) -> None:
+    def __init__(
+        self, answers: Iterable[int | Exception] = (), accepted: Iterable[str] = (A, B), window: int = 1
+    ) -> None:
         self.answers: Iterator[int | Exception] = iter(answers)
+        self.window = window
+        self.events: list[str] = []
         self.accepted = {uid: number for number, uid in enumerate(accepted)}
         self.sent: list[tuple[int, CStoreRequest, bytes]] = []
 
     def transfer_syntaxes(self, sop_class_uid: str) -> dict[str, int]:
         return self.accepted
 
-    def store(self, context_id: int, request: CStoreRequest, body: Iterable[Buffer]) -> Response:
+    def send_store(self, context_id: int, request: CStoreRequest, body: Iterable[Buffer]) -> None:
         self.sent.append((context_id, request, b"".join(body)))
+        self.events.append(f"send {request.sop_instance_uid}")
+
+    def store_response(self, awaited: Container[int]) -> Response:
         answer = next(self.answers, 0)
         if isinstance(answer, Exception):
             raise answer
+        request = next(one for _, one, _ in self.sent if one.message_id in awaited)
+        self.events.append(f"response {request.sop_instance_uid}")
         return Response(messages.C_STORE_RSP, request.message_id, answer, comment="said the peer")
 
 
-class Converter:
-    def choose(self, stored_uid: str, accepted: Collection[str]) -> str | None:
-        return stored_uid if stored_uid in accepted else B if B in accepted else None
+class Made:
+    """An outgoing Data Set."""
 
-    def convert(self, dataset: memoryview, stored_uid: str, wanted_uid: str) -> Iterable[Buffer]:
+    def __init__(self, pieces: Iterable[Buffer], new_uid: str | None = None) -> None:
+        self.transfer_syntax_uid = B
+        self.sop_instance_uid = new_uid
+        self.length: int | None = None
+        self.pieces = pieces
+
+    def __iter__(self) -> Iterator[Buffer]:
+        return iter(self.pieces)
+
+
+class Started:
+    """Prepared when it is asked for, in the same thread."""
+
+    def __init__(self, prepare: Callable[[], Outgoing], log: list[str]) -> None:
+        self.prepare = prepare
+        self.log = log
+
+    def result(self) -> Outgoing:
+        return self.prepare()
+
+    def close(self) -> None:
+        self.log.append("closed")
+
+
+class Converter:
+    """Converts to B; Data Set 3 is broken, 6 becomes another instance. room: others may prepare."""
+
+    depth = 3
+    fallbacks = (B,)
+
+    def __init__(self, room: bool = False) -> None:
+        self.room = room
+        self.log: list[str] = []
+
+    def for_peer(self, ae_title: str) -> Converter:
+        return self
+
+    def candidates(self, stored_uid: str, accepted: Collection[str]) -> Sequence[str]:
+        return [uid for uid in (stored_uid, B) if uid in accepted][:1]
+
+    def convert(
+        self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
+    ) -> Outgoing:
         if bytes(dataset) == b"3 data":
             raise MalformedDataset("broken", 0)
-        yield b"converted " + bytes(dataset)
+        return Made([b"converted " + bytes(dataset)], "9.9" if bytes(dataset) == b"6 data" else None)
+
+    def ahead(self, prepare: Callable[[], Outgoing]) -> Ahead | None:
+        if not self.room:
+            return None
+        self.log.append("started")
+        return Started(prepare, self.log)
 
 
 class Client:
@@ -74,11 +131,19 @@ def read(entry: StoredEntry) -> memoryview:
 
 
 def send(count: int, channel: Channel, client: Client | None = None) -> Tally:
-    tally = Tally(count)
-    sender = Sender(read, Converter(), ("MOVER", 9))
-    for _ in sender.send(entries(count), channel, tally, client or Client()):
-        assert sum(tally.counters) == count
+    tally, _ = send_and_left(count, channel, client)
     return tally
+
+
+def send_and_left(count: int, channel: Channel, client: Client | None = None) -> tuple[Tally, Unsent]:
+    tally = Tally(count)
+    sending = Sender(read, Converter(), ("MOVER", 9)).send(entries(count), channel, tally, client or Client())
+    while True:
+        try:
+            next(sending)
+        except StopIteration as end:
+            return tally, end.value
+        assert sum(tally.counters) == count
 
 
 def test_the_stored_syntax_goes_out_unchanged() -> None:
@@ -103,6 +168,25 @@ def test_no_way_to_send_is_a_failure_with_its_reason() -> None:
     assert tally.failures[0][1] == 0x0122 and "no transfer syntax" in tally.failures[0][2]
 
 
+def test_a_lossy_copy_is_sent_under_its_own_uid() -> None:
+    channel = Channel(accepted=(B,))
+    send(9, channel)
+    assert [request.sop_instance_uid for _, request, _ in channel.sent][4:6] == ["1.2.5", "9.9"]
+
+
+@pytest.mark.parametrize("patience", [1000, 5])
+@pytest.mark.parametrize("answers", [(), (0, ConnectionLost("reset"))])
+def test_what_was_started_ahead_gives_its_room_back(
+    patience: int, answers: Iterable[int | Exception]
+) -> None:
+    converter = Converter(room=True)
+    sending = Sender(read, converter).send(
+        entries(9), Channel(answers, accepted=(B,)), Tally(9), Client(patience)
+    )
+    list(sending)
+    assert converter.log.count("started") == converter.log.count("closed") > 3
+
+
 def test_failures_do_not_end_the_rest() -> None:
     tally = send(9, Channel([0, 0xA700, 0xB000, 0, 0xC000], accepted=(B,)))
     assert tally.counters == Counters(0, 4, 4, 1)
@@ -115,9 +199,97 @@ def test_failures_do_not_end_the_rest() -> None:
     assert "said the peer" in tally.failures[0][2]
 
 
-def test_a_lost_association_fails_what_was_not_sent() -> None:
-    tally = send(5, Channel([0, ConnectionLost("reset")]))
+def test_a_lost_association_fails_one_and_leaves_the_rest_for_another() -> None:
+    tally, left = send_and_left(5, Channel([0, ConnectionLost("reset")]))
+    assert tally.counters == Counters(3, 1, 1, 0)
+    assert [entry.sop_instance_uid for entry in left.entries] == ["1.2.2", "1.2.3", "1.2.4"]
+    assert left.reason == "reset"
+
+
+def test_a_peer_that_does_not_answer_is_not_asked_again() -> None:
+    tally, left = send_and_left(5, Channel([0, NoResponse("60 s")]))
     assert tally.counters == Counters(0, 1, 4, 0)
+    assert not left.entries
+
+
+def test_the_next_instance_is_read_before_the_response_but_sent_after_it() -> None:
+    channel = Channel()
+    log = channel.events
+
+    def read_and_log(entry: StoredEntry) -> memoryview:
+        log.append(f"read {entry.sop_instance_uid}")
+        return read(entry)
+
+    list(Sender(read_and_log, Converter()).send(entries(2), channel, Tally(2), Client()))
+    assert log == [
+        "read 1.2.0", "send 1.2.0", "read 1.2.1", "response 1.2.0", "send 1.2.1", "response 1.2.1",
+    ]  # fmt: skip
+
+
+def test_a_window_lets_several_go_before_the_first_response() -> None:
+    channel = Channel(window=3)
+    tally = send(5, channel)
+    assert [event.split()[0] for event in channel.events] == ["send"] * 3 + ["response", "send"] * 2 + [
+        "response"
+    ] * 3
+    assert tally.counters == Counters(0, 5, 0, 0)
+
+
+def test_an_association_lost_with_several_on_their_way_fails_only_the_oldest() -> None:
+    tally, left = send_and_left(5, Channel([0, ConnectionLost("reset")], window=3))
+    assert [failed.sop_instance_uid for failed, _, _ in tally.failures] == ["1.2.1"]
+    assert [entry.sop_instance_uid for entry in left.entries] == ["1.2.2", "1.2.3", "1.2.4"]
+
+
+class Halved(Converter):
+    """Gives half of a body and then no more."""
+
+    def convert(
+        self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
+    ) -> Outgoing:
+        assert not whole
+        return Made(self.halves(bytes(dataset)))
+
+    def halves(self, data: bytes) -> Iterator[bytes]:
+        yield data[:3]
+        if data == b"1 data":
+            raise MalformedDataset("broken in the middle", 3)
+        yield data[3:]
+
+
+def test_a_body_that_breaks_half_way_costs_its_association_and_nothing_else() -> None:
+    tally = Tally(4)
+    channels: list[Channel] = []
+
+    def open_channel(plan: object) -> Channel:
+        channels.append(Channel(accepted=(B,)))
+        return channels[-1]
+
+    plans = plan_associations(entries(4))
+    list(Sender(read, Halved()).send_all(plans, open_channel, lambda channel: None, tally, Client()))
+    assert tally.counters == Counters(0, 3, 1, 0)
+    assert tally.failures[0][0].sop_instance_uid == "1.2.1" and "middle" in tally.failures[0][2]
+    assert len(channels) == 2
+
+
+def test_a_peer_that_ends_every_association_is_given_up() -> None:
+    opened = []
+
+    def open_channel(plan: object) -> Channel:
+        opened.append(plan)
+        return Channel([ConnectionLost("reset")])
+
+    tally = Tally(9)
+    list(
+        Sender(read, Converter()).send_all(
+            plan_associations(entries(9)), open_channel, lambda channel: None, tally, Client()
+        )
+    )
+    assert len(opened) == 3
+    assert tally.counters == Counters(0, 0, 9, 0)
+    assert {reason for _, _, reason in tally.failures} == {"reset"} | {
+        reason for entry, _, reason in tally.failures if entry.file.path == "7"
+    }
 
 
 def test_a_cancel_leaves_the_rest_remaining() -> None:
