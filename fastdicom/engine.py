@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fastdicom import log_context, status_file
+from fastdicom import log_context
 from fastdicom.access import Admission
 from fastdicom.activation import InheritedSockets
 from fastdicom.compressing import compressor_of
@@ -158,13 +158,17 @@ class Engine:
             self.archive.recover(progress)
             monitor.watch(self.archive)
             self._plug()
-            acceptor = Acceptor(self._serve)
-            self.addresses = self._listen(acceptor, inherited or InheritedSockets())
+            inherited = inherited or InheritedSockets()
+            acceptor = Acceptor(self._serve, inherited.claim)
+            node = self.config.node
+            with inherited.all_claimed(f"{', '.join(node.bind)} port {node.port}"):
+                self.addresses = acceptor.listen(node.bind, node.port)
         except BaseException:
             self._conversion_threads.close()
             monitor.close()
             self.archive.close()
             raise
+        monitor.health.checks.append(self.stuck)
         monitor.health.phase = RUNNING
         monitor.observer.began()
         self._started_at = time.time()
@@ -193,9 +197,7 @@ class Engine:
         if self._publisher is not None:
             self._publisher.join()
         self._conversion_threads.close()
-        status_file.withdraw(self.archive.path, self.monitor.figures.incidents.figures())
-        self.monitor.observer.ended()
-        self.monitor.close()
+        self.monitor.say_goodbye(self.archive.path)
         self.archive.close()
 
     def hurry(self) -> None:
@@ -249,7 +251,7 @@ class Engine:
     def stuck(self) -> list[str]:
         """What of the node has not moved for too long and will not by itself; empty when all is well.
 
-        To be asked every few seconds, by one caller: see `vitals`.
+        To be asked every few seconds: see `vitals`.
         """
         return self._vitals.stuck()
 
@@ -285,7 +287,8 @@ class Engine:
                 "bytes_sent": self._admission.bytes_sent,
             },
             "queues": {"commit": self.archive.committer.waiting},
-            "disk": {"free_bytes": self.archive.files.free, "min_free_bytes": self.archive.files.min_free},
+            "free_bytes": self.archive.files.free,
+            "min_free_bytes": self.archive.files.min_free,
             "index": {"bytes": self.archive.index.length, "map_bytes": self.archive.index.map_length},
         }
         return self.monitor.extended(own)
@@ -295,12 +298,6 @@ class Engine:
             raise UsageError("the engine is not running")
 
     # ------------------------------------------------------------------------------ plugging
-
-    def _listen(self, acceptor: Acceptor, inherited: InheritedSockets) -> list[tuple[str, int]]:
-        node = self.config.node
-        addresses = inherited.listen(acceptor, node.bind, node.port)
-        inherited.check_all_claimed(f"{', '.join(node.bind)} port {node.port}")
-        return addresses
 
     def _plug(self) -> None:
         """Build from the configuration what serves new associations."""

@@ -116,7 +116,7 @@ def delete(
             report.bytes += entry.file.size
     finally:
         if deleted:
-            keeper.observer.deleted(deleted, whole=whole, reason=actor)
+            keeper.observer.deleted(deleted, whole, actor)
     return report
 
 
