@@ -212,5 +212,5 @@ def status_line(figures: Mapping[str, Any], stored_a_second: float) -> str:
     return (
         f"{associations['open']} associations, {stored_a_second:.1f} changes/s, "
         f"{figures['queues']['commit']} waiting to be committed; {counts['instances']} instances, "
-        f"{counts['bytes'] / _GIB:.1f} GiB; {figures['disk']['free_bytes'] / _GIB:.1f} GiB free"
+        f"{counts['bytes'] / _GIB:.1f} GiB; {figures['free_bytes'] / _GIB:.1f} GiB free"
     )
