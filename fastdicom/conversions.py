@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
@@ -83,7 +83,10 @@ class _Ahead:
 
     def result(self) -> Outgoing:
         assert self._future is not None
-        return self._future.result()
+        try:
+            return self._future.result()
+        except CancelledError:
+            raise Unavailable("no conversion any more: the engine is stopping") from None
 
     def close(self) -> None:
         future, self._future = self._future, None
