@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fastdicom import log_context, status_file
+from fastdicom import log_context
 from fastdicom.access import Admission
 from fastdicom.activation import InheritedSockets
+from fastdicom.compressing import compressor_of
 from fastdicom.config import Config
+from fastdicom.conversions import ConversionThreads, conversions_of, threads_of
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
 from fastdicom.dataset.terms import Terms
@@ -30,6 +32,8 @@ from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
 from fastdicom.local import Archive
+from fastdicom.monitor import Monitor
+from fastdicom.monitoring.health import RECOVERING, RUNNING, STOPPING
 from fastdicom.net.acceptor import Acceptor, start_thread
 from fastdicom.net.connection import Timing
 from fastdicom.net.server import ServerConnection
@@ -40,7 +44,6 @@ from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
-from fastdicom.transcoding.plan import Conversions
 from fastdicom.upperlayer.association import Association, Context
 from fastdicom.upperlayer.pdus import AssociationAccept, AssociationReject, AssociationRequest
 from fastdicom.vitals import Vitals, progress_of
@@ -106,6 +109,7 @@ class Engine:
         self._acceptor: Acceptor | None = None
         self._services: Services
         self._admission: Admission
+        self._conversion_threads: ConversionThreads
         self._timing = _timing(config)
         self._threads: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -119,6 +123,7 @@ class Engine:
                 self._acceptor, self.archive.committer, self._running(), self.config.limits
             )
         )
+        self.monitor = Monitor(config, lambda: self._figures())
 
     def on_stored(self, handler: Handler) -> Handler:
         """Call `handler` after each commit, on the association's thread. Usable as a decorator.
@@ -140,15 +145,32 @@ class Engine:
         """
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
-        self.archive = open_keeper(self.config.archive.path, self.config)
+        monitor = self.monitor = Monitor(self.config, lambda: self._figures())
+        disk = monitor.open(self.config.archive.path)
         try:
-            self.archive.recover(progress)
-            self._plug()
-            acceptor = Acceptor(self._serve)
-            self.addresses = self._listen(acceptor, inherited or InheritedSockets())
+            self.archive = open_keeper(self.config.archive.path, self.config, disk=disk)
         except BaseException:
+            monitor.close()
+            raise
+        self._conversion_threads = threads_of(self.config)
+        try:
+            monitor.health.phase = RECOVERING
+            self.archive.recover(progress)
+            monitor.watch(self.archive)
+            self._plug()
+            inherited = inherited or InheritedSockets()
+            acceptor = Acceptor(self._serve, inherited.claim)
+            node = self.config.node
+            with inherited.all_claimed(f"{', '.join(node.bind)} port {node.port}"):
+                self.addresses = acceptor.listen(node.bind, node.port)
+        except BaseException:
+            self._conversion_threads.close()
+            monitor.close()
             self.archive.close()
             raise
+        monitor.health.checks.append(self.stuck)
+        monitor.health.phase = RUNNING
+        monitor.observer.began()
         self._started_at = time.time()
         self._acceptor = acceptor
         acceptor.start()
@@ -164,6 +186,7 @@ class Engine:
         """
         if self._acceptor is None:
             return
+        self.monitor.health.phase = STOPPING
         self._acceptor.stop()
         self._acceptor = None
         drain = self._drain = Drain(self._running)
@@ -173,7 +196,8 @@ class Engine:
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
-        status_file.withdraw(self.archive.path)
+        self._conversion_threads.close()
+        self.monitor.say_goodbye(self.archive.path)
         self.archive.close()
 
     def hurry(self) -> None:
@@ -196,9 +220,10 @@ class Engine:
         self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
-        for section in ("timeouts", "access", "peers", "log", "limits"):
+        for section in ("timeouts", "access", "peers", "log", "limits", "transcoding", "compress"):
             object.__setattr__(merged, section, getattr(config, section))
         self.config = self.archive.config = merged
+        self.monitor.reload(merged)
         self._timing = _timing(merged)
         self._plug()
         return restart
@@ -226,7 +251,7 @@ class Engine:
     def stuck(self) -> list[str]:
         """What of the node has not moved for too long and will not by itself; empty when all is well.
 
-        To be asked every few seconds, by one caller: see `vitals`.
+        To be asked every few seconds: see `vitals`.
         """
         return self._vitals.stuck()
 
@@ -237,7 +262,7 @@ class Engine:
 
     def _figures(self) -> dict[str, Any]:
         counts = self.archive.counts()
-        return {
+        own = {
             "started": self._started_at,
             "ae_title": self.config.node.ae_title,
             "addresses": [list(address) for address in self.addresses],
@@ -263,19 +288,16 @@ class Engine:
             },
             "queues": {"commit": self.archive.committer.waiting},
             "free_bytes": self.archive.files.free,
+            "min_free_bytes": self.archive.files.min_free,
+            "index": {"bytes": self.archive.index.length, "map_bytes": self.archive.index.map_length},
         }
+        return self.monitor.extended(own)
 
     def _must_run(self) -> None:
         if self._acceptor is None:
             raise UsageError("the engine is not running")
 
     # ------------------------------------------------------------------------------ plugging
-
-    def _listen(self, acceptor: Acceptor, inherited: InheritedSockets) -> list[tuple[str, int]]:
-        node = self.config.node
-        addresses = inherited.listen(acceptor, node.bind, node.port)
-        inherited.check_all_claimed(f"{', '.join(node.bind)} port {node.port}")
-        return addresses
 
     def _plug(self) -> None:
         """Build from the configuration what serves new associations."""
@@ -285,13 +307,15 @@ class Engine:
         self._services = Services(
             self.archive,
             self.archive,
-            Conversions(),
+            conversions_of(config, self._conversion_threads, self.archive.path),
             StorePolicy(
                 scan=self.archive.scan_policy,
                 sync=self.archive.sync,
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
                 stored=self._stored,
+                compress=compressor_of(config, self.archive, self._conversion_threads),
+                observer=self.monitor.observer,
             ),
             QueryPolicy(
                 decode=self._decode_identifier,
@@ -299,6 +323,7 @@ class Engine:
                 identifier_length_max=config.limits.identifier_length_max,
                 answers_max=config.limits.answers_max,
             ),
+            self.monitor.observer,
         )
 
     def _decode_identifier(
@@ -344,6 +369,7 @@ class Engine:
         """A new connection: give it a thread. On the accepting thread."""
         if not self._admission.connected(address):
             sock.close()
+            self.monitor.turned_away(address)
             return
         self._number += 1
         try:
@@ -383,6 +409,7 @@ class Engine:
                 connection.run()
         finally:
             self._admission.closed(connection)
+            self.monitor.ended(connection)
             with self._lock:
                 connection.ended = True
                 self._threads.pop(connection, None)
@@ -390,7 +417,9 @@ class Engine:
     def _decide(
         self, connection: ServerConnection, request: AssociationRequest
     ) -> AssociationAccept | AssociationReject:
-        return self._admission.decide(connection, request)
+        response = self._admission.decide(connection, request)
+        self.monitor.decided(connection, request, response, self._admission.caller)
+        return response
 
     def _begin(
         self, connection: ServerConnection, context: Context, request: messages.Request
@@ -408,7 +437,7 @@ class Engine:
     def _publish(self) -> None:
         while True:
             try:
-                status_file.publish(self.archive.path, self._figures())
+                self.monitor.publish(self.archive.path)
             except Exception as error:  # a full disk must not end the reports for good
                 log.warning("cannot publish the status: %s", error)
             if self._publisher_stop.wait(_PUBLISH_S):

@@ -85,6 +85,11 @@ class Store:
         info = self._environment.info()
         return int((info["last_pgno"] + 1) * self._page_size)
 
+    @property
+    def map_length(self) -> int:
+        """Bytes of the map."""
+        return int(self._environment.info()["map_size"])
+
     # Transactions.
 
     def begin(self) -> Any:
