@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fastdicom import log_context, status_file
+from fastdicom import log_context
 from fastdicom.access import Admission
 from fastdicom.activation import InheritedSockets
+from fastdicom.compressing import compressor_of
 from fastdicom.config import Config
+from fastdicom.conversions import ConversionThreads, conversions_of, threads_of
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
 from fastdicom.dataset.terms import Terms
@@ -42,7 +44,6 @@ from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
-from fastdicom.transcoding.plan import Conversions
 from fastdicom.upperlayer.association import Association, Context
 from fastdicom.upperlayer.pdus import AssociationAccept, AssociationReject, AssociationRequest
 from fastdicom.vitals import Vitals, progress_of
@@ -108,6 +109,7 @@ class Engine:
         self._acceptor: Acceptor | None = None
         self._services: Services
         self._admission: Admission
+        self._conversion_threads: ConversionThreads
         self._timing = _timing(config)
         self._threads: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -150,6 +152,7 @@ class Engine:
         except BaseException:
             monitor.close()
             raise
+        self._conversion_threads = threads_of(self.config)
         try:
             monitor.health.phase = RECOVERING
             self.archive.recover(progress)
@@ -161,9 +164,11 @@ class Engine:
             with inherited.all_claimed(f"{', '.join(node.bind)} port {node.port}"):
                 self.addresses = acceptor.listen(node.bind, node.port)
         except BaseException:
+            self._conversion_threads.close()
             monitor.close()
             self.archive.close()
             raise
+        monitor.health.checks.append(self.stuck)
         monitor.health.phase = RUNNING
         monitor.observer.began()
         self._started_at = time.time()
@@ -191,9 +196,8 @@ class Engine:
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
-        status_file.withdraw(self.archive.path, self.monitor.figures.incidents.figures())
-        self.monitor.observer.ended()
-        self.monitor.close()
+        self._conversion_threads.close()
+        self.monitor.say_goodbye(self.archive.path)
         self.archive.close()
 
     def hurry(self) -> None:
@@ -216,7 +220,7 @@ class Engine:
         self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
-        for section in ("timeouts", "access", "peers", "log", "limits"):
+        for section in ("timeouts", "access", "peers", "log", "limits", "transcoding", "compress"):
             object.__setattr__(merged, section, getattr(config, section))
         self.config = self.archive.config = merged
         self.monitor.reload(merged)
@@ -247,7 +251,7 @@ class Engine:
     def stuck(self) -> list[str]:
         """What of the node has not moved for too long and will not by itself; empty when all is well.
 
-        To be asked every few seconds, by one caller: see `vitals`.
+        To be asked every few seconds: see `vitals`.
         """
         return self._vitals.stuck()
 
@@ -283,7 +287,8 @@ class Engine:
                 "bytes_sent": self._admission.bytes_sent,
             },
             "queues": {"commit": self.archive.committer.waiting},
-            "disk": {"free_bytes": self.archive.files.free, "min_free_bytes": self.archive.files.min_free},
+            "free_bytes": self.archive.files.free,
+            "min_free_bytes": self.archive.files.min_free,
             "index": {"bytes": self.archive.index.length, "map_bytes": self.archive.index.map_length},
         }
         return self.monitor.extended(own)
@@ -302,13 +307,14 @@ class Engine:
         self._services = Services(
             self.archive,
             self.archive,
-            Conversions(),
+            conversions_of(config, self._conversion_threads, self.archive.path),
             StorePolicy(
                 scan=self.archive.scan_policy,
                 sync=self.archive.sync,
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
                 stored=self._stored,
+                compress=compressor_of(config, self.archive, self._conversion_threads),
                 observer=self.monitor.observer,
             ),
             QueryPolicy(

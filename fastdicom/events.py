@@ -138,7 +138,7 @@ class Observer:
     def synced(self, seconds: float) -> None:
         """One fsync or fdatasync of a file or folder of objects."""
 
-    def deleted(self, groups: Mapping[InstanceGroup, int], *, whole: bool, reason: str) -> None:
+    def deleted(self, groups: Mapping[InstanceGroup, int], whole: bool, reason: str) -> None:
         """Instances are gone. whole: whole studies or patients. reason: who or what deleted them."""
 
     def exported(self, groups: Mapping[InstanceGroup, int], reason: str) -> None:
@@ -160,13 +160,13 @@ def _hears(observer: Observer, name: str) -> bool:
 def _fan_out(methods: Sequence[Callable[..., None]]) -> Callable[..., None]:
     """One call for all who hear it; an event that nobody hears costs one empty call."""
 
-    def nobody(*_: object, **__: object) -> None:
+    def nobody(*_: object) -> None:
         return
 
-    def everybody(*event: object, **details: object) -> None:
+    def everybody(*event: object) -> None:
         for method in methods:
             try:
-                method(*event, **details)
+                method(*event)
             except Exception:
                 log.exception("an observer failed")
 

@@ -81,7 +81,8 @@ class Archive:
         keeper, self._opened = self._opened, None
         visit, self._visit = self._visit, None
         if visit is not None and keeper is not None:
-            keeper.observer = SILENT
+            if keeper.observer is visit.trail:
+                keeper.observer = SILENT
             visit.close()
         if keeper is not None:
             keeper.close()

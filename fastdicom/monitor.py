@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,17 +51,17 @@ _ALERTS = {
 class Monitor:
     """What watches one engine, from its start to its stop.
 
-    read: the engine's own figures, as `Engine.status` gives them; certificate_days: until our certificate
-    expires, None without one. Both are asked about once a second.
+    read: the engine's own figures, as `Engine.status` gives them. certificate_days: until each of our
+    certificates and revocation lists expires, by name. Both are asked about once a second.
     """
 
     def __init__(self, config: Config, read: Callable[[], dict[str, Any]]) -> None:
         self._config = config
         self._read = read
-        self.certificate_days: Callable[[], float | None] = lambda: None
+        self.certificate_days: Callable[[], Mapping[str, float]] = dict
         self.health = Health()
         self.figures = Figures([peer.ae_title for peer in config.peers])
-        self.observer: Observer = self.figures
+        self.observer: Observer = Observers([self.figures])
         self.address: tuple[str, int] | None = None
         self._recent = Recent()
         self._recorder: Recorder | None = None
@@ -100,6 +100,15 @@ class Monitor:
         if self._recorder is not None:
             self._recorder.trail.addresses = {peer.ae_title: peer.host for peer in config.peers if peer.host}
 
+    def say_goodbye(self, archive: Path) -> None:
+        """The node has stopped in order: no status any more, but its last failures."""
+        try:
+            status_file.withdraw(archive, self.figures.incidents.figures())
+        except OSError as error:  # a full disk must not keep the archive from being closed
+            log.warning("cannot withdraw the status: %s", error)
+        self.observer.ended()
+        self.close()
+
     def close(self) -> None:
         """The last of the node."""
         self.health.commits = self.health.disk = None
@@ -112,15 +121,15 @@ class Monitor:
 
     def _record(self, archive: Path) -> None:
         config = self._config
-        if config.audit.transport == "off":
-            take_note_away(archive)
-            return
-        from fastdicom.audit.recorder import Recorder
-
         try:
+            if config.audit.transport == "off":
+                take_note_away(archive)
+                return
             archive.mkdir(mode=0o750, parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cannot make the archive {archive}: {error.strerror}") from error
+        from fastdicom.audit.recorder import Recorder
+
         self._recorder = Recorder(config.audit, config.node.ae_title, archive)
         self._recorder.start()
         self.observer = Observers([self.figures, self._recorder.trail])
@@ -182,14 +191,14 @@ class Monitor:
         return {
             **figures,
             "build": {"version": fastdicom.__version__, "python": platform.python_version()},
-            "health": {"reasons": self.health.reasons(time.monotonic())},
+            "health": {"reasons": self.health.reasons()},
             "images": snapshot.images,
             **self._lately,
             "flushes": _flushes(snapshot),
             "queues": queues,
             "alerts": snapshot.alerts,
             "audit": audit,
-            "certificate_days": self.certificate_days(),
+            "certificate_days": dict(self.certificate_days()),
             "incidents": self.figures.incidents.figures(),
         }
 
@@ -208,7 +217,7 @@ class Monitor:
     def _health_page(self, request: Request) -> Answer:
         from fastdicom.monitoring.http import text
 
-        reasons = self.health.reasons(time.monotonic())
+        reasons = self.health.reasons()
         return text(503, "\n".join(reasons) + "\n") if reasons else text(200, "ok\n")
 
     def _metrics_page(self, request: Request) -> Answer:

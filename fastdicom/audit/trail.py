@@ -56,9 +56,9 @@ class _Fate(NamedTuple):
 
 
 class _Transfers(NamedTuple):
-    """Instances that one association stored, by group and fate; reasons: why some were not."""
+    """Instances that one association stored, by patient, study, class, fate; reasons: why some were not."""
 
-    counts: dict[tuple[InstanceGroup, _Fate], int]
+    counts: dict[tuple[bytes, str, str, _Fate], int]
     reasons: dict[_Fate, str]
 
 
@@ -130,20 +130,26 @@ class Trail(Observer):
         seconds: float,
         comment: str,
     ) -> None:
-        fate = _ACTIONS.get(action)
+        fate = _STORED.get(action)
         if fate is None:
             fate = _Fate("C", MAJOR_FAILURE if code >> 8 == 0xA7 else MINOR_FAILURE)
             self._of(caller).reasons[fate] = f"{status.describe(code)}: {comment}"
+        transfers = self._transfers.get(caller.number) or self._of(caller)
         if put is None:
-            group = InstanceGroup(b"", "", sop_class_uid)
+            key = (b"", "", sop_class_uid, fate)
         else:
-            group = InstanceGroup(put.record.patient, put.record.study_instance_uid, sop_class_uid)
-        self._count(caller, group, fate)
+            record = put.record
+            key = (record.patient, record.study_instance_uid, sop_class_uid, fate)
+        counts = transfers.counts
+        counts[key] = counts.get(key, 0) + 1
+        if len(counts) > GROUPS_MAX:
+            self._tell_stored(caller, self._transfers.pop(caller.number))
 
     def interrupted(self, caller: Caller, sop_class_uid: str, length: int) -> None:
-        fate = _Fate("C", SERIOUS_FAILURE)
-        self._of(caller).reasons[fate] = "the association ended inside the Data Set"
-        self._count(caller, InstanceGroup(b"", "", sop_class_uid), fate)
+        transfers, fate = self._of(caller), _Fate("C", SERIOUS_FAILURE)
+        transfers.reasons[fate] = "the association ended inside the Data Set"
+        key = (b"", "", sop_class_uid, fate)
+        transfers.counts[key] = transfers.counts.get(key, 0) + 1
 
     def dissociated(self, caller: Caller, ending: Ending) -> None:
         transfers = self._transfers.pop(caller.number, None)
@@ -157,17 +163,10 @@ class Trail(Observer):
             found = self._transfers[caller.number] = _Transfers({}, {})
         return found
 
-    def _count(self, caller: Caller, group: InstanceGroup, fate: _Fate) -> None:
-        counts = self._of(caller).counts
-        key = (group, fate)
-        counts[key] = counts.get(key, 0) + 1
-        if len(counts) > GROUPS_MAX:
-            self._tell_stored(caller, self._transfers.pop(caller.number))
-
     def _tell_stored(self, caller: Caller, transfers: _Transfers) -> None:
         by_fate: dict[_Fate, dict[InstanceGroup, int]] = defaultdict(dict)
-        for (group, fate), count in transfers.counts.items():
-            by_fate[fate][group] = count
+        for (person, study_uid, class_uid, fate), count in transfers.counts.items():
+            by_fate[fate][InstanceGroup(person, study_uid, class_uid)] = count
         for fate, groups in by_fate.items():
             self._tell_transferred(
                 _peer(caller, codes.SOURCE, requestor=True),
@@ -312,7 +311,7 @@ class Trail(Observer):
 
     # ------------------------------------------------------------------------------ the archive
 
-    def deleted(self, groups: Mapping[InstanceGroup, int], *, whole: bool, reason: str) -> None:
+    def deleted(self, groups: Mapping[InstanceGroup, int], whole: bool, reason: str) -> None:
         code = codes.STUDY_DELETED if whole else codes.INSTANCES_ACCESSED
         self._tell_local(code, "D", groups, reason)
 
@@ -342,7 +341,7 @@ class Trail(Observer):
         self._emit(audit_message(self._source, event, participants, objects), severity, event.at)
 
 
-_ACTIONS = {action: _Fate(action, SUCCESS) for action in "CRU"}
+_STORED = {action: _Fate(action, SUCCESS) for action in "CRU"}
 
 
 def _peer(caller: Caller, role: codes.Code | None, *, requestor: bool) -> Participant:

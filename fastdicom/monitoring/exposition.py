@@ -61,7 +61,7 @@ METRICS = (
     Metric("fastdicom_audit_messages_total", "counter", ("fate",),
            "Audit messages: sent, spooled, dropped, suppressed."),
     Metric("fastdicom_audit_spool_bytes", "gauge", (), "Bytes of audit messages that wait on disk."),
-    Metric("fastdicom_certificate_days", "gauge", (), "Days until our certificate expires; absent without."),
+    Metric("fastdicom_certificate_days", "gauge", ("what",), "Days until our certificate or a list expires."),
 )  # fmt: skip
 _NAMED = {metric.name: metric for metric in METRICS}
 
@@ -132,16 +132,16 @@ def _gauges(figures: Figures) -> dict[str, list[Sample]]:
         "fastdicom_associations_half_open": [((), associations["half_open"])],
         "fastdicom_entities": [((level,), counts[level]) for level in levels],
         "fastdicom_archive_bytes": [((), counts["bytes"])],
-        "fastdicom_free_bytes": [((), figures["disk"]["free_bytes"])],
-        "fastdicom_min_free_bytes": [((), figures["disk"]["min_free_bytes"])],
+        "fastdicom_free_bytes": [((), figures["free_bytes"])],
+        "fastdicom_min_free_bytes": [((), figures["min_free_bytes"])],
         "fastdicom_queue_depth": [((name,), depth) for name, depth in figures["queues"].items()],
         "fastdicom_index_bytes": [((), figures["index"]["bytes"])],
         "fastdicom_index_map_bytes": [((), figures["index"]["map_bytes"])],
     }
     if figures.get("audit"):
         found["fastdicom_audit_spool_bytes"] = [((), figures["audit"]["spool_bytes"])]
-    if figures.get("certificate_days") is not None:
-        found["fastdicom_certificate_days"] = [((), figures["certificate_days"])]
+    if figures["certificate_days"]:
+        found["fastdicom_certificate_days"] = _by_name(figures["certificate_days"])
     return found
 
 
@@ -179,7 +179,7 @@ def _histograms(snapshot: Snapshot) -> dict[str, list[tuple[tuple[str, ...], His
     }
 
 
-def _by_name(counts: Mapping[str, int]) -> list[Sample]:
+def _by_name(counts: Mapping[str, float]) -> list[Sample]:
     return [((name,), count) for name, count in counts.items()]
 
 

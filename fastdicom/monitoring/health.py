@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-STALLED_AFTER_S = 30.0
 STARTING, RECOVERING, RUNNING, STOPPING = "starting", "recovering", "running", "stopping"
 
 
@@ -13,15 +12,8 @@ class Commits(Protocol):
     """The committer, as far as health goes."""
 
     @property
-    def busy(self) -> bool:
-        """Changes wait or are being written."""
-
-    @property
     def failing(self) -> bool:
         """The last batch could not be written."""
-
-    turns: int
-    """Batches so far, failed ones too."""
 
 
 class Disk(Protocol):
@@ -45,16 +37,13 @@ class Health:
         self.commits: Commits | None = None
         self.disk: Disk | None = None
         self.checks: list[Callable[[], list[str]]] = []
-        self._turns = -1
-        self._moved_at: float | None = None
 
-    def reasons(self, now: float) -> list[str]:
-        """Why the node is not healthy, in words; empty when it is. now: of a monotonic clock.
-
-        Whether the committer is stuck is seen from call to call: ask at least every few seconds.
-        """
+    def reasons(self) -> list[str]:
+        """Why the node is not healthy, in words; empty when it is."""
         found = [] if self.phase == RUNNING else [f"the node is {self.phase}"]
-        found += self._disk_reasons() + self._commit_reasons(now)
+        found += self._disk_reasons()
+        if self.commits is not None and self.commits.failing:
+            found.append("the last commit failed: nothing is acknowledged")
         return found + [reason for check in self.checks for reason in check()]
 
     def _disk_reasons(self) -> list[str]:
@@ -67,13 +56,3 @@ class Health:
         if free < self.disk.min_free:
             return [f"{free} bytes are free, {self.disk.min_free} must stay free: C-STORE is refused"]
         return []
-
-    def _commit_reasons(self, now: float) -> list[str]:
-        if self.commits is None:
-            return []
-        found = ["the last commit failed: nothing is acknowledged"] if self.commits.failing else []
-        if not self.commits.busy or self.commits.turns != self._turns or self._moved_at is None:
-            self._turns, self._moved_at = self.commits.turns, now
-        elif now - self._moved_at > STALLED_AFTER_S:
-            found.append(f"the committer has not moved for {now - self._moved_at:.0f} s")
-        return found

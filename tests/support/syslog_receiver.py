@@ -37,7 +37,7 @@ class Receiver:
     def __init__(self, transport: str, certificates: Certificates | None = None, port: int = 0) -> None:
         self.transport = transport
         self.messages: list[bytes] = []
-        self._certificates = certificates
+        self.certificates = certificates
         self._stop = threading.Event()
         self._connections: list[socket.socket] = []
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
@@ -87,8 +87,8 @@ class Receiver:
         connection.settimeout(5)
         try:
             if self.transport == "tls":
-                assert self._certificates is not None
-                connection = self._certificates.context().wrap_socket(connection, server_side=True)
+                assert self.certificates is not None
+                connection = self.certificates.context().wrap_socket(connection, server_side=True)
             self._connections.append(connection)
             self._frames(connection)
         except OSError:

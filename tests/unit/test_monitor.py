@@ -25,7 +25,7 @@ from fastdicom.dimse import messages as dimse
 from fastdicom.monitoring.exposition import METRICS
 from fastdicom.net.requestor import ClientAssociation
 from tests.support.audit_schema import check, detail, kind_of
-from tests.support.syslog_receiver import Receiver, parsed, wait_for
+from tests.support.syslog_receiver import Certificates, Receiver, parsed, wait_for
 from tests.unit.test_engine import CT, EVERYTHING, EXPLICIT, instance_file
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "monitoring.md"
@@ -59,7 +59,10 @@ def sample(metrics: str, name: str) -> float:
 
 
 def audited(receiver: Receiver) -> dict[str, Any]:
-    return {"audit": {"transport": receiver.transport, "host": "127.0.0.1", "port": receiver.port}}
+    section = {"transport": receiver.transport, "host": "127.0.0.1", "port": receiver.port}
+    if receiver.certificates is not None:
+        section["authorities"] = receiver.certificates.certificate
+    return {"audit": section}
 
 
 def messages(receiver: Receiver, wanted: Callable[[list[tuple[str, str, str]]], bool]) -> list[Element]:
@@ -110,7 +113,7 @@ def test_every_metric_is_in_the_table_and_the_table_in_the_document(tmp_path: Pa
     with Receiver("udp") as receiver:
         settings = {"metrics": {"enabled": True, "port": 0}, **audited(receiver)}
         with node(tmp_path, **settings) as engine:
-            engine.monitor.certificate_days = lambda: 29.5
+            engine.monitor.certificate_days = lambda: {"certificate": 29.5}
             metrics = page(engine, "/metrics")[1]
     exposed = dict(re.findall(r"^# TYPE (\S+) (\S+)$", metrics, re.MULTILINE))
     assert exposed == {metric.name: metric.kind for metric in METRICS}
@@ -154,9 +157,10 @@ def test_neither_port_nor_library_without_metrics(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------- audit
 
 
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 def test_what_happens_on_the_wire_is_audited(tmp_path: Path, transport: str) -> None:
-    with Receiver(transport) as receiver:
+    certificates = Certificates(tmp_path) if transport == "tls" else None
+    with Receiver(transport, certificates) as receiver:
         with node(tmp_path / "there", ae_title="THERE") as there:
             host, port = there.addresses[0]
             peers = [{"ae_title": "THERE", "host": host, "port": port}]
@@ -259,9 +263,15 @@ def test_the_command_line_deletes_and_exports_under_the_eyes_of_the_auditor(tmp_
     with Receiver("udp") as receiver, node(tmp_path, **audited(receiver)) as engine:
         with connect(*engine.addresses[0]) as peer:
             peer.store([instance_file(tmp_path, number) for number in range(2)])
-        uid = str(next(iter(engine.find(StudyInstanceUID=""))).StudyInstanceUID)
+        (study,) = engine.find(StudyInstanceUID="")
         for command in (["export", tmp_path / "out"], ["delete", "--yes"]):
-            arguments = [*command, "--archive", tmp_path / "archive", "-k", f"StudyInstanceUID={uid}"]
+            arguments = [
+                *command,
+                "--archive",
+                tmp_path / "archive",
+                "-k",
+                f"StudyInstanceUID={study.StudyInstanceUID}",
+            ]
             subprocess.run([sys.executable, "-m", "fastdicom", *map(str, arguments)], check=True)
         found = messages(receiver, lambda kinds: ("110105", "D", "0") in kinds)
     exported = next(one for one in found if kind(one) == ("110103", "R", "0"))
@@ -355,3 +365,16 @@ def test_watching_shows_it_again_until_interrupted(tmp_path: Path) -> None:
             watching.send_signal(2)
             assert watching.wait(5) == 0
     assert first["node"]["state"] == second["node"]["state"] == "running"
+
+
+def test_a_full_disk_at_the_end_still_closes_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with node(tmp_path):
+        monkeypatch.setattr(status_file, "withdraw", full)
+    assert "No space left" in caplog.text
+    with node(tmp_path) as again:  # the lock and the index are free
+        assert again.status()["counts"]["instances"] == 0

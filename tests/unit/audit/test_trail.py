@@ -251,7 +251,7 @@ def test_users_are_told_with_their_address_and_failures_are_limited() -> None:
 def test_deletions_name_who_and_what(whole: bool, code: str) -> None:
     written = Written()
     groups = {InstanceGroup(person(b"P1"), "1.1", CT): 3, InstanceGroup(person(b"P2"), "1.2", MR): 1}
-    written.trail.deleted(groups, whole=whole, reason="retention, older than 30 d")
+    written.trail.deleted(groups, whole, "retention, older than 30 d")
     found = written.read()
     assert [summary(one) for one in found] == [(code, "D", "0")] * 2
     assert people(found[0])[0] == "retention, older than 30 d"

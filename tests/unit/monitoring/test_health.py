@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastdicom.monitoring.health import RECOVERING, RUNNING, STALLED_AFTER_S, Health
+from fastdicom.monitoring.health import RECOVERING, RUNNING, Health
 
 
 @dataclass
 class Commits:
-    busy: bool = False
     failing: bool = False
-    turns: int = 0
 
 
 @dataclass
@@ -31,48 +29,38 @@ class DeadDisk:
 def healthy() -> tuple[Health, Commits, Disk]:
     health, commits, disk = Health(), Commits(), Disk()
     health.phase, health.commits, health.disk = RUNNING, commits, disk
-    assert health.reasons(0.0) == []
+    assert health.reasons() == []
     return health, commits, disk
 
 
 def test_before_it_runs_it_says_where_it_is() -> None:
     health = Health()
-    assert health.reasons(0.0) == ["the node is starting"]
+    assert health.reasons() == ["the node is starting"]
     health.phase = RECOVERING
-    assert health.reasons(0.0) == ["the node is recovering"]
+    assert health.reasons() == ["the node is recovering"]
 
 
 def test_too_little_room_is_said_until_there_is_room() -> None:
     health, _, disk = healthy()
     disk.free = 9
-    assert health.reasons(1.0) == ["9 bytes are free, 10 must stay free: C-STORE is refused"]
+    assert health.reasons() == ["9 bytes are free, 10 must stay free: C-STORE is refused"]
     disk.free = 10
-    assert health.reasons(2.0) == []
+    assert health.reasons() == []
 
 
 def test_a_disk_that_does_not_answer() -> None:
     health, _, _ = healthy()
     health.disk = DeadDisk()
-    assert health.reasons(1.0) == ["the disk does not answer: Input/output error"]
-
-
-def test_a_committer_that_works_but_does_not_move_is_stuck() -> None:
-    health, commits, _ = healthy()
-    commits.busy = True
-    assert health.reasons(1.0) == []
-    assert health.reasons(STALLED_AFTER_S) == []
-    assert health.reasons(STALLED_AFTER_S + 2.5) == ["the committer has not moved for 32 s"]
-    commits.turns += 1
-    assert health.reasons(STALLED_AFTER_S + 3) == []
+    assert health.reasons() == ["the disk does not answer: Input/output error"]
 
 
 def test_a_commit_that_failed() -> None:
     health, commits, _ = healthy()
     commits.failing = True
-    assert health.reasons(1.0) == ["the last commit failed: nothing is acknowledged"]
+    assert health.reasons() == ["the last commit failed: nothing is acknowledged"]
 
 
 def test_others_may_add_reasons() -> None:
     health, _, _ = healthy()
     health.checks.append(lambda: ["the acceptor sleeps"])
-    assert health.reasons(1.0) == ["the acceptor sleeps"]
+    assert health.reasons() == ["the acceptor sleeps"]
