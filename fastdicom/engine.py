@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, Self
 from fastdicom import log_context
 from fastdicom.access import Admission
 from fastdicom.activation import InheritedSockets
+from fastdicom.compressing import compressor_of
 from fastdicom.config import Config
+from fastdicom.conversions import ConversionThreads, conversions_of, threads_of
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
 from fastdicom.dataset.terms import Terms
@@ -42,7 +44,6 @@ from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
-from fastdicom.transcoding.plan import Conversions
 from fastdicom.upperlayer.association import Association, Context
 from fastdicom.upperlayer.pdus import AssociationAccept, AssociationReject, AssociationRequest
 from fastdicom.vitals import Vitals, progress_of
@@ -108,6 +109,7 @@ class Engine:
         self._acceptor: Acceptor | None = None
         self._services: Services
         self._admission: Admission
+        self._conversion_threads: ConversionThreads
         self._timing = _timing(config)
         self._threads: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -150,14 +152,19 @@ class Engine:
         except BaseException:
             monitor.close()
             raise
+        self._conversion_threads = threads_of(self.config)
         try:
             monitor.health.phase = RECOVERING
             self.archive.recover(progress)
             monitor.watch(self.archive)
             self._plug()
-            acceptor = Acceptor(self._serve)
-            self.addresses = self._listen(acceptor, inherited or InheritedSockets())
+            inherited = inherited or InheritedSockets()
+            acceptor = Acceptor(self._serve, inherited.claim)
+            node = self.config.node
+            with inherited.all_claimed(f"{', '.join(node.bind)} port {node.port}"):
+                self.addresses = acceptor.listen(node.bind, node.port)
         except BaseException:
+            self._conversion_threads.close()
             monitor.close()
             self.archive.close()
             raise
@@ -189,6 +196,7 @@ class Engine:
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
+        self._conversion_threads.close()
         self.monitor.say_goodbye(self.archive.path)
         self.archive.close()
 
@@ -212,7 +220,7 @@ class Engine:
         self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
-        for section in ("timeouts", "access", "peers", "log", "limits"):
+        for section in ("timeouts", "access", "peers", "log", "limits", "transcoding", "compress"):
             object.__setattr__(merged, section, getattr(config, section))
         self.config = self.archive.config = merged
         self.monitor.reload(merged)
@@ -291,12 +299,6 @@ class Engine:
 
     # ------------------------------------------------------------------------------ plugging
 
-    def _listen(self, acceptor: Acceptor, inherited: InheritedSockets) -> list[tuple[str, int]]:
-        node = self.config.node
-        addresses = inherited.listen(acceptor, node.bind, node.port)
-        inherited.check_all_claimed(f"{', '.join(node.bind)} port {node.port}")
-        return addresses
-
     def _plug(self) -> None:
         """Build from the configuration what serves new associations."""
         config = self.config
@@ -305,13 +307,14 @@ class Engine:
         self._services = Services(
             self.archive,
             self.archive,
-            Conversions(),
+            conversions_of(config, self._conversion_threads, self.archive.path),
             StorePolicy(
                 scan=self.archive.scan_policy,
                 sync=self.archive.sync,
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
                 stored=self._stored,
+                compress=compressor_of(config, self.archive, self._conversion_threads),
                 observer=self.monitor.observer,
             ),
             QueryPolicy(

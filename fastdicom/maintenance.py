@@ -14,13 +14,14 @@ import xxhash
 from fastdicom.archive.layout import WHOLE, block_names
 from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier
-from fastdicom.dataset.record import Delete, Deleted, Kept, Put, StoredEntry
+from fastdicom.dataset.record import Compression, Delete, Deleted, FileEntry, Kept, Put, StoredEntry
 from fastdicom.dataset.stream import ScanPolicy
 from fastdicom.errors import FastdicomError, UsageError
 from fastdicom.events import InstanceGroup
 from fastdicom.folders import files_below
 from fastdicom.index.environment import Index
 from fastdicom.keeper import SEALED, ArchiveKeeper, lock_folder, put_of
+from fastdicom.outbox import read_whole
 from fastdicom.reports import (
     DeleteReport,
     ExportReport,
@@ -31,6 +32,7 @@ from fastdicom.reports import (
     RebuildReport,
     VerifyReport,
 )
+from fastdicom.transcoding.proof import pixel_checksum
 
 _BATCH = 256
 _PIECE = 1 << 20
@@ -155,6 +157,21 @@ def _verify_one(keeper: ArchiveKeeper, entry: StoredEntry, report: VerifyReport)
         report.damaged.append(NamedPath(path, f"has {size} bytes, not {entry.file.size}"))
     elif checksum != entry.file.checksum:
         report.damaged.append(NamedPath(path, "its Data Set is not the one that was received (checksum)"))
+    elif entry.file.compression is not None:
+        problem = _pixels_changed(path, entry.file, entry.file.compression)
+        if problem:
+            report.damaged.append(NamedPath(path, problem))
+
+
+def _pixels_changed(path: Path, file: FileEntry, compression: Compression) -> str:
+    """Why a compressed instance does not have the pixels that were received any more; "" when it has."""
+    try:
+        pixels = pixel_checksum(read_whole(path)[file.dataset_offset :], file.transfer_syntax_uid)
+    except (FastdicomError, OSError) as fault:
+        return f"its pixels cannot be decoded: {fault}"
+    if not pixels == compression.pixels_before == compression.pixels_after:
+        return "its pixels are not those that were received (checksum of the decoded frames)"
+    return ""
 
 
 def _checksum(path: Path, dataset_offset: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,14 @@ class Disk:
     def write(self, fd: int, pieces: Sequence[memoryview | bytes]) -> int:
         """Write some of `pieces` (at most 1,024); returns how many bytes were written."""
         return os.writev(fd, pieces)
+
+    def read(self, folder_fd: int, name: str) -> memoryview:
+        """All that a file holds, mapped."""
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder_fd)
+        try:
+            return memoryview(mmap.mmap(fd, 0, access=mmap.ACCESS_READ))
+        finally:
+            os.close(fd)
 
     def sync_data(self, fd: int) -> None:
         """Make a file's contents and length survive a power cut."""

@@ -208,8 +208,9 @@ class Index:
         """
         walk = Walk(self._store, Query(identifier, self._attributes, answers=False))
         keys = array("Q")
-        for key in walk.instance_keys():
-            keys.extend(PAIR.unpack(key))
+        with walk.lease:
+            for key in walk.instance_keys():
+                keys.extend(PAIR.unpack(key))
         return Selection(self._store, keys)
 
     def get(self, sop_instance_uid: str) -> StoredEntry | None:

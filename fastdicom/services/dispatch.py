@@ -134,14 +134,15 @@ class Services:
         link: Link,
     ) -> Retrieval:
         policy = self.query_policy
-        is_move = isinstance(request, messages.CMoveRequest)
-        originator = (caller.calling_ae_title, request.message_id) if is_move else None
+        receiver, originator = caller.calling_ae_title, None
+        if isinstance(request, messages.CMoveRequest):
+            receiver, originator = request.destination, (caller.calling_ae_title, request.message_id)
         return Retrieval(
             context.transfer_syntax,
             caller,
             self._finder,
             lambda data: policy.decode(data, context, True, _terms(caller, context)),
-            Sender(self._keeper.read, self._converter, originator),
+            Sender(self._keeper.read, self._converter.for_peer(receiver), originator),
             link,
             policy.identifier_length_max,
             self._observer,

@@ -215,7 +215,9 @@ class MoveOperation(RetrieveOperation):
 
     def _send(self, entries: Sequence[StoredEntry], tally: Tally) -> Iterator[StoredEntry]:
         destination = self._destination
-        plans = plan_associations(entries, only=destination.transfer_syntaxes)
+        plans = plan_associations(
+            entries, only=destination.transfer_syntaxes, fallbacks=self._sender.fallbacks
+        )
         if destination.associations == 1 or len(entries) == 1:
             return self._send_plans(plans, tally, self._retrieval.link, self)
         together = destination.side_by_side(self)

@@ -11,6 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
 import xxhash
 
@@ -26,6 +27,8 @@ from fastdicom.standard import status
 log = logging.getLogger(__name__)
 
 Stored = Callable[[Put, Caller], None]
+Compress = Callable[[Any, Put, Caller], tuple[Any, Put]]
+"""(file that is whole, its change, who sent it) -> the file and the change to commit."""
 _NO_TAGS: tuple[int, ...] = ()
 _UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(?:\.[0-9]+)*\Z")
 
@@ -35,10 +38,11 @@ class StorePolicy:
 
     sync: the file's bytes are made durable (durability "full"). replace: a duplicate takes the place of
     the first. dataset_length_max: 0 for none. stored: told of every new instance after its commit.
-    observer: told of every C-STORE, whatever became of it.
+    compress: may put a compressed copy in the file's place; None for never. observer: told of every C-STORE,
+    whatever became of it.
     """
 
-    __slots__ = ("dataset_length_max", "observer", "replace", "scan", "stored", "sync")
+    __slots__ = ("compress", "dataset_length_max", "observer", "replace", "scan", "stored", "sync")
 
     def __init__(
         self,
@@ -48,6 +52,7 @@ class StorePolicy:
         replace: bool = False,
         dataset_length_max: int = 0,
         stored: Stored | None = None,
+        compress: Compress | None = None,
         observer: Observer = SILENT,
     ) -> None:
         self.observer = observer
@@ -56,6 +61,7 @@ class StorePolicy:
         self.replace = replace
         self.dataset_length_max = dataset_length_max
         self.stored = stored
+        self.compress = compress
 
 
 class StoreOperation:
@@ -169,22 +175,26 @@ class StoreOperation:
             time.time(),
             self._caller.calling_ae_title,
         )
+        put = Put(record, entry, self._policy.replace)
         try:
+            if self._policy.compress is not None:
+                file, put = self._policy.compress(file, put, self._caller)
+                self._file = file
             file.seal(sync=self._policy.sync)
         except OSError as error:
             raise Unavailable(f"cannot write: {error.strerror}") from error
-        put = self._put = Put(record, entry, self._policy.replace)
+        self._put = put
         self._file = None  # from here on the keeper answers for it
         outcome = self._keeper.commit(file, put)
         self._action = CREATED if isinstance(outcome, Added) else UPDATED
         if isinstance(outcome, Kept):
             self._action = READ
-            self._compare(outcome, entry)
+            self._compare(outcome, put.file)
         if not isinstance(outcome, Kept) and self._policy.stored is not None:
             self._policy.stored(put, self._caller)
 
     def _compare(self, kept: Kept, entry: FileEntry) -> None:
-        if kept.file.checksum != entry.checksum:
+        if kept.file.received_checksum != entry.received_checksum:
             log.warning(
                 "association %d: %s was there already with other content; the first is kept",
                 self._caller.number,
