@@ -212,7 +212,7 @@ class Monitor:
         """The engine's own figures with everything that is known here."""
         snapshot = self.figures.snapshot()
         audit = self._recorder.figures() if self._recorder is not None else None
-        queues = {"commit": figures["queues"]["commit"]}
+        queues = dict(figures["queues"])
         if audit is not None:
             queues["audit"] = audit["queued"]
         return {

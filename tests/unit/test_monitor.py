@@ -21,11 +21,12 @@ import pytest
 
 import fastdicom
 from fastdicom import Archive, Config, Engine, connect, status_file
+from fastdicom.audit import codes
 from fastdicom.dimse import messages as dimse
 from fastdicom.keeper import ArchiveKeeper
 from fastdicom.monitoring.exposition import METRICS
 from fastdicom.net.requestor import ClientAssociation
-from tests.support.audit_schema import check, detail, kind_of
+from tests.support.audit_schema import EVENTS, check, detail, kind_of
 from tests.support.syslog_receiver import Certificates, Receiver, parsed, wait_for
 from tests.unit.test_engine import CT, EVERYTHING, EXPLICIT, instance_file
 
@@ -124,6 +125,16 @@ def test_every_metric_is_in_the_table_and_the_table_in_the_document(tmp_path: Pa
     assert rows == [
         (metric.name, metric.kind, ", ".join(metric.labels) or "-") for metric in METRICS
     ]  # fmt: skip
+
+
+def test_the_document_names_every_audit_event() -> None:
+    named = re.findall(r"^\| ([A-Z][\w ]+) \| (1101\d\d) \|", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    events = {
+        code.meaning: code.value
+        for code in vars(codes).values()
+        if isinstance(code, codes.Code) and code.value in EVENTS
+    }
+    assert dict(named) == events and set(events.values()) == set(EVENTS)
 
 
 def test_a_full_disk_is_not_healthy(tmp_path: Path) -> None:
