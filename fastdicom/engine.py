@@ -146,9 +146,9 @@ class Engine:
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
         monitor = self.monitor = Monitor(self.config, lambda: self._figures())
-        disk = monitor.open(self.config.archive.path)
+        monitor.open(self.config.archive.path)
         try:
-            self.archive = open_keeper(self.config.archive.path, self.config, disk=disk)
+            self.archive = open_keeper(self.config.archive.path, self.config)
         except BaseException:
             monitor.close()
             raise

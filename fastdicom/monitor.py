@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import fastdicom
 from fastdicom import status_file
-from fastdicom.archive.disk import TimedDisk
 from fastdicom.audit.handover import take_note_away
 from fastdicom.config import Config
 from fastdicom.errors import UsageError
@@ -23,6 +22,7 @@ from fastdicom.events import (
     DAMAGE,
     LIMIT,
     PROTOCOL,
+    SILENT,
     UNKNOWN_NODE,
     USER,
     VIOLATED,
@@ -79,16 +79,14 @@ class Monitor:
         self._recent = Recent()
         self._recorder: Recorder | None = None
         self._server: HttpServer | None = None
+        self._keeper: ArchiveKeeper | None = None
         self._callers: dict[ServerConnection, Caller] = {}
         self._lately: dict[str, Any] = {"throughput": {}, "operations": {}}
 
     # ------------------------------------------------------------------------------ life
 
-    def open(self, archive: Path) -> TimedDisk:
-        """Before anything else of the node: the HTTP port and the audit trail; returns the disk to work on.
-
-        Raises UsageError.
-        """
+    def open(self, archive: Path) -> None:
+        """Before anything else of the node: the HTTP port and the audit trail. Raises UsageError."""
         self.figures.incidents.restore(status_file.last_incidents(archive))
         if self._config.metrics.enabled:
             self._serve_http()
@@ -97,11 +95,12 @@ class Monitor:
         except BaseException:
             self.close()
             raise
-        return TimedDisk(lambda seconds: self.observer.synced(seconds))
 
     def watch(self, keeper: ArchiveKeeper) -> None:
         """The archive is open."""
+        self._keeper = keeper
         keeper.observer = self.observer
+        keeper.files.disk.synced = self.observer.synced
         self.health.commits = keeper.committer
         self.health.disk = keeper.files
         if self._recorder is not None:
@@ -125,6 +124,9 @@ class Monitor:
     def close(self) -> None:
         """The last of the node."""
         self.health.commits = self.health.disk = None
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None and keeper.observer is self.observer:
+            keeper.observer = SILENT  # others of this process may go on with the archive
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.stop()
@@ -212,7 +214,7 @@ class Monitor:
         """The engine's own figures with everything that is known here."""
         snapshot = self.figures.snapshot()
         audit = self._recorder.figures() if self._recorder is not None else None
-        queues = {"commit": figures["queues"]["commit"]}
+        queues = dict(figures["queues"])
         if audit is not None:
             queues["audit"] = audit["queued"]
         return {

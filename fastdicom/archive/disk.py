@@ -8,8 +8,18 @@ import time
 from collections.abc import Callable, Sequence
 
 
+def _nobody(seconds: float) -> None:
+    return
+
+
 class Disk:
-    """Plain system calls; each raises OSError. `FailingDisk` in the tests has the same methods."""
+    """Plain system calls; each raises OSError. `FailingDisk` in the tests has the same methods.
+
+    synced: told how long each flush took, on the thread that waited for it: where the time of a durable
+    C-STORE goes, and the first sign of a bad disk.
+    """
+
+    synced: Callable[[float], None] = staticmethod(_nobody)
 
     def create(self, folder_fd: int, name: str) -> int:
         """A new file for writing; its name must not exist. Returns the descriptor."""
@@ -30,11 +40,15 @@ class Disk:
 
     def sync_data(self, fd: int) -> None:
         """Make a file's contents and length survive a power cut."""
+        started = time.perf_counter()
         os.fdatasync(fd)
+        self.synced(time.perf_counter() - started)
 
     def sync_folder(self, fd: int) -> None:
         """Make a folder's names survive a power cut."""
+        started = time.perf_counter()
         os.fsync(fd)
+        self.synced(time.perf_counter() - started)
 
     def rename(self, folder_fd: int, old: str, new: str) -> None:
         """Give a file another name in its folder."""
@@ -52,23 +66,3 @@ class Disk:
         """What an ordinary user may still write on the file system of `path`."""
         stat = os.statvfs(path)
         return stat.f_bavail * stat.f_frsize
-
-
-class TimedDisk(Disk):
-    """Tells how long each flush took: where the time of a C-STORE goes, and the first sign of a bad disk.
-
-    synced: called with seconds after every one, on the thread that waited for it.
-    """
-
-    def __init__(self, synced: Callable[[float], None]) -> None:
-        self._synced = synced
-
-    def sync_data(self, fd: int) -> None:
-        started = time.perf_counter()
-        super().sync_data(fd)
-        self._synced(time.perf_counter() - started)
-
-    def sync_folder(self, fd: int) -> None:
-        started = time.perf_counter()
-        super().sync_folder(fd)
-        self._synced(time.perf_counter() - started)
