@@ -1,4 +1,4 @@
-"""Mutated Data Sets through whole conversions: pixels or an error of ours, and what we made can be read again."""
+"""Mutated Data Sets through whole conversions: pixels or an error of ours; what we made can be read again."""
 
 from __future__ import annotations
 
