@@ -25,6 +25,7 @@ from fastdicom.archive.incoming import IncomingFile
 from fastdicom.archive.recovery import Recovery, Verdict, recover
 from fastdicom.config import Config
 from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
+from fastdicom.dataset.compression_note import decode_note
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.part10 import FileMeta, encode_file_meta, read_file_meta
 from fastdicom.dataset.record import (
@@ -334,6 +335,7 @@ def put_of(absolute: Path, path: str, policy: ScanPolicy) -> Put:
         meta.transfer_syntax_uid,
         stat.st_mtime,
         meta.source_ae_title,
+        decode_note(meta.private_creator_uid, meta.private_information),
     )
     return Put(record, entry)
 

@@ -15,7 +15,7 @@ from fastdicom.archive.layout import Layout
 from fastdicom.errors import Unavailable
 
 _FREE_CHECK_S = 0.5
-_MMAP_MIN = 128 * 1024  # below it, one read is cheaper than two page table changes
+_MMAP_MIN = 256 * 1024  # below it, one read is cheaper than two page table changes; see GIL_KEPT_BELOW
 
 
 class Files:

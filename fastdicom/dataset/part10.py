@@ -36,6 +36,8 @@ _SOP_CLASS_UID = 0x0002
 _SOP_INSTANCE_UID = 0x0003
 _TRANSFER_SYNTAX_UID = 0x0010
 _SOURCE_AE_TITLE = 0x0016
+_PRIVATE_CREATOR_UID = 0x0100
+_PRIVATE_INFORMATION = 0x0102
 _FIRST_GROUPS = range(0x0004, 0x0021, 2)  # where a Data Set without File Meta Information begins
 _FIRST_VRS = frozenset((b"AE", b"CS", b"DA", b"LO", b"OB", b"SH", b"SQ", b"TM", b"UI", b"UL", b"UN", b"US"))
 _META_VRS = frozenset((b"AE", b"OB", b"SH", b"UI", b"UL", b"UN", b"UR"))
@@ -47,7 +49,8 @@ class FileMeta:
     """What stands in front of a Data Set. UIDs and AE title without padding, "" where missing.
 
     dataset_offset: where the Data Set begins. guessed: the transfer syntax was not stated but inferred from
-    the Data Set's first bytes.
+    the Data Set's first bytes. private_creator_uid, private_information: (0002,0100) and (0002,0102), whose
+    bytes are taken for Latin-1.
     """
 
     transfer_syntax_uid: str
@@ -56,6 +59,8 @@ class FileMeta:
     dataset_offset: int
     source_ae_title: str = ""
     guessed: bool = False
+    private_creator_uid: str = ""
+    private_information: str = ""
 
 
 def encode_file_meta(
@@ -65,15 +70,19 @@ def encode_file_meta(
     source_ae_title: str = "",
     sending_ae_title: str = "",
     receiving_ae_title: str = "",
+    private: tuple[str, bytes] | None = None,
 ) -> bytes:
     """A preamble of zeros, DICM, and File Meta Information: all that precedes the Data Set in a file.
 
     source_ae_title: who wrote the content, (0002,0016). sending_ae_title, receiving_ae_title: the two
     ends of the association that brought it, (0002,0017) and (0002,0018). "" leaves an element out.
+    private: creator UID and value of Private Information, (0002,0100) and (0002,0102).
     """
     before, after = _around_instance(
         sop_class_uid, transfer_syntax_uid, source_ae_title, sending_ae_title, receiving_ae_title
     )
+    if private is not None:
+        after += _private(*private)
     instance = _ui(_SOP_INSTANCE_UID, sop_instance_uid)
     length = len(before) + len(instance) + len(after)
     return b"".join((_START, length.to_bytes(4, "little"), before, instance, after))
@@ -81,6 +90,12 @@ def encode_file_meta(
 
 def _short(element: int, vr: bytes, value: bytes) -> bytes:
     return struct.pack("<HH2sH", 0x0002, element, vr, len(value)) + value
+
+
+def _private(creator_uid: str, value: bytes) -> bytes:
+    value += b"\0" * (len(value) & 1)
+    head = struct.pack("<HH2sHI", 0x0002, _PRIVATE_INFORMATION, b"OB", 0, len(value))
+    return _ui(_PRIVATE_CREATOR_UID, creator_uid) + head + value
 
 
 def _ui(element: int, uid: str) -> bytes:
@@ -144,6 +159,8 @@ def _read_head(head: bytes) -> FileMeta:
         dataset_offset=offset,
         source_ae_title=values.get(_SOURCE_AE_TITLE, ""),
         guessed=bool(guessed),
+        private_creator_uid=values.get(_PRIVATE_CREATOR_UID, ""),
+        private_information=values.get(_PRIVATE_INFORMATION, ""),
     )
 
 

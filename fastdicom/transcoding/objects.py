@@ -28,6 +28,7 @@ from fastdicom.standard.transfer_syntaxes import (
 from fastdicom.transcoding import codecs, gate
 from fastdicom.transcoding import frames as encapsulated_frames
 from fastdicom.transcoding import outline as tags
+from fastdicom.transcoding.buffers import FrameBuffers
 from fastdicom.transcoding.codecs import CannotCarry, ColourChoice, Quality
 from fastdicom.transcoding.derived import METHODS, derivation, lossy_flags
 from fastdicom.transcoding.frames import (
@@ -58,7 +59,8 @@ class Options:
     wherever the target can. frame_length_max: bytes of a native frame. depth_max, inflated_length_max: as in
     `native.recode`. folder: for what does not fit into memory_max bytes. workers: processes for the codec
     libraries. helpers: threads that work on several frames of one Data Set at once. streamed: the frames of
-    long results may go out without an offset table, as each is ready.
+    long results may go out without an offset table, as each is ready. buffers: memory for the pixels of a
+    single frame; whoever sets it calls `Converted.release`.
     """
 
     colour: ColourChoice = "rgb"
@@ -72,6 +74,31 @@ class Options:
     helpers: Executor | None = None
     helper_count: int = 1
     streamed: bool = False
+    buffers: FrameBuffers | None = None
+
+
+class Lease:
+    """The buffer of one frame, lent when it is decoded and given back once."""
+
+    def __init__(self, buffers: FrameBuffers, length: int) -> None:
+        self._buffers = buffers
+        self._length = length
+        self._lent: bytearray | None = None
+
+    def decoded(self, decoding: _Decoding) -> Callable[[int], Buffer]:
+        """What decodes a frame into the buffer."""
+
+        def frame(index: int) -> Buffer:
+            self._lent = self._buffers.take(self._length)
+            return decoding.frame(index, self._lent)
+
+        return frame
+
+    def end(self) -> None:
+        """Give it back."""
+        lent, self._lent = self._lent, None
+        if lent is not None:
+            self._buffers.give(lent)
 
 
 class Converted:
@@ -90,6 +117,7 @@ class Converted:
         sop_instance_uid: str | None = None,
         settled: bool = False,
         changed_pixels: bool = False,
+        lease: Lease | None = None,
     ) -> None:
         self.transfer_syntax_uid = transfer_syntax_uid
         self.length = length
@@ -97,18 +125,36 @@ class Converted:
         self.settled = settled
         self.changed_pixels = changed_pixels
         self._pieces = pieces
+        self._lease = lease
 
     def __iter__(self) -> Iterator[Buffer]:
         return iter(self._pieces)
+
+    def release(self) -> None:
+        """Nobody looks at the pieces any more: their memory may be used again."""
+        self._pieces = ()
+        if self._lease is not None:
+            self._lease.end()
 
     def settle(self, options: Options) -> Converted:
         """The same with everything made, in memory or in a file: what fails, fails here."""
         if self.settled:
             return self
         if self.length is not None and self.length <= options.memory_max:
-            return Converted(self.transfer_syntax_uid, tuple(self), self.length, self.sop_instance_uid, True)
+            return self._settled(tuple(self), self.length)
         spool = spooled(self, options.folder, options.memory_max)
-        return Converted(self.transfer_syntax_uid, spool, spool.length, self.sop_instance_uid, True)
+        return self._settled(spool, spool.length)
+
+    def _settled(self, pieces: Iterable[Buffer], length: int) -> Converted:
+        return Converted(
+            self.transfer_syntax_uid,
+            pieces,
+            length,
+            self.sop_instance_uid,
+            True,
+            self.changed_pixels,
+            self._lease,
+        )
 
 
 def convert(source: Buffer, from_uid: str, to_uid: str, options: Options | None = None) -> Converted:
@@ -246,14 +292,15 @@ class _Decoding:
         ratio = native_length(self._stored, self.count) / max(1, place.end - place.value)
         return lossy_flags(outline, max(1.0, ratio), first.coding) if first.coding in METHODS else {}
 
-    def frame(self, index: int) -> Buffer:
+    def frame(self, index: int, out: bytearray | None = None) -> Buffer:
+        """One frame, in `out` if that is given and our own kernels decode it."""
         found = self._inspect(index) if index else self._first
         options = self._options
         with _naming(index, self.count):
             if codecs.inspected_image(found, self._stored, options.colour) != self.image:
                 raise CodecError("its colours are not those of the first frame")
             return codecs.decode_inspected(
-                found, self._frames[index], self._stored, options.colour, True, options.workers
+                found, self._frames[index], self._stored, options.colour, True, options.workers, out
             )
 
 
@@ -336,10 +383,12 @@ def _to_native(outline: Outline, decoding: _Decoding, to_uid: str, options: Opti
     vr = "OW" if image.bits_allocated > 8 else "OB"
     pixel_head = head(tags.PIXEL_DATA, vr, length, target)
     after = _after(outline, target, options)
-    frames = _each(decoding.frame, count, options)
+    lease = Lease(options.buffers, image.frame_length) if options.buffers is not None and count == 1 else None
+    frames = _each(decoding.frame if lease is None else lease.decoded(decoding), count, options)
     value = native_value(frames, image, count, target.big_endian)
     total = before.length + len(pixel_head) + length + after.length
-    return Converted(to_uid, _in_order(before, pixel_head, value, after), total, changed_pixels=True)
+    pieces = _in_order(before, pixel_head, value, after)
+    return Converted(to_uid, pieces, total, changed_pixels=True, lease=lease)
 
 
 def _in_order(
