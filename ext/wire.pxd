@@ -6,7 +6,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 cdef enum:
     GIL_KEPT_BELOW = 256 * 1024
     # Bytes that are walked in less time than giving the GIL away and getting it back takes (at worst half a
-    # millisecond). Shorter files are read, not mapped (archive/files.py): no walk waits for a disk with it.
+    # millisecond). The archive's shorter files are read, not mapped (archive/files.py): no walk waits for a
+    # disk with it.
 
 
 cdef enum Outcome:

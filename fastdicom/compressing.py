@@ -25,7 +25,8 @@ from fastdicom.kernels.rows import value_of
 from fastdicom.services.ports import Caller
 from fastdicom.standard.transfer_syntaxes import NATIVE
 from fastdicom.transcoding.codecs import CannotCarry
-from fastdicom.transcoding.objects import Converted, Options, convert
+from fastdicom.transcoding.converted import Converted
+from fastdicom.transcoding.objects import Options, convert
 from fastdicom.transcoding.proof import compare_pixels, pixel_checksum
 
 log = logging.getLogger(__name__)

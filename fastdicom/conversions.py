@@ -197,4 +197,5 @@ def options_of(config: Config, folder: Path | None = None) -> Options:
         depth_max=limits.nesting_depth_max,
         inflated_length_max=limits.inflated_length_max,
         folder=folder,
+        min_free=config.archive.min_free if folder is not None else 0,
     )

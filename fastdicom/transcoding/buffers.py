@@ -7,7 +7,10 @@ unmapped each time, under a lock that all threads of the process share.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Final
+
+from fastdicom.transcoding.spool import Buffer
 
 HELD_MAX: Final = 32 << 20
 """Bytes that wait for their next use."""
@@ -43,3 +46,27 @@ class FrameBuffers:
             self._idle.append(buffer)
             while self._idle and sum(map(len, self._idle)) > self._held_max:
                 del self._idle[0]
+
+
+class Lease:
+    """The buffer of one frame, lent when it is decoded and given back once."""
+
+    def __init__(self, buffers: FrameBuffers, length: int) -> None:
+        self._buffers = buffers
+        self._length = length
+        self._lent: bytearray | None = None
+
+    def using(self, decode: Callable[[int, bytearray], Buffer]) -> Callable[[int], Buffer]:
+        """`decode` of (frame, buffer) with the buffer filled in."""
+
+        def frame(index: int) -> Buffer:
+            self._lent = self._buffers.take(self._length)
+            return decode(index, self._lent)
+
+        return frame
+
+    def end(self) -> None:
+        """Give it back."""
+        lent, self._lent = self._lent, None
+        if lent is not None:
+            self._buffers.give(lent)

@@ -28,8 +28,9 @@ from fastdicom.standard.transfer_syntaxes import (
 from fastdicom.transcoding import codecs, gate
 from fastdicom.transcoding import frames as encapsulated_frames
 from fastdicom.transcoding import outline as tags
-from fastdicom.transcoding.buffers import FrameBuffers
+from fastdicom.transcoding.buffers import FrameBuffers, Lease
 from fastdicom.transcoding.codecs import CannotCarry, ColourChoice, Quality
+from fastdicom.transcoding.converted import Converted
 from fastdicom.transcoding.derived import METHODS, derivation, lossy_flags
 from fastdicom.transcoding.frames import (
     basic_offset_table,
@@ -57,10 +58,10 @@ class Options:
 
     colour: what YCbCr in JPEG becomes as native pixels. quality: of lossy targets; None keeps every pixel
     wherever the target can. frame_length_max: bytes of a native frame. depth_max, inflated_length_max: as in
-    `native.recode`. folder: for what does not fit into memory_max bytes. workers: processes for the codec
-    libraries. helpers: threads that work on several frames of one Data Set at once. streamed: the frames of
-    long results may go out without an offset table, as each is ready. buffers: memory for the pixels of a
-    single frame; whoever sets it calls `Converted.release`.
+    `native.recode`. folder: for what does not fit into memory_max bytes; min_free: bytes that stay free
+    there. workers: processes for the codec libraries. helpers: threads that work on several frames of one
+    Data Set at once. streamed: the frames of long results may go out without an offset table, as each is
+    ready. buffers: memory for the pixels of a single frame; whoever sets it calls `Converted.release`.
     """
 
     colour: ColourChoice = "rgb"
@@ -69,92 +70,13 @@ class Options:
     depth_max: int = 64
     inflated_length_max: int = 2 << 30
     folder: str | os.PathLike[str] | None = None
+    min_free: int = 0
     memory_max: int = MEMORY_MAX
     workers: Workers | None = None
     helpers: Executor | None = None
     helper_count: int = 1
     streamed: bool = False
     buffers: FrameBuffers | None = None
-
-
-class Lease:
-    """The buffer of one frame, lent when it is decoded and given back once."""
-
-    def __init__(self, buffers: FrameBuffers, length: int) -> None:
-        self._buffers = buffers
-        self._length = length
-        self._lent: bytearray | None = None
-
-    def decoded(self, decoding: _Decoding) -> Callable[[int], Buffer]:
-        """What decodes a frame into the buffer."""
-
-        def frame(index: int) -> Buffer:
-            self._lent = self._buffers.take(self._length)
-            return decoding.frame(index, self._lent)
-
-        return frame
-
-    def end(self) -> None:
-        """Give it back."""
-        lent, self._lent = self._lent, None
-        if lent is not None:
-            self._buffers.give(lent)
-
-
-class Converted:
-    """The pieces of a converted Data Set, once.
-
-    length: of all of them, None where it is not known. sop_instance_uid: a new one where the result is
-    another instance (lossy compression), else None. settled: nothing can fail any more while iterating.
-    changed_pixels: they were coded or decoded.
-    """
-
-    def __init__(
-        self,
-        transfer_syntax_uid: str,
-        pieces: Iterable[Buffer],
-        length: int | None = None,
-        sop_instance_uid: str | None = None,
-        settled: bool = False,
-        changed_pixels: bool = False,
-        lease: Lease | None = None,
-    ) -> None:
-        self.transfer_syntax_uid = transfer_syntax_uid
-        self.length = length
-        self.sop_instance_uid = sop_instance_uid
-        self.settled = settled
-        self.changed_pixels = changed_pixels
-        self._pieces = pieces
-        self._lease = lease
-
-    def __iter__(self) -> Iterator[Buffer]:
-        return iter(self._pieces)
-
-    def release(self) -> None:
-        """Nobody looks at the pieces any more: their memory may be used again."""
-        self._pieces = ()
-        if self._lease is not None:
-            self._lease.end()
-
-    def settle(self, options: Options) -> Converted:
-        """The same with everything made, in memory or in a file: what fails, fails here."""
-        if self.settled:
-            return self
-        if self.length is not None and self.length <= options.memory_max:
-            return self._settled(tuple(self), self.length)
-        spool = spooled(self, options.folder, options.memory_max)
-        return self._settled(spool, spool.length)
-
-    def _settled(self, pieces: Iterable[Buffer], length: int) -> Converted:
-        return Converted(
-            self.transfer_syntax_uid,
-            pieces,
-            length,
-            self.sop_instance_uid,
-            True,
-            self.changed_pixels,
-            self._lease,
-        )
 
 
 def convert(source: Buffer, from_uid: str, to_uid: str, options: Options | None = None) -> Converted:
@@ -212,13 +134,14 @@ def _native(source: Buffer, from_uid: str, to_uid: str, options: Options) -> Con
         inflated_length_max=options.inflated_length_max,
         depth_max=options.depth_max,
         folder=options.folder,
+        min_free=options.min_free,
     )
     return Converted(to_uid, pieces, pieces.length, settled=not is_deflated(from_uid))
 
 
 def _as_explicit(source: Buffer, from_uid: str, options: Options) -> Buffer:
     pieces = _native(source, from_uid, EXPLICIT_VR_LITTLE_ENDIAN, options)
-    return spooled(pieces, options.folder, options.memory_max).whole()
+    return spooled(pieces, options.folder, options.memory_max, options.min_free).whole()
 
 
 def _pixels(outline: Outline, from_uid: str, to_uid: str, options: Options) -> Converted:
@@ -384,7 +307,7 @@ def _to_native(outline: Outline, decoding: _Decoding, to_uid: str, options: Opti
     pixel_head = head(tags.PIXEL_DATA, vr, length, target)
     after = _after(outline, target, options)
     lease = Lease(options.buffers, image.frame_length) if options.buffers is not None and count == 1 else None
-    frames = _each(decoding.frame if lease is None else lease.decoded(decoding), count, options)
+    frames = _each(decoding.frame if lease is None else lease.using(decoding.frame), count, options)
     value = native_value(frames, image, count, target.big_endian)
     total = before.length + len(pixel_head) + length + after.length
     pieces = _in_order(before, pixel_head, value, after)
@@ -441,7 +364,7 @@ class _Encoding:
 
     def _with_table(self, coded: Iterator[Buffer], lossy: bool) -> Converted:
         """All frames first: their lengths stand in front of them."""
-        spool = Spool(self._options.folder, self._options.memory_max)
+        spool = Spool(self._options.folder, self._options.memory_max, self._options.min_free)
         lengths = []
         for frame in coded:
             lengths.append(len(frame))
@@ -540,6 +463,6 @@ def _after(outline: Outline, target: Coding, options: Options) -> Recoded:
 def _recoded(pieces: Sequence[Buffer], coding: Coding, target: Coding, options: Options) -> Recoded:
     if coding == target or not pieces:
         return Recoded(pieces, sum(map(len, pieces)))
-    whole = spooled(pieces, options.folder, options.memory_max).whole()
+    whole = spooled(pieces, options.folder, options.memory_max, options.min_free).whole()
     recoder = Recoder(whole, *coding, *target, depth_max=options.depth_max)
     return Recoded(recoder, recoder.length)
