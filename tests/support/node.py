@@ -44,7 +44,10 @@ def toml_text(tables: Mapping[str, Table], arrays: Mapping[str, Sequence[Table]]
 
 
 def node_config(
-    archive: Path, changes: Mapping[str, Table] | None = None, peers: Sequence[Table] = ()
+    archive: Path,
+    changes: Mapping[str, Table] | None = None,
+    peers: Sequence[Table] = (),
+    compress: Sequence[Table] = (),
 ) -> str:
     """A configuration for tests: free port, everybody may do everything. `changes` by table name."""
     tables: dict[str, dict[str, Any]] = {
@@ -54,7 +57,7 @@ def node_config(
     }
     for name, table in (changes or {}).items():
         tables.setdefault(name, {}).update(table)
-    return toml_text(tables, {"peers": peers})
+    return toml_text(tables, {"peers": peers, "compress": compress})
 
 
 def peer_table(ae_title: str, port: int, **more: Any) -> dict[str, Any]:
@@ -93,6 +96,7 @@ def fastdicom_node(
     changes: Mapping[str, Table] | None = None,
     *,
     peers: Sequence[Table] = (),
+    compress: Sequence[Table] = (),
     archive: Path | None = None,
     launcher: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
@@ -107,7 +111,7 @@ def fastdicom_node(
     archive = archive or folder / "archive"
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "node.toml"
-    config.write_text(node_config(archive, changes, peers))
+    config.write_text(node_config(archive, changes, peers, compress))
     argv = [*launcher, sys.executable, "-m", "fastdicom", "serve", "--config", str(config)]
     process = spawn(argv, folder, {"PYTHONPATH": str(CHECKOUT), **(env or {})})
     node = Node("fastdicom", "FASTDICOM", 0, folder, process, archive=archive)

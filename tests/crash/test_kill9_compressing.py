@@ -1,0 +1,72 @@
+"""kill -9 while what comes in is compressed: what was acknowledged is there, once, with the same pixels.
+
+Between the last fragment and the answer there are two files for a moment, the one that came and its copy,
+compressed; no row may name one that is gone, and no file be left without a row.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import xxhash
+
+from fastdicom.dataset.record import StoredEntry
+from fastdicom.transcoding.codecs import JPEG_LOSSLESS_SV1
+from fastdicom.transcoding.objects import convert
+from tests.crash.support import SIZE, Sender, check_promise
+from tests.crash.test_kill9 import Load
+from tests.support.datasets import Template
+from tests.support.node import fastdicom_node
+from tests.support.rawdicom import CT_IMAGE_STORAGE, EXPLICIT_LE
+
+ROUNDS = 20
+ASSOCIATIONS = 3
+RULES = [{"transfer_syntax": "JPEGLosslessSV1", "sop_classes": ["CTImageStorage"]}]
+
+
+def compressible() -> Template:
+    """Instances with a ramp for pixels: noise would be kept as it came."""
+    noise = Template.make(CT_IMAGE_STORAGE, EXPLICIT_LE, SIZE)
+    ramp = b"".join((number % 64 * 3).to_bytes(2, "little") for number in range(SIZE // 2))
+    assert noise.data[-SIZE - 8 : -SIZE] == b"OW\0\0" + SIZE.to_bytes(4, "little")
+    return replace(noise, data=noise.data[:-SIZE] + ramp)
+
+
+def decompressed(entry: StoredEntry, data: bytes) -> bytes:
+    """What was sent, from what is stored; the row says the same, whether it was written or recovered."""
+    assert entry.file.transfer_syntax_uid == JPEG_LOSSLESS_SV1
+    sent = b"".join(convert(data, JPEG_LOSSLESS_SV1, EXPLICIT_LE))
+    proof = entry.file.compression
+    assert proof is not None, "an instance without the proof that its pixels are the same"
+    assert proof.received_checksum == xxhash.xxh3_64_intdigest(sent)
+    return sent
+
+
+@pytest.mark.timeout(600)
+def test_what_was_acknowledged_survives_kills_while_it_is_compressed(tmp_path: Path) -> None:
+    chance = random.Random(20260302)
+    senders: list[Sender] = []
+    template = compressible()
+    for round_number in range(ROUNDS):
+        with fastdicom_node(tmp_path, compress=RULES) as node:
+            runs = range(round_number * ASSOCIATIONS, (round_number + 1) * ASSOCIATIONS)
+            loads = [Load(node.port, Sender(run, template)) for run in runs]
+            for load in loads:
+                load.start()
+            time.sleep(chance.uniform(0.05, 0.4))
+            os.kill(node.pid, signal.SIGKILL)
+            for load in loads:
+                load.join(10)
+                assert not load.problem
+            senders += [load.sender for load in loads]
+            archive = node.archive
+    with fastdicom_node(tmp_path, compress=RULES) as node:
+        archive = node.archive
+    assert sum(len(sender.acknowledged) for sender in senders) > ROUNDS
+    check_promise(archive, senders, spare=True, received=decompressed)
