@@ -216,7 +216,7 @@ class Destination:
 
 
 class OurFault(logging.Handler):
-    """The only listener of the node's log while entered; raises at the end what that calls its own fault."""
+    """While entered, the only listener of the log: what the node calls its own fault is raised at the end."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
