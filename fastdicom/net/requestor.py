@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Protocol, Self
 
 from fastdicom.dimse import messages
@@ -142,7 +142,7 @@ class ClientAssociation(Connection):
 
     def ask(
         self, context_id: int, request: messages.Request, dataset: bytes | None = None
-    ) -> Iterator[tuple[messages.Response, bytes | None]]:
+    ) -> Generator[tuple[messages.Response, bytes | None]]:
         """Send a request; yields its responses with their Data Sets until the last one."""
         self.send_message(context_id, request, dataset)
         while True:
@@ -165,7 +165,7 @@ class ClientAssociation(Connection):
         request: messages.CGetRequest,
         identifier: bytes,
         receive: Callable[[messages.CStoreRequest, str], Receiving],
-    ) -> Iterator[tuple[messages.Response, bytes | None]]:
+    ) -> Generator[tuple[messages.Response, bytes | None]]:
         """C-GET: yields its responses; in between, instances come and go to what `receive` returns.
 
         receive: called with each C-STORE request and its transfer syntax.
