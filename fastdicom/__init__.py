@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fastdicom.converting import transcode
     from fastdicom.engine import Engine, StoredInstance
     from fastdicom.local import Archive
+    from fastdicom.net.tls import Tls
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,7 @@ _LATER = {
     "Peer": "config",
     "PeerConnection": "client",
     "StoredInstance": "engine",
+    "Tls": "net.tls",
     "connect": "client",
     "transcode": "converting",
 }
@@ -59,6 +61,7 @@ __all__ = [
     "PeerError",
     "Refused",
     "StoredInstance",
+    "Tls",
     "Unavailable",
     "UsageError",
     "connect",

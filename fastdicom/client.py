@@ -17,6 +17,7 @@ from fastdicom.identifiers import build_identifier, level_name
 from fastdicom.inbox import InstanceFolder
 from fastdicom.net.connection import Timing
 from fastdicom.net.requestor import ClientAssociation, Proposal
+from fastdicom.net.tls import ClientTls, Tls
 from fastdicom.outbox import send_files
 from fastdicom.queries import encode, to_dataset
 from fastdicom.reports import Progress, ProgressCallback, RetrieveReport, StoreReport
@@ -26,6 +27,7 @@ from fastdicom.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
+from fastdicom.users import identity_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -52,9 +54,14 @@ def connect(
     called: str = "ANY-SCP",
     calling: str = "FASTDICOM",
     timing: Timing | None = None,
+    tls: Tls | bool | None = None,
+    username: str = "",
+    passcode: str | None = None,
 ) -> PeerConnection:
     """Associate with a peer for Verification and queries.
 
+    tls: whom to trust and who we are; True: the authorities of this system, no certificate of ours.
+    username, passcode: proposed as User Identity (PS3.7 D.3.3.7); without TLS they travel in the clear.
     Raises ConnectionLost, AssociationRejected or AssociationAborted when there is no association.
 
     >>> with connect(*node) as peer:
@@ -62,7 +69,16 @@ def connect(
     >>> answered
     True
     """
-    peer = PeerConnection(host, port, called=called, calling=calling, timing=timing)
+    peer = PeerConnection(
+        host,
+        port,
+        called=called,
+        calling=calling,
+        timing=timing,
+        tls=tls,
+        username=username,
+        passcode=passcode,
+    )
     peer.associate()
     return peer
 
@@ -80,13 +96,24 @@ class PeerConnection:
     """
 
     def __init__(
-        self, host: str, port: int, *, called: str, calling: str, timing: Timing | None = None
+        self,
+        host: str,
+        port: int,
+        *,
+        called: str,
+        calling: str,
+        timing: Timing | None = None,
+        tls: Tls | bool | None = None,
+        username: str = "",
+        passcode: str | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self.called = called
         self.calling = calling
         self.timing = timing or Timing()
+        self._tls = ClientTls.of(tls)
+        self._identity = identity_of(username, passcode)
         self._association: ClientAssociation | None = None
         self._message_id = 0
 
@@ -238,6 +265,8 @@ class PeerConnection:
             proposals=proposals,
             timing=self.timing,
             scp_classes=scp_classes,
+            tls=self._tls,
+            user_identity=self._identity,
         )
         return self._association
 

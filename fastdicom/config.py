@@ -74,6 +74,11 @@ _NOT_YET = {
     "timezone": False,
     "accent_folding": True,
 }
+_PATHS = {
+    "archive": ("path",),
+    "tls": ("certificate", "key", "authorities", "revoked"),
+    "access": ("passcodes",),
+}
 _RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log"})
 
 
@@ -191,11 +196,34 @@ class Config:
         self._check_available(reader)
 
     def _check_available(self, reader: TableReader) -> None:
-        if self.tls is not None:
-            reader.mistake(("tls",), "is not available yet: everything would travel in the clear")
+        self._check_security(reader)
         for key, only in _NOT_YET.items():
             if getattr(self.query, key) != only:
                 reader.mistake(("query", key), f"is not available yet: it can only be {str(only).lower()}")
+
+    def _check_security(self, reader: TableReader) -> None:
+        """Settings that mean something only together."""
+        tls, access, node = self.tls, self.access, self.node
+        if tls is not None and tls.authorities is None and tls.client_certificates != "none":
+            reader.mistake(("tls", "authorities"), "is missing: who signs the certificates of our peers?")
+        if tls is not None and tls.port and tls.port == node.port:
+            reader.mistake(("tls", "port"), "is [node] port: leave it out to have TLS only")
+        if access.user_identity != "ignored" and access.passcodes is None:
+            reader.mistake(("access", "passcodes"), "is missing: `fastdicom user` makes the file")
+        for place, peer in enumerate(self.peers, 1):
+            path = ("peers", str(place))
+            if tls is None and (peer.tls or peer.tls_required or peer.certificates):
+                reader.mistake((*path, "tls"), "needs the section [tls]")
+            if peer.passcode_file is not None and not peer.username:
+                reader.mistake((*path, "passcode_file"), "needs a username")
+            for title in peer.own_ae_titles:
+                self._check_own(reader, (*path, "own_ae_titles"), title)
+        for title in access.unknown_own_ae_titles:
+            self._check_own(reader, ("access", "unknown_own_ae_titles"), title)
+
+    def _check_own(self, reader: TableReader, path: tuple[str, ...], title: str) -> None:
+        if title != self.node.ae_title and title not in self.node.other_ae_titles:
+            reader.mistake(path, f"{title!r} is neither [node] ae_title nor one of other_ae_titles")
 
     def with_changes(self, **sections: Any) -> Config:
         """A copy in which the named sections' given keys differ, checked like a new one.
@@ -215,7 +243,11 @@ class Config:
             if name not in _RELOADED:
                 old_table, new_table = as_table(getattr(self, name)), as_table(getattr(new, name))
                 keys += [f"{name}.{key}" for key in old_table if old_table[key] != new_table[key]]
-        return keys + (["tls"] if (self.tls is None) != (new.tls is None) else [])
+        if (self.tls is None) != (new.tls is None):
+            return [*keys, "tls"]
+        if self.tls is not None and new.tls is not None and self.tls.port != new.tls.port:
+            keys.append("tls.port")
+        return keys
 
     def peer(self, title: str) -> Peer | None:
         """The peer with this AE title, or None."""
@@ -256,8 +288,10 @@ def _syntax_mistake(message: str, document: str) -> Mistake:
 
 def _resolve_paths(tables: dict[str, Any], folder: Path) -> None:
     """Make the relative paths of a file count from `folder`."""
-    for section, key in (("archive", "path"), ("tls", "certificate"), ("tls", "key"), ("tls", "authorities")):
-        table = tables.get(section)
+    peers = tables.get("peers")
+    places = [(tables.get(section), key) for section, keys in _PATHS.items() for key in keys]
+    places += [(peer, "passcode_file") for peer in peers] if isinstance(peers, list) else []
+    for table, key in places:
         if isinstance(table, dict) and isinstance(table.get(key), str) and table[key]:
             table[key] = folder / table[key]
 

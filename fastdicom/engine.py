@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fastdicom import status_file
-from fastdicom.access import Admission
+from fastdicom.access import CONGESTION, Admission
 from fastdicom.config import Config
+from fastdicom.credentials import Credentials
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
 from fastdicom.destinations import Destinations
@@ -25,10 +26,11 @@ from fastdicom.dimse import messages
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
+from fastdicom.listening import listen, timing_of
 from fastdicom.local import Archive
-from fastdicom.net.acceptor import Acceptor, start_thread
-from fastdicom.net.connection import Timing
+from fastdicom.net.acceptor import Acceptor, start_thread, turn_away
 from fastdicom.net.server import ServerConnection
+from fastdicom.net.tls_transport import TlsTransport
 from fastdicom.net.transport import Transport
 from fastdicom.queries import decoded, identifier_limits, to_dataset
 from fastdicom.reports import DeleteReport
@@ -97,11 +99,13 @@ class Engine:
         self.config = config
         self.archive: ArchiveKeeper
         self.addresses: list[tuple[str, int]] = []
+        self.tls_addresses: list[tuple[str, int]] = []  # those of `addresses` where TLS is spoken
         self._handlers: list[Handler] = []
         self._acceptor: Acceptor | None = None
         self._services: Services
         self._admission: Admission
-        self._timing = _timing(config)
+        self._timing = timing_of(config)
+        self._credentials: Credentials | None = None
         self._threads: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._started_at = 0.0
@@ -126,9 +130,10 @@ class Engine:
         self.archive = open_keeper(self.config.archive.path, self.config)
         try:
             self.archive.recover()
+            self._credentials = Credentials(self.config.tls) if self.config.tls is not None else None
             self._plug()
             acceptor = Acceptor(self._serve)
-            self.addresses = acceptor.listen(self.config.node.bind, self.config.node.port)
+            self.addresses, self.tls_addresses = listen(acceptor, self.config)
         except BaseException:
             self.archive.close()
             raise
@@ -176,11 +181,14 @@ class Engine:
         self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
-        for section in ("timeouts", "access", "peers", "log", "limits"):
+        reloaded = ["timeouts", "access", "peers", "log", "limits"]
+        credentials = self._credentials
+        if self.config.tls is not None and config.tls is not None:
+            credentials = Credentials(config.tls)  # may refuse: nothing has changed yet
+            reloaded.append("tls")
+        for section in reloaded:
             object.__setattr__(merged, section, getattr(config, section))
-        self.config = merged
-        self._timing = _timing(merged)
-        self._plug()
+        self._plug(merged, credentials)
         return restart
 
     # ------------------------------------------------------------------------------ asking
@@ -232,7 +240,12 @@ class Engine:
             },
             "queues": {"commit": self.archive.committer.waiting},
             "free_bytes": self.archive.files.free,
+            "tls": {f"{name}_days_left": round(days, 1) for name, days in self.certificate_days().items()},
         }
+
+    def certificate_days(self) -> dict[str, float]:
+        """Days until our "certificate" and the "revoked" lists end; empty without TLS."""
+        return self._credentials.days_left() if self._credentials is not None else {}
 
     def _must_run(self) -> None:
         if self._acceptor is None:
@@ -240,11 +253,13 @@ class Engine:
 
     # ------------------------------------------------------------------------------ plugging
 
-    def _plug(self) -> None:
-        """Build from the configuration what serves new associations."""
-        config = self.config
-        previous = getattr(self, "_admission", None)
-        self._admission = Admission(config, previous)
+    def _plug(self, config: Config | None = None, credentials: Credentials | None = None) -> None:
+        """Build from the configuration what serves new associations. All or nothing."""
+        config = config or self.config
+        credentials = credentials or self._credentials
+        admission = Admission(config, getattr(self, "_admission", None))
+        self.config, self._credentials, self._admission = config, credentials, admission
+        self._timing = timing_of(config)
         self._services = Services(
             self.archive,
             self.archive,
@@ -258,7 +273,7 @@ class Engine:
             ),
             QueryPolicy(
                 decode=self._decode_identifier,
-                destination=Destinations(config, self._timing).find,
+                destination=Destinations(config, self._timing, credentials).find,
                 identifier_length_max=config.limits.identifier_length_max,
                 answers_max=config.limits.answers_max,
             ),
@@ -299,23 +314,29 @@ class Engine:
 
     # ------------------------------------------------------------------------------ serving
 
-    def _serve(self, sock: socket.socket, address: str) -> None:
+    def _serve(self, sock: socket.socket, address: str, secure: bool) -> None:
         """A new connection: give it a thread. On the accepting thread."""
         if not self._admission.connected(address):
-            sock.close()
+            turn_away(sock, b"" if secure else CONGESTION)
             return
         self._number += 1
         try:
-            connection = self._connection(sock, address, self._number)
+            connection = self._connection(self._transport(sock, secure), address, self._number)
             with self._lock:
                 thread = start_thread(lambda: self._run(connection), f"fastdicom-{connection.number}")
                 if not connection.ended:
                     self._threads[connection] = thread
         except BaseException:
-            self._admission.turned_away()
+            self._admission.turned_away(address)
             raise
 
-    def _connection(self, sock: socket.socket, address: str, number: int) -> ServerConnection:
+    def _transport(self, sock: socket.socket, secure: bool) -> Transport:
+        if not secure:
+            return Transport(sock)
+        assert self._credentials is not None
+        return TlsTransport(sock, self._credentials.server(), server_side=True)
+
+    def _connection(self, transport: Transport, address: str, number: int) -> ServerConnection:
         config = self.config
         timing = self._timing
         limits = config.limits
@@ -328,7 +349,7 @@ class Engine:
             now=time.monotonic(),
         )
         connection = ServerConnection(
-            Transport(sock), association, timing, command_set_length_max=limits.command_set_length_max
+            transport, association, timing, command_set_length_max=limits.command_set_length_max
         )
         connection.number = number
         connection.address = address
@@ -372,20 +393,10 @@ class Engine:
     def _publish(self) -> None:
         while True:
             try:
+                if self._credentials is not None:
+                    self._credentials.look_after()
                 status_file.publish(self.archive.path, self._figures())
             except Exception as error:  # a full disk must not end the reports for good
                 log.warning("cannot publish the status: %s", error)
             if self._publisher_stop.wait(_PUBLISH_S):
                 return
-
-
-def _timing(config: Config) -> Timing:
-    timeouts, limits = config.timeouts, config.limits
-    return Timing(
-        artim_s=timeouts.artim_s,
-        idle_s=timeouts.idle_s,
-        connect_s=timeouts.connect_s,
-        response_s=timeouts.response_s,
-        message_stall_s=limits.message_stall_s,
-        send_stall_s=limits.send_stall_s,
-    )

@@ -33,6 +33,7 @@ COMMANDS = {
     "verify": "check that an archive's index and files agree",
     "rebuild": "make an archive's index anew from its files",
     "status": "show what a node does and what its archive holds",
+    "user": "keep the file of users and passcodes",
     "check-config": "name every mistake of a configuration file",
 }
 MODULES = {"import": "import_files"}  # `import` is no name for a module

@@ -16,6 +16,7 @@ from fastdicom.cli.exits import DONE
 from fastdicom.cli.main import configuration_line
 from fastdicom.cli.terminal import printable
 from fastdicom.config import Config, ConfigError
+from fastdicom.errors import UsageError
 from fastdicom.settings import ae_title
 
 EXAMPLE = """\
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     engine = fastdicom.Engine(config)
     engine.start()
     try:
-        print(listening_line(config, engine.addresses), flush=True)
+        print(listening_line(config, engine.addresses, engine.tls_addresses), flush=True)
         while signals.get() == signal.SIGHUP:
             config = reload(engine, config, options)
     finally:
@@ -70,9 +71,15 @@ def read_config(options: argparse.Namespace) -> Config:
     return config.with_changes(node=node, archive=archive)
 
 
-def listening_line(config: Config, addresses: list[tuple[str, int]]) -> str:
-    """`fastdicom: GATEWAY listens on 127.0.0.1:11112, archive ./fastdicom-archive`."""
-    places = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses]
+def listening_line(
+    config: Config, addresses: list[tuple[str, int]], tls_addresses: list[tuple[str, int]] | None = None
+) -> str:
+    """`fastdicom: GATEWAY listens on 127.0.0.1:11112, 127.0.0.1:2762 (TLS), archive ./fastdicom-archive`."""
+    places = [
+        (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        + (" (TLS)" if (host, port) in (tls_addresses or ()) else "")
+        for host, port in addresses
+    ]
     path = config.archive.path
     shown = path if path.is_absolute() else f"./{path}"
     return printable(f"fastdicom: {config.node.ae_title} listens on {', '.join(places)}, archive {shown}")
@@ -89,6 +96,9 @@ def reload(engine: fastdicom.Engine, old: Config, options: argparse.Namespace) -
     except ConfigError as error:
         for mistake in error.mistakes:
             log.error("reload refused, %s", configuration_line(error.source, mistake))
+        return old
+    except UsageError as error:
+        log.error("reload refused, the configuration stays as it was: %s", error)
         return old
     except Exception:
         log.exception("reload failed, the configuration stays as it was")

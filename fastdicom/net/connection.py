@@ -31,6 +31,9 @@ class Timing:
     response_s: float = 60.0
     message_stall_s: float = 30.0
     send_stall_s: float = 30.0
+    handshake_s: float = 10.0
+    message_s: float = 3600.0
+    association_s: float = 86400.0
 
 
 class Connection:
@@ -94,8 +97,12 @@ class Connection:
 
     def look_ahead(self) -> None:
         """Read what has come without waiting, and keep it. Bounded: a peer that sends on is not read."""
-        if len(self.queue) < _QUEUE_MAX and not self.association.closed and self.transport.readable():
+        if len(self.queue) >= _QUEUE_MAX or self.association.closed or not self.transport.readable():
+            return
+        try:
             self.keep(self._pull(0.001))
+        except TimeoutError:
+            return  # under TLS: part of a record, or one that carries no data
 
     # ------------------------------------------------------------------------------ sending
 

@@ -12,6 +12,8 @@ from fastdicom.dimse.assembler import Begin, Data
 from fastdicom.errors import AssociationAborted, AssociationRejected, ConnectionLost, PeerError, Refused
 from fastdicom.kernels.pdu import PduReader
 from fastdicom.net.connection import Buffer, Connection, Timing
+from fastdicom.net.tls import ClientTls
+from fastdicom.net.tls_transport import TlsTransport
 from fastdicom.net.transport import Transport, Watch
 from fastdicom.standard.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from fastdicom.standard.status import is_pending
@@ -32,6 +34,7 @@ from fastdicom.upperlayer.pdus import (
     ReleaseRequest,
     ReleaseResponse,
     RoleSelection,
+    UserIdentity,
     UserInformation,
     describe_reject,
 )
@@ -71,13 +74,16 @@ class ClientAssociation(Connection):
         watch: Watch | None = None,
         max_length: int = _MAX_LENGTH,
         scp_classes: Sequence[str] = (),
+        tls: ClientTls | None = None,
+        user_identity: UserIdentity | None = None,
     ) -> Self:
         """Connect and associate. scp_classes: for which we want to be the SCP (C-GET).
 
-        Raises ConnectionLost (no connection, no answer in time), AssociationRejected, AssociationAborted.
+        Raises ConnectionLost (no connection, no answer in time), TlsError, AssociationRejected,
+        AssociationAborted.
         """
         timing = timing or Timing()
-        transport = Transport(_connected(host, port, timing.connect_s))
+        transport = _transport(host, port, timing.connect_s, tls)
         transport.watch = watch
         transport.acknowledges_at_once = True
         association = Association(
@@ -101,6 +107,7 @@ class ClientAssociation(Connection):
                 implementation_class_uid=IMPLEMENTATION_CLASS_UID,
                 implementation_version_name=IMPLEMENTATION_VERSION_NAME,
                 roles=tuple(RoleSelection(uid, False, True) for uid in scp_classes),
+                user_identity=user_identity,
             ),
         )
         try:
@@ -287,7 +294,9 @@ class ClientAssociation(Connection):
                 self.flush()
             raise ConnectionLost("the peer released the association")
         if isinstance(event, TransportClosed | TimerExpired):
-            raise ConnectionLost("the peer closed the connection")
+            asked = self.association.accept is None and not self.transport.secure
+            hint = " without an answer; does its port speak TLS?" if asked else ""
+            raise ConnectionLost(f"the peer closed the connection{hint}")
 
     def release(self) -> None:
         """End the association in order; the transport is closed whatever the peer does."""
@@ -320,6 +329,21 @@ class ClientAssociation(Connection):
             return  # the peer was faster
         finally:
             self.transport.close()
+
+
+def _transport(host: str, port: int, timeout_s: float, tls: ClientTls | None) -> Transport:
+    """A connection, with TLS when it is asked for and the peer the one that is meant."""
+    sock = _connected(host, port, timeout_s)
+    if tls is None:
+        return Transport(sock)
+    transport = TlsTransport(sock, tls.context, server_side=False, server_hostname=host)
+    try:
+        transport.start(timeout_s)
+        tls.check(transport.peer)
+    except BaseException:
+        transport.close()
+        raise
+    return transport
 
 
 def _connected(host: str, port: int, timeout_s: float) -> socket.socket:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from fastdicom.errors import ConnectionLost
+from fastdicom.net.certificates import PeerCertificate
 
 _WATCH_PAUSE_S = 0.05
 _PIECES_MAX = 512  # of one sendmsg; IOV_MAX is 1024
@@ -24,6 +25,9 @@ class Watch(Protocol):
     def fileno(self) -> int:
         """The descriptor to look at."""
 
+    def buffered(self) -> bool:
+        """Bytes are here already that the descriptor does not show any more."""
+
     def check(self) -> None:
         """The descriptor is readable. Raises when waiting makes no sense any more."""
 
@@ -33,7 +37,10 @@ class Transport:
 
     acknowledges_at_once: for a peer that writes its PDUs in two pieces under Nagle's algorithm (DCMTK
     does): the second piece waits for our ACK, which the kernel would delay by 40 ms.
+    secure: under TLS, see `tls_transport`.
     """
+
+    secure = False
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -48,6 +55,14 @@ class Transport:
     def fileno(self) -> int:
         """The socket's descriptor."""
         return self.sock.fileno()
+
+    def start(self, timeout_s: float) -> None:
+        """Do what comes before the first PDU: TLS shakes hands, a plain connection has nothing to do."""
+
+    @property
+    def peer(self) -> PeerCertificate | None:
+        """The peer's verified certificate, if it showed one."""
+        return None
 
     def receive(self, into: memoryview, timeout_s: float) -> int:
         """Read what has come, at least one byte; 0 when the peer closed. Raises TimeoutError."""
@@ -71,6 +86,10 @@ class Transport:
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         return bool(poll.poll(0))
+
+    def buffered(self) -> bool:
+        """True when bytes are here that the socket does not show any more."""
+        return False
 
     def send(self, pieces: Sequence[bytes | memoryview], timeout_s: float) -> None:
         """Send all of `pieces`. timeout_s: how long the peer may go without reading anything."""
@@ -106,6 +125,8 @@ class Transport:
         poll = select.poll()
         poll.register(self.sock, wanted)
         watch_from = 0.0 if self.watch is not None else float("inf")
+        if self.watch is not None and self.watch.buffered():
+            self.watch.check()
         while True:
             now = time.monotonic()
             left = deadline - now
