@@ -23,6 +23,7 @@ from fastdicom.config import (
     NodeConfig,
     Peer,
     Timeouts,
+    TlsConfig,
 )
 from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS
 from fastdicom.settings import key_of, seconds
@@ -41,6 +42,7 @@ SECTIONS: dict[str, type[Any]] = {
     "archive": ArchiveConfig,
     "access": Access,
     "peers": Peer,
+    "tls": TlsConfig,
     "log": LogConfig,
 }
 

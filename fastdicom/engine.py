@@ -34,6 +34,7 @@ from fastdicom.net.tls_transport import TlsTransport
 from fastdicom.net.transport import Transport
 from fastdicom.queries import decoded, identifier_limits, to_dataset
 from fastdicom.reports import DeleteReport
+from fastdicom.services.budget import Budget
 from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
@@ -106,6 +107,8 @@ class Engine:
         self._admission: Admission
         self._timing = timing_of(config)
         self._credentials: Credentials | None = None
+        self._incoming = Budget(0, "Data Sets being received")
+        self._identifiers = Budget(0, "identifiers")
         self._threads: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._started_at = 0.0
@@ -158,7 +161,7 @@ class Engine:
             connection.stop()
         self._join(deadline)
         for connection in self._connections():
-            connection.transport.stop_reading()
+            connection.transport.cut()
         self._join(time.monotonic() + 2 * _CLOSING_S)
         self._publisher_stop.set()
         if self._publisher is not None:
@@ -238,7 +241,11 @@ class Engine:
                 "bytes_received": self._admission.bytes_received,
                 "bytes_sent": self._admission.bytes_sent,
             },
-            "queues": {"commit": self.archive.committer.waiting},
+            "queues": {
+                "commit": self.archive.committer.waiting,
+                "incoming_bytes": self._incoming.used,
+                "identifier_bytes": self._identifiers.used,
+            },
             "free_bytes": self.archive.files.free,
             "tls": {f"{name}_days_left": round(days, 1) for name, days in self.certificate_days().items()},
         }
@@ -260,6 +267,8 @@ class Engine:
         admission = Admission(config, getattr(self, "_admission", None))
         self.config, self._credentials, self._admission = config, credentials, admission
         self._timing = timing_of(config)
+        self._incoming.total = config.limits.incoming_length_max
+        self._identifiers.total = config.limits.identifiers_length_max
         self._services = Services(
             self.archive,
             self.archive,
@@ -269,6 +278,7 @@ class Engine:
                 sync=self.archive.sync,
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
+                budget=self._incoming,
                 stored=self._stored,
             ),
             QueryPolicy(
@@ -276,6 +286,8 @@ class Engine:
                 destination=Destinations(config, self._timing, credentials).find,
                 identifier_length_max=config.limits.identifier_length_max,
                 answers_max=config.limits.answers_max,
+                budget=self._identifiers,
+                instances_max=config.limits.retrieve_instances_max,
             ),
         )
 
@@ -349,7 +361,11 @@ class Engine:
             now=time.monotonic(),
         )
         connection = ServerConnection(
-            transport, association, timing, command_set_length_max=limits.command_set_length_max
+            transport,
+            association,
+            timing,
+            command_set_length_max=limits.command_set_length_max,
+            look_ahead_length_max=limits.look_ahead_length_max,
         )
         connection.number = number
         connection.address = address

@@ -93,7 +93,8 @@ class Peer:
     """[[peers]]: an application entity that we know.
 
     host: "" for a peer that only calls us and is no C-MOVE destination. allow: what it may ask of us.
-    transfer_syntaxes: UIDs to propose to it; empty: what fits the object. tls: we call it over TLS.
+    transfer_syntaxes: UIDs to propose to it; empty: what fits the object. associations: how many of them one
+    C-MOVE to it may use at once; the instances then arrive in no particular order. tls: we call it over TLS.
     When it calls us: addresses: networks from which it may; own_ae_titles: which of our AE titles;
     tls_required: only over TLS; max_associations: at once, 0 for `limits.associations_per_peer_max`.
     certificates: names or fingerprints of which its certificate has one, both ways; empty: any that an
@@ -108,6 +109,7 @@ class Peer:
     port: int = setting(104, number(1, 65535))
     allow: tuple[Operation, ...] = setting(OPERATIONS, choices(*OPERATIONS))
     transfer_syntaxes: tuple[str, ...] = setting((), listing(transfer_syntax))
+    associations: int = setting(1, number(1, 64))
     tls: bool = setting(False, boolean)
     addresses: tuple[str, ...] = setting((), listing(_network))
     own_ae_titles: tuple[str, ...] = setting((), listing(_title))

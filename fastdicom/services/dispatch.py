@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dimse import messages
 from fastdicom.errors import Refused
+from fastdicom.services.budget import Budget
 from fastdicom.services.echo import Answer, echo
 from fastdicom.services.find import FindOperation
 from fastdicom.services.ports import Caller, ClientLink, Finder, Keeper, Operation, StoreChannel
@@ -35,13 +36,16 @@ class QueryPolicy(NamedTuple):
     """What the configuration says about C-FIND, C-MOVE and C-GET.
 
     decode: (identifier's bytes, transfer syntax UID, SOP class UID, for a retrieve) -> Identifier.
-    destination: a C-MOVE destination by AE title.
+    destination: a C-MOVE destination by AE title. budget: of the identifiers of all associations.
+    instances_max: of one retrieve.
     """
 
     decode: Callable[[bytes, str, str, bool], Identifier]
     destination: Callable[[str], Destination | None]
     identifier_length_max: int
     answers_max: int
+    budget: Budget
+    instances_max: int
 
 
 class Services:
@@ -104,6 +108,7 @@ class Services:
             self._finder,
             lambda data: policy.decode(data, context.transfer_syntax, context.abstract_syntax, False),
             length_max=policy.identifier_length_max,
+            budget=policy.budget,
             answers_max=policy.answers_max,
         )
 
@@ -125,6 +130,8 @@ class Services:
             Sender(self._keeper.read, self._converter, originator),
             link,
             policy.identifier_length_max,
+            policy.budget,
+            policy.instances_max,
         )
 
 

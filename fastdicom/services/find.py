@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dimse import messages
 from fastdicom.errors import Refused, Unavailable
+from fastdicom.services.budget import Budget
 from fastdicom.services.ports import Caller, Finder, Reply
 from fastdicom.standard import status
 
@@ -15,20 +16,30 @@ log = logging.getLogger(__name__)
 
 
 class Collected:
-    """The part of an operation that collects an identifier, up to a ceiling."""
+    """The part of an operation that collects an identifier, up to a ceiling.
 
-    def __init__(self, length_max: int) -> None:
+    length_max: of this one. budget: of all that are being collected.
+    """
+
+    def __init__(self, length_max: int, budget: Budget) -> None:
         self._length_max = length_max
+        self._budget = budget
         self._identifier = bytearray()
-        self._too_long = False
+        self._refusal: Unavailable | None = None
         self._cancelled = False
 
     def data(self, piece: memoryview | bytes) -> None:
         """Keep a copy; beyond the ceiling only the fact that there was more."""
-        if len(self._identifier) + len(piece) > self._length_max:
-            self._too_long = True
-        else:
+        if self._refusal is not None:
+            return
+        try:
+            if len(self._identifier) + len(piece) > self._length_max:
+                raise Unavailable(f"identifier of more than {self._length_max} bytes")
+            self._budget.take(len(piece))
             self._identifier += piece
+        except Unavailable as refusal:
+            self._refusal = refusal
+            self._forget()
 
     def flush(self) -> None:
         """`data` copied already."""
@@ -40,12 +51,19 @@ class Collected:
     def abandon(self) -> None:
         """Nobody is left to answer to."""
         self._cancelled = True
+        self._forget()
+
+    def _forget(self) -> None:
+        self._budget.give(len(self._identifier))
+        self._identifier.clear()
 
     def identifier(self) -> bytes:
-        """The whole identifier. Raises Unavailable when it was too long."""
-        if self._too_long:
-            raise Unavailable(f"identifier of more than {self._length_max} bytes")
-        return bytes(self._identifier)
+        """The whole identifier, given away. Raises Unavailable when it was too long."""
+        if self._refusal is not None:
+            raise self._refusal
+        whole = bytes(self._identifier)
+        self._forget()
+        return whole
 
 
 class FindOperation(Collected):
@@ -64,9 +82,10 @@ class FindOperation(Collected):
         decode: Callable[[bytes], Identifier],
         *,
         length_max: int,
+        budget: Budget,
         answers_max: int,
     ) -> None:
-        super().__init__(length_max)
+        super().__init__(length_max, budget)
         self._request = request
         self._caller = caller
         self._finder = finder

@@ -19,12 +19,14 @@ from fastdicom.dataset.record import FileEntry, Kept, Put
 from fastdicom.dataset.stream import DatasetScan, ScanPolicy
 from fastdicom.dimse import messages
 from fastdicom.errors import Refused, Unavailable
+from fastdicom.services.budget import Budget
 from fastdicom.services.ports import Caller, IncomingFile, Keeper, Reply
 from fastdicom.standard import status
 
 log = logging.getLogger(__name__)
 
 Stored = Callable[[Put, Caller], None]
+_BUDGET_STEP = 256 * 1024  # bytes; asking for each piece would cost a lock each
 _NO_TAGS: tuple[int, ...] = ()
 _UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(?:\.[0-9]+)*\Z")
 
@@ -33,10 +35,11 @@ class StorePolicy:
     """What the configuration says about C-STORE.
 
     sync: the file's bytes are made durable (durability "full"). replace: a duplicate takes the place of
-    the first. dataset_length_max: 0 for none. stored: told of every new instance after its commit.
+    the first. dataset_length_max: 0 for none. budget: of the Data Sets that are being received. stored: told
+    of every new instance after its commit.
     """
 
-    __slots__ = ("dataset_length_max", "replace", "scan", "stored", "sync")
+    __slots__ = ("budget", "dataset_length_max", "replace", "scan", "stored", "sync")
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class StorePolicy:
         sync: bool = True,
         replace: bool = False,
         dataset_length_max: int = 0,
+        budget: Budget | None = None,
         stored: Stored | None = None,
     ) -> None:
         self.scan = scan
@@ -52,6 +56,7 @@ class StorePolicy:
         self.replace = replace
         self.dataset_length_max = dataset_length_max
         self.stored = stored
+        self.budget = budget or Budget(0, "")
 
 
 class StoreOperation:
@@ -74,6 +79,7 @@ class StoreOperation:
         self._file: IncomingFile | None = None
         self._refusal: Refused | None = None
         self._length = 0
+        self._held = 0  # of the budget, in steps
         self._checksum = xxhash.xxh3_64()
         self._scan = DatasetScan(transfer_syntax_uid, policy.scan)
         self._meta_length = 0
@@ -98,6 +104,8 @@ class StoreOperation:
             return
         self._length += len(piece)
         try:
+            if self._length > self._held:
+                self._hold()
             if 0 < self._policy.dataset_length_max < self._length:
                 raise Unavailable(f"Data Set of more than {self._policy.dataset_length_max} bytes")
             self._scan.feed(piece)
@@ -125,6 +133,7 @@ class StoreOperation:
                 self._commit()
             except Refused as refusal:
                 self._refuse(refusal)
+        self._let_go()
         return [Reply(messages.encode(self._response()))]
 
     def cancel(self) -> None:
@@ -133,6 +142,17 @@ class StoreOperation:
     def abandon(self) -> None:
         """The rest of the Data Set will not come."""
         self._discard()
+        self._let_go()
+
+    def _hold(self) -> None:
+        """Ask for room for what has come and a step more. Raises Unavailable."""
+        step = self._length - self._held + _BUDGET_STEP
+        self._policy.budget.take(step)
+        self._held += step
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, 0
+        self._policy.budget.give(held)
 
     def _commit(self) -> None:
         file = self._file
@@ -171,6 +191,7 @@ class StoreOperation:
         self._refusal = refusal
         self._pieces.clear()
         self._discard()
+        self._let_go()
 
     def _discard(self) -> None:
         file, self._file = self._file, None

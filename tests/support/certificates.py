@@ -1,4 +1,4 @@
-"""A certificate authority for one test run, by the `openssl` program: good, expired, revoked and strange ones."""
+"""A certificate authority for one test run, by the `openssl` program: good certificates and bad ones."""
 
 from __future__ import annotations
 

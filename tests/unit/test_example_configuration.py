@@ -7,10 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from fastdicom.config import Config, IndexConfig, Limits, LogConfig, NodeConfig, Timeouts
+from fastdicom.config import (
+    Access,
+    Config,
+    IndexConfig,
+    Limits,
+    LogConfig,
+    NodeConfig,
+    Peer,
+    Timeouts,
+    TlsConfig,
+)
 from fastdicom.settings import keys_of
 
 EXAMPLE = Path(__file__).parents[2] / "systemd" / "fastdicom.toml"
+HEADINGS = re.compile(r"^# (\[\[?(?:peers|tls)\]\]?)$", re.MULTILINE)
+FILES = ("node.crt", "node.key", "ca.crt", "revoked.crl", "passcodes", "pacs.secret")
 COMMENTED = re.compile(r"^# (?=[a-z_]+ = )", re.MULTILINE)
 NOT_IN_FORCE = {"frame_length_max"}
 
@@ -21,14 +33,30 @@ def test_it_loads() -> None:
 
 
 def test_its_comments_are_the_defaults(tmp_path: Path) -> None:
-    text = COMMENTED.sub("", EXAMPLE.read_text("utf-8").replace("# [[peers]]", "[[peers]]"))
+    for name in FILES:
+        (tmp_path / name).write_text("")
+    text = COMMENTED.sub("", HEADINGS.sub(r"\1", EXAMPLE.read_text("utf-8"))).replace(
+        'username = ""', 'username = "us"'
+    )
     (tmp_path / "all.toml").write_text(text, "utf-8")
     config = Config.load(tmp_path / "all.toml")
-    peer = {"ae_title": "PACS", "host": "10.0.0.5"}
-    assert config == Config(bind="0.0.0.0", port=104, archive="/var/lib/fastdicom", peers=[peer])
+    peer = {
+        "ae_title": "PACS",
+        "host": "10.0.0.5",
+        "username": "us",
+        "passcode_file": tmp_path / "pacs.secret",
+    }
+    tls = {key: tmp_path / name for key, name in zip(("certificate", "key", "authorities", "revoked"), FILES)}
+    tls["port"] = 2762
+    access = {"passcodes": tmp_path / "passcodes"}
+    assert config == Config(
+        bind="0.0.0.0", port=104, archive="/var/lib/fastdicom", peers=[peer], tls=tls, access=access
+    )
 
 
-@pytest.mark.parametrize("section", [NodeConfig, Timeouts, Limits, LogConfig, IndexConfig])
+@pytest.mark.parametrize(
+    "section", [NodeConfig, Timeouts, Limits, LogConfig, IndexConfig, Access, Peer, TlsConfig]
+)
 def test_it_names_every_key(section: type) -> None:
     text = EXAMPLE.read_text("utf-8")
     named = {key for key in keys_of(section) if re.search(rf"^(# )?{key} = ", text, re.MULTILINE)}

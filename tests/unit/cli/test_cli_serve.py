@@ -29,6 +29,7 @@ class Engine:
     def start(self): tell("start")
     def stop(self, timeout_s): tell("stop")
     addresses = [("127.0.0.1", 4242)]
+    tls_addresses = []
     def reload(self, config):
         tell("reload", config.timeouts.idle_s, config.node.port)
         return self.config.needs_restart(config)
