@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,9 @@ def _default(declared: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return ", ".join(KNOWN[item].keyword if item in KNOWN else item for item in value) or "none"
-    return "required" if not isinstance(value, (int, str, Path)) else str(value) or "none"
+    if value is MISSING:
+        return "required"
+    return "none" if value is None else str(value) or "none"
 
 
 def _size(count: int) -> str:

@@ -47,9 +47,9 @@ def end_of_certificate(pem: str) -> datetime:
     """notAfter of the first certificate in a PEM document. RFC 5280 4.1.2.5. Raises ValueError."""
     for kind, der in _documents(pem):
         if kind == "CERTIFICATE":
-            parts = list(_elements(_inside(_inside(der))))
-            validity = next(body for tag, body in parts[2:] if tag == _SEQUENCE and _starts_with_time(body))
-            return _time(*list(_elements(validity))[1])
+            for tag, body in _elements(_inside(_inside(der))):
+                if tag == _SEQUENCE and body[:1] in (bytes([_UTC_TIME]), bytes([_GENERALIZED_TIME])):
+                    return _time(*list(_elements(body))[1])  # Validity: notBefore, notAfter
     raise ValueError("there is no certificate in it")
 
 
@@ -74,8 +74,8 @@ def _documents(pem: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _inside(der: bytes) -> bytes:
-    """The contents of the element that `der` begins with."""
-    return next(_elements(der))[1]
+    """The contents of the element that `der` begins with; nothing when there is none."""
+    return next((body for _, body in _elements(der)), b"")
 
 
 def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:
@@ -92,10 +92,6 @@ def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:
             raise ValueError("a DER element is cut")
         yield tag, der[at : at + length]
         at += length
-
-
-def _starts_with_time(body: bytes) -> bool:
-    return body[:1] in (bytes([_UTC_TIME]), bytes([_GENERALIZED_TIME]))
 
 
 def _time(tag: int, text: bytes) -> datetime:

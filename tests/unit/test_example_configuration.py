@@ -46,11 +46,16 @@ def test_its_comments_are_the_defaults(tmp_path: Path) -> None:
         "username": "us",
         "passcode_file": tmp_path / "pacs.secret",
     }
-    tls = {key: tmp_path / name for key, name in zip(("certificate", "key", "authorities", "revoked"), FILES)}
-    tls["port"] = 2762
+    keys = ("certificate", "key", "authorities", "revoked")
+    tls = {key: tmp_path / name for key, name in zip(keys, FILES[:4], strict=True)}
     access = {"passcodes": tmp_path / "passcodes"}
     assert config == Config(
-        bind="0.0.0.0", port=104, archive="/var/lib/fastdicom", peers=[peer], tls=tls, access=access
+        bind="0.0.0.0",
+        port=104,
+        archive="/var/lib/fastdicom",
+        peers=[peer],
+        tls={**tls, "port": 2762},
+        access=access,
     )
 
 
