@@ -306,10 +306,25 @@ class ClientAssociation(Connection):
 
     def _await_answer(self) -> None:
         while True:
-            for event in self._receive_or_give_up():
+            try:
+                events = self._receive_or_give_up()
+            except NoResponse:
+                raise
+            except ConnectionLost as error:
+                if self.transport.secure:
+                    raise
+                raise ConnectionLost(f"{error}{self._tls_hint}") from error
+            for event in events:
                 if isinstance(event, AssociationAccept):
                     return
+                if isinstance(event, TransportClosed):
+                    raise ConnectionLost(f"the peer closed the connection without an answer{self._tls_hint}")
                 self._ended(event)
+
+    @property
+    def _tls_hint(self) -> str:
+        """What may be the matter with a peer that says nothing to a plain A-ASSOCIATE-RQ."""
+        return "" if self.transport.secure else "; does its port speak TLS?"
 
     def _ended(self, event: AssociationEvent) -> None:
         """Raise what an event means that ends the association."""
@@ -327,9 +342,7 @@ class ClientAssociation(Connection):
                 self.flush()
             raise ConnectionLost("the peer released the association")
         if isinstance(event, TransportClosed | TimerExpired):
-            asked = self.association.accept is None and not self.transport.secure
-            hint = " without an answer; does its port speak TLS?" if asked else ""
-            raise ConnectionLost(f"the peer closed the connection{hint}")
+            raise ConnectionLost("the peer closed the connection")
 
     def release(self) -> None:
         """End the association in order; the transport is closed whatever the peer does."""

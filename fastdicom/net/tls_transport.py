@@ -178,7 +178,22 @@ class TlsTransport(Transport):
                 at += self._tls.write(data[at : at + _RECORD])
         except ssl.SSLError as error:
             raise TlsError(f"TLS: {explain(error)}") from error
-        self._flush(timeout_s)
+        try:
+            self._flush(timeout_s)
+        except ConnectionLost:
+            self._look_for_alert()
+            raise
+
+    def _look_for_alert(self) -> None:
+        """The peer is gone; what it said before may tell why. Raises TlsError when it does.
+
+        A server of TLS 1.3 refuses our certificate after the handshake is over for us, and its reset can be
+        here before our first message is sent.
+        """
+        with contextlib.suppress(OSError):
+            while count := self.sock.recv_into(self._ciphertext, 0, socket.MSG_DONTWAIT):
+                self._incoming.write(self._ciphertext[:count])
+        self._decrypt(memoryview(bytearray(_RECORD)))
 
     def _flush(self, timeout_s: float) -> None:
         if self._outgoing.pending:
