@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fastdicom.converting import transcode
     from fastdicom.engine import Engine, StoredInstance
     from fastdicom.local import Archive
-    from fastdicom.net.tls import Tls
+    from fastdicom.net.tls import Tls, TlsError
 
 __version__ = "0.1.0"
 
@@ -41,6 +41,7 @@ _LATER = {
     "PeerConnection": "client",
     "StoredInstance": "engine",
     "Tls": "net.tls",
+    "TlsError": "net.tls",
     "connect": "client",
     "transcode": "converting",
 }
@@ -62,6 +63,7 @@ __all__ = [
     "Refused",
     "StoredInstance",
     "Tls",
+    "TlsError",
     "Unavailable",
     "UsageError",
     "connect",
