@@ -25,7 +25,7 @@ from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier
-from fastdicom.keeper import ArchiveKeeper, open_keeper
+from fastdicom.keeper import ArchiveKeeper, open_keeper, scan_policy
 from fastdicom.listening import listen, timing_of
 from fastdicom.local import Archive
 from fastdicom.net.acceptor import Acceptor, start_thread, turn_away
@@ -274,7 +274,7 @@ class Engine:
             self.archive,
             Conversions(),
             StorePolicy(
-                scan=self.archive.scan_policy,
+                scan=scan_policy(config),
                 sync=self.archive.sync,
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
