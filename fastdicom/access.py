@@ -10,9 +10,11 @@ from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from fastdicom.callers import Callers
-from fastdicom.config import Config
+from fastdicom.config import Config, Peer
+from fastdicom.dataset.terms import Terms
 from fastdicom.net.transport import Transport
 from fastdicom.services.ports import Caller
+from fastdicom.services.terms import QUERY_CLASSES, grant, with_granted
 from fastdicom.standard import sop_classes
 from fastdicom.standard.transfer_syntaxes import KNOWN
 from fastdicom.upperlayer.codec import encode
@@ -24,6 +26,7 @@ from fastdicom.upperlayer.pdus import (
     AssociationAccept,
     AssociationReject,
     AssociationRequest,
+    ExtendedNegotiation,
 )
 from fastdicom.user_identity import Failures, UserCheck
 
@@ -31,8 +34,6 @@ log = logging.getLogger(__name__)
 
 CONGESTION = encode(REJECT_CONGESTION)
 """What a connection beyond the limit is told, before it has said anything."""
-
-_QUERY_CLASSES = sop_classes.FIND_CLASSES | sop_classes.MOVE_CLASSES | sop_classes.GET_CLASSES
 
 
 class Arrival(Protocol):
@@ -55,6 +56,8 @@ class Admission:
         limits = config.limits
         self._callers = Callers(config)
         self._book: _Book = previous._book if previous is not None else _Book()
+        self._peers = {peer.ae_title: peer for peer in config.peers}
+        self._query = config.query
         self._associations_max = node.max_associations
         self._per_address_max = limits.associations_per_address_max
         self._half_open_max = limits.half_open_max
@@ -70,7 +73,7 @@ class Admission:
         accept_unknown = config.archive.accept_unknown_sop_classes
         self.policy = AcceptorPolicy(
             ae_title=node.ae_title,
-            abstract_syntaxes=frozenset(sop_classes.STORAGE) | _QUERY_CLASSES | {sop_classes.VERIFICATION},
+            abstract_syntaxes=frozenset(sop_classes.STORAGE) | QUERY_CLASSES | {sop_classes.VERIFICATION},
             transfer_syntaxes=frozenset(KNOWN),
             preferred=node.preferred_transfer_syntaxes,
             accepts_unknown=may_be_storage if accept_unknown else lambda uid: False,
@@ -79,6 +82,7 @@ class Admission:
             accepts_calling=self._callers.knows,
             scp_role=frozenset(sop_classes.STORAGE),
             max_length=node.max_pdu_length,
+            extended=self._grant,
         )
 
     def connected(self, address: str) -> bool:
@@ -112,7 +116,7 @@ class Admission:
             objection = (REJECT_USER_IDENTITY, refusal) if refusal else None
         if objection is None:
             rule = self._callers.rule(request.calling_ae_title)
-            caller = self._caller(arrival, request, rule.operations)
+            caller = self._caller(arrival, request, accept, rule.operations)
             seats = Seats(self._associations_max, rule.associations_max, self._per_address_max)
             full = self._book.seat(arrival, caller, seats)
             objection = (REJECT_LOCAL_LIMIT, full) if full else None
@@ -131,10 +135,33 @@ class Admission:
         """The connection is closed."""
         self._book.remove(arrival)
 
-    def _caller(self, arrival: Arrival, request: AssociationRequest, operations: frozenset[str]) -> Caller:
-        user = self._users.name(request.user.user_identity)
+    def _caller(
+        self,
+        arrival: Arrival,
+        request: AssociationRequest,
+        accept: AssociationAccept,
+        operations: frozenset[str],
+    ) -> Caller:
         calling, called = request.calling_ae_title, request.called_ae_title
-        return Caller(arrival.number, calling, called, arrival.address, operations, user)
+        terms = self._terms(self._peers.get(calling), accept)
+        user = self._users.name(request.user.user_identity)
+        return Caller(arrival.number, calling, called, arrival.address, operations, terms, user)
+
+    # ------------------------------------------------------------------------------ queries
+
+    def _grant(self, calling_ae_title: str, item: ExtendedNegotiation) -> bytes | None:
+        peer = self._peers.get(calling_ae_title)
+        grants = self._query.grants if peer is None or peer.grants is None else peer.grants
+        return grant(item.sop_class_uid, item.information, grants)
+
+    def _terms(self, peer: Peer | None, accept: AssociationAccept) -> dict[str, Terms]:
+        """How this caller queries, by SOP class: as [query] and [[peers]] say, and with what was granted."""
+        charset = "" if peer is None else peer.charset
+        plain = Terms(accent_folding=self._query.accent_folding, charset=charset)
+        found = dict.fromkeys(QUERY_CLASSES, plain)
+        for item in accept.user.extended:
+            found[item.sop_class_uid] = with_granted(plain, item.information)
+        return found
 
     @property
     def open(self) -> int:

@@ -66,14 +66,6 @@ _SECTIONS: dict[str, type[Any]] = {
     "query": QueryConfig,
     "index": IndexConfig,
 }
-# Settings that this version cannot honour yet: better refused than taken without effect.
-_NOT_YET = {
-    "relational": False,
-    "datetime": False,
-    "fuzzy": False,
-    "timezone": False,
-    "accent_folding": True,
-}
 _PATHS = {
     "archive": ("path",),
     "tls": ("certificate", "key", "authorities", "revoked"),
@@ -193,13 +185,7 @@ class Config:
             found = reader.section(kind, tables[name], (name,)) if name in tables else None
             object.__setattr__(self, name, found or (None if kind is TlsConfig else kind()))
         object.__setattr__(self, "peers", _read_peers(reader, tables.get("peers", ())))
-        self._check_available(reader)
-
-    def _check_available(self, reader: TableReader) -> None:
         self._check_security(reader)
-        for key, only in _NOT_YET.items():
-            if getattr(self.query, key) != only:
-                reader.mistake(("query", key), f"is not available yet: it can only be {str(only).lower()}")
 
     def _check_security(self, reader: TableReader) -> None:
         """Settings that mean something only together."""

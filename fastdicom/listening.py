@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastdicom.activation import InheritedSockets
 from fastdicom.config import Config
 from fastdicom.net.acceptor import Acceptor
 from fastdicom.net.connection import Timing
@@ -9,19 +10,24 @@ from fastdicom.net.connection import Timing
 Addresses = list[tuple[str, int]]
 
 
-def listen(acceptor: Acceptor, config: Config) -> tuple[Addresses, Addresses]:
+def listen(
+    acceptor: Acceptor, inherited: InheritedSockets, config: Config
+) -> tuple[Addresses, Addresses]:
     """Listen where [node] and [tls] say; all addresses, plain ones first, and those that speak TLS.
 
-    Raises UsageError when a port cannot be had.
+    Raises UsageError when a port cannot be had, or `inherited` has one that nobody asks for.
     """
     node, tls = config.node, config.tls
-    if tls is None:
-        return acceptor.listen(node.bind, node.port), []
-    if tls.port is None:
-        secure = acceptor.listen(node.bind, node.port, secure=True)
-        return secure, secure
-    plain = acceptor.listen(node.bind, node.port)
-    secure = acceptor.listen(node.bind, tls.port, secure=True)
+    plain: Addresses = []
+    secure: Addresses = []
+    wanted = f"{', '.join(node.bind)} port {node.port}"
+    if tls is None or tls.port is not None:
+        plain = inherited.listen(acceptor, node.bind, node.port)
+    if tls is not None:
+        port = node.port if tls.port is None else tls.port
+        secure = inherited.listen(acceptor, node.bind, port, secure=True)
+        wanted += f" and {port}" if plain else ""
+    inherited.check_all_claimed(wanted)
     return plain + secure, secure
 
 

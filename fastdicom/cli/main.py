@@ -35,6 +35,8 @@ COMMANDS = {
     "status": "show what a node does and what its archive holds",
     "user": "keep the file of users and passcodes",
     "check-config": "name every mistake of a configuration file",
+    "install-service": "put the systemd service in place",
+    "uninstall-service": "take the systemd service away; archive and configuration stay",
 }
 MODULES = {"import": "import_files"}  # `import` is no name for a module
 

@@ -42,24 +42,29 @@ class Acceptor:
 
         secure: who connects here has to speak TLS. May be called again for another port.
         """
-        new: list[socket.socket] = []
+        fresh: list[socket.socket] = []
         try:
             for address in addresses:
-                new.append(_listening(address, port))
-                port = new[0].getsockname()[1]  # port 0: the same free one for every address
+                fresh.append(_listening(address, port))
+                port = fresh[0].getsockname()[1]  # port 0: the same free one for every address
         except UsageError:
-            for sock in (*self._sockets, *new):
+            for sock in fresh:
                 sock.close()
             raise
-        for sock in new:
+        for sock in fresh:
             self.adopt(sock, secure=secure)
-        return [sock.getsockname()[:2] for sock in new]
+        return [sock.getsockname()[:2] for sock in fresh]
 
     def adopt(self, sock: socket.socket, *, secure: bool = False) -> None:
         """Use a socket that listens already (socket activation)."""
         self._sockets.append(sock)
         if secure:
             self._secure.add(sock.fileno())
+
+    @property
+    def thread_identity(self) -> int | None:
+        """Of the thread that accepts."""
+        return None if self._thread is None else self._thread.ident
 
     def start(self) -> None:
         """Begin to accept."""

@@ -37,6 +37,7 @@ from fastdicom.upperlayer.pdus import (
     AssociationAccept,
     AssociationReject,
     AssociationRequest,
+    ExtendedNegotiation,
     PresentationContext,
     ReleaseRequest,
     ReleaseResponse,
@@ -83,11 +84,12 @@ class ClientAssociation(Connection):
         watch: Watch | None = None,
         max_length: int = _MAX_LENGTH,
         scp_classes: Sequence[str] = (),
+        extended: Sequence[ExtendedNegotiation] = (),
         window: int = 1,
         tls: ClientTls | None = None,
         user_identity: UserIdentity | None = None,
     ) -> Self:
-        """Connect and associate. scp_classes: for which we want to be the SCP (C-GET).
+        """Connect and associate. scp_classes: for which we want to be the SCP (C-GET). extended: proposed.
 
         window: how many requests we would like to have on their way at once.
 
@@ -122,6 +124,7 @@ class ClientAssociation(Connection):
                 asynchronous_operations=(window, 1) if window > 1 else None,
                 roles=tuple(RoleSelection(uid, False, True) for uid in scp_classes),
                 user_identity=user_identity,
+                extended=tuple(extended),
             ),
         )
         try:
@@ -150,6 +153,13 @@ class ClientAssociation(Connection):
             if context.abstract_syntax == abstract_syntax:
                 return context.context_id, context.transfer_syntax
         raise Refused(0x0122, f"the peer did not accept SOP class {abstract_syntax}")
+
+    def extended(self, sop_class_uid: str) -> bytes:
+        """What the peer granted of an extended negotiation, b"" for nothing. PS3.7 D.3.3.5."""
+        accept = self.association.accept
+        assert accept is not None
+        granted = (item for item in accept.user.extended if item.sop_class_uid == sop_class_uid)
+        return next((item.information for item in granted), b"")
 
     def transfer_syntaxes(self, sop_class_uid: str) -> dict[str, int]:
         """Accepted transfer syntax -> presentation context ID, for one class."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from fastdicom.dataset.charset import charset_of
+from fastdicom.dataset.terms import EXTENSIONS, Extension
 from fastdicom.sections.tls import file_or_none
 from fastdicom.sections.units import COUNT_MAX
 from fastdicom.settings import (
@@ -70,6 +72,18 @@ def _username_or_none(value: object) -> str:
     return "" if value == "" else username(value)
 
 
+def _grants_or_none(value: object) -> tuple[Extension, ...] | None:
+    return None if value is None else choices(*EXTENSIONS)(value)
+
+
+def _charset(value: object) -> str:
+    """Defined terms of Specific Character Set, several divided by a backslash. PS3.3 C.12.1.1.2."""
+    name = text(value).strip()
+    if not charset_of(name).known:
+        raise ValueError(f'{name!r} is no Specific Character Set, such as "ISO_IR 100"')
+    return name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """[access]: what a calling AE title that is no peer may do, and whether users have to say who they are.
@@ -94,7 +108,9 @@ class Peer:
 
     host: "" for a peer that only calls us and is no C-MOVE destination. allow: what it may ask of us.
     transfer_syntaxes: UIDs to propose to it; empty: what fits the object. associations: how many of them one
-    C-MOVE to it may use at once; the instances then arrive in no particular order. tls: we call it over TLS.
+    C-MOVE to it may use at once; the instances then arrive in no particular order. grants: what extended
+    negotiation of queries grants it; None: what [query] says. charset: what its queries are in whatever they
+    say, and their answers; "": what they say. tls: we call it over TLS.
     When it calls us: addresses: networks from which it may; own_ae_titles: which of our AE titles;
     tls_required: only over TLS; max_associations: at once, 0 for `limits.associations_per_peer_max`.
     certificates: names or fingerprints of which its certificate has one, both ways; empty: any that an
@@ -109,6 +125,8 @@ class Peer:
     port: int = setting(104, number(1, 65535))
     allow: tuple[Operation, ...] = setting(OPERATIONS, choices(*OPERATIONS))
     transfer_syntaxes: tuple[str, ...] = setting((), listing(transfer_syntax))
+    grants: tuple[Extension, ...] | None = setting(None, _grants_or_none)
+    charset: str = setting("", _charset)
     associations: int = setting(1, number(1, 64))
     tls: bool = setting(False, boolean)
     addresses: tuple[str, ...] = setting((), listing(_network))

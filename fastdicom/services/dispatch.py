@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from fastdicom.dataset.identifier import Identifier
+from fastdicom.dataset.terms import DEFAULT_TERMS, Terms
 from fastdicom.dimse import messages
 from fastdicom.errors import Refused
 from fastdicom.services.budget import Budget
@@ -35,12 +36,12 @@ class ContextSyntaxes(NamedTuple):
 class QueryPolicy(NamedTuple):
     """What the configuration says about C-FIND, C-MOVE and C-GET.
 
-    decode: (identifier's bytes, transfer syntax UID, SOP class UID, for a retrieve) -> Identifier.
+    decode: (identifier's bytes, its context, for a retrieve, how the caller queries) -> Identifier.
     destination: a C-MOVE destination by AE title. budget: of the identifiers of all associations.
     instances_max: of one retrieve.
     """
 
-    decode: Callable[[bytes, str, str, bool], Identifier]
+    decode: Callable[[bytes, ContextSyntaxes, bool, Terms], Identifier]
     destination: Callable[[str], Destination | None]
     identifier_length_max: int
     answers_max: int
@@ -106,7 +107,7 @@ class Services:
             request,
             caller,
             self._finder,
-            lambda data: policy.decode(data, context.transfer_syntax, context.abstract_syntax, False),
+            lambda data: policy.decode(data, context, False, _terms(caller, context)),
             length_max=policy.identifier_length_max,
             budget=policy.budget,
             answers_max=policy.answers_max,
@@ -126,13 +127,17 @@ class Services:
             context.transfer_syntax,
             caller,
             self._finder,
-            lambda data: policy.decode(data, context.transfer_syntax, context.abstract_syntax, True),
+            lambda data: policy.decode(data, context, True, _terms(caller, context)),
             Sender(self._keeper.read, self._converter, originator),
             link,
             policy.identifier_length_max,
             policy.budget,
             policy.instances_max,
         )
+
+
+def _terms(caller: Caller, context: ContextSyntaxes) -> Terms:
+    return caller.terms.get(context.abstract_syntax, DEFAULT_TERMS)
 
 
 _OPERATION: dict[type, str] = {

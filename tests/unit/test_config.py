@@ -74,13 +74,6 @@ def test_the_documented_example_loads(tmp_path: Path) -> None:
     assert config.log == LogConfig()
 
 
-def test_what_would_have_no_effect_is_refused(tmp_path: Path) -> None:
-    text = "[query]\nfuzzy = true\naccent_folding = true\n"
-    assert mistakes_of(tmp_path, text) == [
-        (2, "query.fuzzy", "is not available yet: it can only be false"),
-    ]
-
-
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
     config = Config.load(write(tmp_path, ""))
     assert config == Config()

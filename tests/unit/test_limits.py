@@ -78,6 +78,10 @@ ELSEWHERE = {
     "identity_failures_window": "test_access_rules",
     "send_stall": "net/test_server, hostile/test_class_16_slow_peers",
     "frame_length_max": "transcoding/test_gate",
+    "file_reads_max": "index/test_answers",
+    "file_read_length_max": "test_file_attributes",
+    "commit_stall": "test_vitals",
+    "work_stall": "test_vitals",
 }
 PROPOSALS = [
     Proposal(1, VERIFICATION, (IMPLICIT_LE,)),
