@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import bench.tls
 from tests.hostile.harness import wait_for
 from tests.support import procfs, rawpdu, rawtls
 from tests.support.certificates import Authority, Pair
@@ -172,6 +173,11 @@ def test_many_requests_in_one_record_are_all_answered(setup: Setup) -> None:
 def _echo(number: int) -> bytes:
     command = request(Field.C_ECHO, VERIFICATION, number + 1, data=False)
     return b"".join(rawpdu.fragments(1, command, command=True))
+
+
+def test_the_bench_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.tls.main(["--megabytes", "4", "--rounds", "1"]) in (0, 1)  # how fast, a busy machine says
+    assert "median: plain" in capsys.readouterr().out
 
 
 def test_reload_takes_a_new_certificate_and_a_revocation_without_dropping_anybody(tmp_path: Path) -> None:
