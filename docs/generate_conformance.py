@@ -26,6 +26,7 @@ from fastdicom.config import (
     TlsConfig,
 )
 from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS
+from fastdicom.net.tls import SUITES
 from fastdicom.settings import key_of, seconds
 from fastdicom.standard import sop_classes, transfer_syntaxes
 from fastdicom.standard.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -155,6 +156,13 @@ def _size(count: int) -> str:
     return f"{count} bytes" if count else "0"
 
 
+def tls_suites() -> str:
+    """The TLS 1.2 cipher suites of each profile; TLS 1.3 has only authenticated encryption."""
+    return table(
+        ("Profile", "TLS 1.2 cipher suites"), [(name, ", ".join(rows)) for name, rows in SUITES.items()]
+    )
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "implementation": implementation,
     "storage-classes": storage_classes,
@@ -164,6 +172,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "query-keys": query_keys,
     "settings": settings,
     "limits": limits,
+    "tls-suites": tls_suites,
 }
 
 
