@@ -106,17 +106,27 @@ class Credentials:
         ends = self._ends
         return {name: (end.timestamp() - at) / _DAY_S for name, end in ends.items() if end is not None}
 
-    def _warn(self, now: float) -> None:
+    def warnings(self, now: float | None = None) -> dict[str, str]:
+        """What ends soon or has ended, in words; empty when nothing does."""
+        found = {}
         for name, days in self.days_left(now).items():
-            if days > WARN_DAYS[name] or now - self._warned_at.get(name, float("-inf")) < _WARN_EACH_S:
-                continue
-            self._warned_at[name] = now
-            path = getattr(self.config, name)
-            what = "our certificate" if name == "certificate" else "a revocation list"
-            if days < 0:
-                log.error("TLS: %s has expired %.0f days ago, peers are refused: %s", what, -days, path)
-            else:
-                log.warning("TLS: %s expires in %.0f days: %s", what, days, path)
+            if days <= WARN_DAYS[name]:
+                what = "our certificate" if name == "certificate" else "a revocation list"
+                end = f"expires in {days:.0f} days" if days >= 0 else f"expired {-days:.0f} days ago"
+                found[name] = f"{what} {end}: {getattr(self.config, name)}"
+        return found
+
+    def figures(self) -> dict[str, object]:
+        """For the node's status."""
+        days = {f"{name}_days_left": round(left, 1) for name, left in self.days_left().items()}
+        return {**days, "warnings": list(self.warnings().values())}
+
+    def _warn(self, now: float) -> None:
+        days = self.days_left(now)
+        for name, text in self.warnings(now).items():
+            if now - self._warned_at.get(name, float("-inf")) >= _WARN_EACH_S:
+                self._warned_at[name] = now
+                log.log(logging.WARNING if days[name] >= 0 else logging.ERROR, "TLS: %s", text)
 
     def _look(self) -> Signature:
         """What tells whether a file has changed."""

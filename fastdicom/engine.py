@@ -280,7 +280,7 @@ class Engine:
                 "identifier_bytes": self._identifiers.used,
             },
             "free_bytes": self.archive.files.free,
-            "tls": {f"{name}_days_left": round(days, 1) for name, days in self.certificate_days().items()},
+            "tls": self._credentials.figures() if self._credentials is not None else {},
         }
 
     def certificate_days(self) -> dict[str, float]:
@@ -298,6 +298,7 @@ class Engine:
         config = config or self.config
         credentials = credentials or self._credentials
         admission = Admission(config, getattr(self, "_admission", None))
+        destinations = Destinations(config, timing_of(config), credentials)  # from here on nothing is refused
         self.config = self.archive.config = config
         self._credentials, self._admission = credentials, admission
         self._timing = timing_of(config)
@@ -317,7 +318,7 @@ class Engine:
             ),
             QueryPolicy(
                 decode=self._decode_identifier,
-                destination=Destinations(config, self._timing, credentials).find,
+                destination=destinations.find,
                 identifier_length_max=config.limits.identifier_length_max,
                 answers_max=config.limits.answers_max,
                 budget=self._identifiers,

@@ -1,7 +1,7 @@
 """TLS: contexts by the profiles of PS3.15, and what its errors mean to a person.
 
 PS3.15 B.12 (BCP 195: RFC 8996, RFC 9325) and B.13 (the same with closed lists). No renegotiation, no
-compression, no session resumption: a certificate that was revoked since is looked at every time.
+compression, no session tickets: a session cannot outlive the context that it was made with.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ def test_the_end_of_a_certificate_is_warned_of_once_a_day(
     for seconds in (2 * DAY, 2 * DAY + 60, 2.5 * DAY, 3 * DAY + 1):
         credentials.look_after(now + seconds)
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
-    assert "expires in 29 days" in caplog.text
+    assert "our certificate expires in 29 days" in caplog.text
+    assert list(credentials.warnings(now + 2 * DAY)) == ["certificate"] and not credentials.warnings(now)
     credentials.look_after(now + 40 * DAY)
     assert caplog.records[-1].levelno == logging.ERROR and "expired 9 days ago" in caplog.text
 
