@@ -25,7 +25,7 @@ from fastdicom.errors import (
 if TYPE_CHECKING:
     from fastdicom.client import PeerConnection, connect
     from fastdicom.config import Config, ConfigError, Peer
-    from fastdicom.converting import transcode
+    from fastdicom.converting import transcode, transcode_file, transcode_folder
     from fastdicom.engine import Engine, StoredInstance
     from fastdicom.local import Archive
     from fastdicom.net.tls import Tls, TlsError
@@ -44,6 +44,8 @@ _LATER = {
     "TlsError": "net.tls",
     "connect": "client",
     "transcode": "converting",
+    "transcode_file": "converting",
+    "transcode_folder": "converting",
 }
 
 __all__ = [
@@ -68,6 +70,8 @@ __all__ = [
     "UsageError",
     "connect",
     "transcode",
+    "transcode_file",
+    "transcode_folder",
 ]
 
 

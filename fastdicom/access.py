@@ -102,7 +102,7 @@ class Admission:
         if isinstance(response, AssociationAccept):
             response = self._welcome(arrival, request, response)
         if isinstance(response, AssociationReject):
-            self._book.rejected += 1
+            self._book.turn_down()
         return response
 
     def _welcome(
@@ -190,13 +190,13 @@ class Admission:
 
     @property
     def bytes_received(self) -> int:
-        """From connections that are closed."""
-        return self._book.bytes_received
+        """From all connections so far."""
+        return self._book.traffic()[0]
 
     @property
     def bytes_sent(self) -> int:
-        """To connections that are closed."""
-        return self._book.bytes_sent
+        """To all connections so far."""
+        return self._book.traffic()[1]
 
 
 class Seats(NamedTuple):
@@ -252,6 +252,18 @@ class _Book:
             self._seated_from[caller.address] += 1
             self.accepted += 1
             return ""
+
+    def turn_down(self) -> None:
+        with self._lock:
+            self.rejected += 1
+
+    def traffic(self) -> tuple[int, int]:
+        """Bytes (received, sent), with those of associations in progress."""
+        with self._lock:
+            transports = [arrival.transport for arrival in self.seated]
+            received = sum(transport.received for transport in transports)
+            sent = sum(transport.sent for transport in transports)
+            return self.bytes_received + received, self.bytes_sent + sent
 
     def remove(self, arrival: Arrival) -> None:
         with self._lock:

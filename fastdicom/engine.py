@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fastdicom import log_context, status_file
+from fastdicom import log_context
 from fastdicom.access import CONGESTION, Admission
 from fastdicom.activation import InheritedSockets
+from fastdicom.compressing import compressor_of
 from fastdicom.config import Config
+from fastdicom.conversions import ConversionThreads, conversions_of, threads_of
 from fastdicom.credentials import Credentials
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
@@ -30,8 +32,10 @@ from fastdicom.draining import Drain
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper, scan_policy
-from fastdicom.listening import listen, timing_of
+from fastdicom.listening import listen, places_of, timing_of
 from fastdicom.local import Archive
+from fastdicom.monitor import Monitor
+from fastdicom.monitoring.health import RECOVERING, RUNNING, STOPPING
 from fastdicom.net.acceptor import Acceptor, start_thread, turn_away
 from fastdicom.net.server import ServerConnection
 from fastdicom.net.tls_transport import TlsTransport
@@ -43,7 +47,6 @@ from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
-from fastdicom.transcoding.plan import Conversions
 from fastdicom.upperlayer.association import Association, Context
 from fastdicom.upperlayer.pdus import AssociationAccept, AssociationReject, AssociationRequest
 from fastdicom.vitals import Vitals, progress_of
@@ -110,6 +113,7 @@ class Engine:
         self._acceptor: Acceptor | None = None
         self._services: Services
         self._admission: Admission
+        self._conversion_threads: ConversionThreads
         self._timing = timing_of(config)
         self._credentials: Credentials | None = None
         self._incoming = Budget(0, "Data Sets being received")
@@ -126,6 +130,7 @@ class Engine:
                 self._acceptor, self.archive.committer, self._running(), self.config.limits
             )
         )
+        self.monitor = Monitor(config, lambda: self._figures())
 
     def on_stored(self, handler: Handler) -> Handler:
         """Call `handler` after each commit, on the association's thread. Usable as a decorator.
@@ -147,18 +152,33 @@ class Engine:
         """
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
-        self.archive = open_keeper(self.config.archive.path, self.config)
+        monitor = self.monitor = Monitor(self.config, lambda: self._figures())
+        disk = monitor.open(self.config.archive.path)
         try:
-            self.archive.recover(progress)
-            self._credentials = Credentials(self.config.tls) if self.config.tls is not None else None
-            self._plug()
-            acceptor = Acceptor(self._serve)
-            self.addresses, self.tls_addresses = listen(
-                acceptor, inherited or InheritedSockets(), self.config
-            )
+            self.archive = open_keeper(self.config.archive.path, self.config, disk=disk)
         except BaseException:
+            monitor.close()
+            raise
+        self._conversion_threads = threads_of(self.config)
+        try:
+            monitor.health.phase = RECOVERING
+            self.archive.recover(progress)
+            monitor.watch(self.archive)
+            self._credentials = Credentials(self.config.tls) if self.config.tls is not None else None
+            monitor.certificate_days = self.certificate_days
+            self._plug()
+            inherited = inherited or InheritedSockets()
+            acceptor = Acceptor(self._serve, inherited.claim)
+            with inherited.all_claimed(places_of(self.config)):
+                self.addresses, self.tls_addresses = listen(acceptor, self.config)
+        except BaseException:
+            self._conversion_threads.close()
+            monitor.close()
             self.archive.close()
             raise
+        monitor.health.checks.append(self.stuck)
+        monitor.health.phase = RUNNING
+        monitor.observer.began()
         self._started_at = time.time()
         self._acceptor = acceptor
         acceptor.start()
@@ -174,6 +194,7 @@ class Engine:
         """
         if self._acceptor is None:
             return
+        self.monitor.health.phase = STOPPING
         self._acceptor.stop()
         self._acceptor = None
         drain = self._drain = Drain(self._running)
@@ -183,7 +204,8 @@ class Engine:
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
-        status_file.withdraw(self.archive.path)
+        self._conversion_threads.close()
+        self.monitor.say_goodbye(self.archive.path)
         self.archive.close()
 
     def hurry(self) -> None:
@@ -206,7 +228,7 @@ class Engine:
         self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
-        reloaded = ["timeouts", "access", "peers", "log", "limits"]
+        reloaded = ["timeouts", "access", "peers", "log", "limits", "transcoding", "compress"]
         credentials = self._credentials
         if self.config.tls is not None and config.tls is not None:
             credentials = Credentials(config.tls)  # may refuse: nothing has changed yet
@@ -214,6 +236,7 @@ class Engine:
         for section in reloaded:
             object.__setattr__(merged, section, getattr(config, section))
         self._plug(merged, credentials)
+        self.monitor.reload(merged)
         return restart
 
     # ------------------------------------------------------------------------------ asking
@@ -239,7 +262,7 @@ class Engine:
     def stuck(self) -> list[str]:
         """What of the node has not moved for too long and will not by itself; empty when all is well.
 
-        To be asked every few seconds, by one caller: see `vitals`.
+        To be asked every few seconds: see `vitals`.
         """
         return self._vitals.stuck()
 
@@ -250,7 +273,7 @@ class Engine:
 
     def _figures(self) -> dict[str, Any]:
         counts = self.archive.counts()
-        return {
+        own = {
             "started": self._started_at,
             "ae_title": self.config.node.ae_title,
             "addresses": [list(address) for address in self.addresses],
@@ -281,7 +304,10 @@ class Engine:
             },
             "free_bytes": self.archive.files.free,
             "tls": self._credentials.figures() if self._credentials is not None else {},
+            "min_free_bytes": self.archive.files.min_free,
+            "index": {"bytes": self.archive.index.length, "map_bytes": self.archive.index.map_length},
         }
+        return self.monitor.extended(own)
 
     def certificate_days(self) -> dict[str, float]:
         """Days until our "certificate" and the "revoked" lists end; empty without TLS."""
@@ -307,7 +333,7 @@ class Engine:
         self._services = Services(
             self.archive,
             self.archive,
-            Conversions(),
+            conversions_of(config, self._conversion_threads, self.archive.path),
             StorePolicy(
                 scan=scan_policy(config, self.archive.attributes),
                 sync=self.archive.sync,
@@ -315,6 +341,8 @@ class Engine:
                 dataset_length_max=config.limits.dataset_length_max,
                 budget=self._incoming,
                 stored=self._stored,
+                compress=compressor_of(config, self.archive, self._conversion_threads),
+                observer=self.monitor.observer,
             ),
             QueryPolicy(
                 decode=self._decode_identifier,
@@ -324,6 +352,7 @@ class Engine:
                 budget=self._identifiers,
                 instances_max=config.limits.retrieve_instances_max,
             ),
+            self.monitor.observer,
         )
 
     def _decode_identifier(
@@ -369,6 +398,7 @@ class Engine:
         """A new connection: give it a thread. On the accepting thread."""
         if not self._admission.connected(address):
             turn_away(sock, b"" if secure else CONGESTION)
+            self.monitor.turned_away(address)
             return
         self._number += 1
         try:
@@ -418,6 +448,7 @@ class Engine:
                 connection.run()
         finally:
             self._admission.closed(connection)
+            self.monitor.ended(connection)
             with self._lock:
                 connection.ended = True
                 self._threads.pop(connection, None)
@@ -425,7 +456,9 @@ class Engine:
     def _decide(
         self, connection: ServerConnection, request: AssociationRequest
     ) -> AssociationAccept | AssociationReject:
-        return self._admission.decide(connection, request)
+        response = self._admission.decide(connection, request)
+        self.monitor.decided(connection, request, response, self._admission.caller)
+        return response
 
     def _begin(
         self, connection: ServerConnection, context: Context, request: messages.Request
@@ -445,7 +478,7 @@ class Engine:
             try:
                 if self._credentials is not None:
                     self._credentials.look_after()
-                status_file.publish(self.archive.path, self._figures())
+                self.monitor.publish(self.archive.path)
             except Exception as error:  # a full disk must not end the reports for good
                 log.warning("cannot publish the status: %s", error)
             if self._publisher_stop.wait(_PUBLISH_S):

@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,6 +42,7 @@ from fastdicom.dataset.record import (
 from fastdicom.dataset.scanned import wanted_table
 from fastdicom.dataset.stream import DatasetScan, ScanPolicy
 from fastdicom.errors import FastdicomError, UsageError
+from fastdicom.events import SILENT, InstanceGroup, Observer
 from fastdicom.file_attributes import FileAttributes
 from fastdicom.index.answers import Answers
 from fastdicom.index.environment import Counts, Index, Plan
@@ -78,6 +80,7 @@ class ArchiveKeeper:
 
     def __init__(self, path: Path, config: Config, disk: Disk) -> None:
         self.users = 0
+        self.observer: Observer = SILENT  # of commits, deletions and exports
         self.path = path
         self.config = config
         settings = config.archive
@@ -226,6 +229,21 @@ class ArchiveKeeper:
         """Where the file of an instance is."""
         return self.path / "objects" / entry.file.path
 
+    def patient_of(self, sop_instance_uid: str) -> bytes:
+        """The attributes of an instance's patient, Explicit VR Little Endian; b"" when it is not there."""
+        return self.index.patient_of(sop_instance_uid)
+
+    def groups_of(self, entries: Iterable[StoredEntry]) -> Counter[InstanceGroup]:
+        """How many instances of each patient, study and class: for the audit trail, before they go."""
+        patients: dict[str, bytes] = {}
+        groups: Counter[InstanceGroup] = Counter()
+        for entry in entries:
+            study = entry.study_instance_uid
+            if study not in patients:
+                patients[study] = self.patient_of(entry.sop_instance_uid)
+            groups[InstanceGroup(patients[study], study, entry.sop_class_uid)] += 1
+        return groups
+
     def counts(self) -> Counts:
         """Entities of each level, and bytes."""
         return self.index.counts()
@@ -269,7 +287,10 @@ class ArchiveKeeper:
 
     def _apply(self, batch: Sequence[Change]) -> list[Outcome]:
         notes = {SEALED + name: b"1" for name in self.files.layout.take_finished()}
-        return self.index.apply(batch, notes)
+        started = time.perf_counter()
+        outcomes = self.index.apply(batch, notes)
+        self.observer.committed(len(batch), time.perf_counter() - started)
+        return outcomes
 
     def _seal_finished(self) -> None:
         finished = self.files.layout.take_finished()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastdicom.activation import InheritedSockets
 from fastdicom.config import Config
 from fastdicom.net.acceptor import Acceptor
 from fastdicom.net.connection import Timing
@@ -10,25 +9,26 @@ from fastdicom.net.connection import Timing
 Addresses = list[tuple[str, int]]
 
 
-def listen(
-    acceptor: Acceptor, inherited: InheritedSockets, config: Config
-) -> tuple[Addresses, Addresses]:
+def listen(acceptor: Acceptor, config: Config) -> tuple[Addresses, Addresses]:
     """Listen where [node] and [tls] say; all addresses, plain ones first, and those that speak TLS.
 
-    Raises UsageError when a port cannot be had, or `inherited` has one that nobody asks for.
+    Raises UsageError when a port cannot be had.
     """
     node, tls = config.node, config.tls
     plain: Addresses = []
     secure: Addresses = []
-    wanted = f"{', '.join(node.bind)} port {node.port}"
     if tls is None or tls.port is not None:
-        plain = inherited.listen(acceptor, node.bind, node.port)
+        plain = acceptor.listen(node.bind, node.port)
     if tls is not None:
-        port = node.port if tls.port is None else tls.port
-        secure = inherited.listen(acceptor, node.bind, port, secure=True)
-        wanted += f" and {port}" if plain else ""
-    inherited.check_all_claimed(wanted)
+        secure = acceptor.listen(node.bind, node.port if tls.port is None else tls.port, secure=True)
     return plain + secure, secure
+
+
+def places_of(config: Config) -> str:
+    """Where that is, for messages."""
+    node, tls = config.node, config.tls
+    more = f" and {tls.port}" if tls is not None and tls.port is not None else ""
+    return f"{', '.join(node.bind)} port {node.port}{more}"
 
 
 def timing_of(config: Config) -> Timing:

@@ -54,6 +54,7 @@ class Service:
         self._reloadable = reloadable
         self._verbose = verbose
         self._signals: SimpleQueue[int] = SimpleQueue()
+        self._ending = False
         self._said = ""  # about the last reload, for the status line
         self._stored, self._stored_at = 0, time.monotonic()  # at the last look
 
@@ -67,9 +68,12 @@ class Service:
         faulthandler.enable()  # the watchdog's SIGABRT tells where every thread was
         notifier = Notifier.from_environment()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda caught, _: self._signals.put(caught))
+            signal.signal(number, self._caught)
         engine = fastdicom.Engine(self._config)
-        self._start(engine, notifier)
+        try:
+            self._start(engine, notifier)
+        except _Interrupted:
+            return
         try:
             listening(self._config, engine.addresses, engine.tls_addresses)
             notifier.ready(self._status(engine))
@@ -78,9 +82,20 @@ class Service:
             self._stop(engine, notifier)
             notifier.close()
 
+    def _caught(self, number: int, _: object) -> None:
+        self._ending = self._ending or number != signal.SIGHUP
+        self._signals.put(number)
+
     def _start(self, engine: fastdicom.Engine, notifier: Notifier) -> None:
+        """Raises _Interrupted when the end is asked for before the archive is recovered."""
         patience = _Patience(notifier, "recovering the archive")
-        engine.start(InheritedSockets.from_environment(), patience.progress)
+
+        def progress() -> None:
+            if self._ending:
+                raise _Interrupted
+            patience.progress()
+
+        engine.start(InheritedSockets.from_environment(), progress)
 
     def _attend(self, engine: fastdicom.Engine, notifier: Notifier) -> None:
         """Feed the watchdog and do what signals ask, until one asks for the end."""
@@ -96,6 +111,7 @@ class Service:
             notifier.reloading()
             self._reload(engine)
             notifier.ready(self._status(engine))
+            self._beat(engine, notifier)  # however often we are asked to reload
 
     def _beat(self, engine: fastdicom.Engine, notifier: Notifier) -> None:
         stuck = engine.stuck()
@@ -165,6 +181,10 @@ class Service:
                 engine.hurry()
         if failures:
             raise failures[0]
+
+
+class _Interrupted(Exception):
+    """The end was asked for before there was a node."""
 
 
 class _Patience:

@@ -26,11 +26,17 @@ class Acceptor:
     """Listening sockets and the thread that accepts on them.
 
     serve: called on the accepting thread with a new socket, the peer's address and whether it has to speak
-    TLS; it must not block.
+    TLS; it must not block. inherit: a socket that listens on an address and port already (socket
+    activation), or None.
     """
 
-    def __init__(self, serve: Callable[[socket.socket, str, bool], None]) -> None:
+    def __init__(
+        self,
+        serve: Callable[[socket.socket, str, bool], None],
+        inherit: Callable[[str, int], socket.socket | None] = lambda address, port: None,
+    ) -> None:
         self._serve = serve
+        self._inherit = inherit
         self._sockets: list[socket.socket] = []
         self._secure: set[int] = set()  # descriptors of those that expect TLS
         self._wake_read = self._wake_write = -1
@@ -45,21 +51,18 @@ class Acceptor:
         fresh: list[socket.socket] = []
         try:
             for address in addresses:
-                fresh.append(_listening(address, port))
+                sock = self._inherit(address, port) or _listening(address, port)
+                if sock not in fresh:
+                    fresh.append(sock)
                 port = fresh[0].getsockname()[1]  # port 0: the same free one for every address
         except UsageError:
             for sock in fresh:
                 sock.close()
             raise
-        for sock in fresh:
-            self.adopt(sock, secure=secure)
-        return [sock.getsockname()[:2] for sock in fresh]
-
-    def adopt(self, sock: socket.socket, *, secure: bool = False) -> None:
-        """Use a socket that listens already (socket activation)."""
-        self._sockets.append(sock)
+        self._sockets += fresh
         if secure:
-            self._secure.add(sock.fileno())
+            self._secure |= {sock.fileno() for sock in fresh}
+        return [sock.getsockname()[:2] for sock in fresh]
 
     @property
     def thread_identity(self) -> int | None:

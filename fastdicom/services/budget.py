@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from fastdicom.errors import Unavailable
+from fastdicom.errors import LimitReached
 
 
 class Budget:
@@ -17,10 +17,10 @@ class Budget:
         self._lock = threading.Lock()
 
     def take(self, count: int) -> None:
-        """Hold `count` bytes more. Raises Unavailable (A700H) when that is too much."""
+        """Hold `count` bytes more. Raises LimitReached (A700H) when that is too much."""
         with self._lock:
             if self.total and self.used + count > self.total:
-                raise Unavailable(f"{self.what}: more than {self.total} bytes in all")
+                raise LimitReached(f"{self.what}: more than {self.total} bytes in all")
             self.used += count
 
     def give(self, count: int) -> None:

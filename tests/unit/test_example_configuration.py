@@ -18,14 +18,14 @@ from fastdicom.config import (
     QueryConfig,
     Timeouts,
     TlsConfig,
+    TranscodingConfig,
 )
 from fastdicom.settings import keys_of
 
 EXAMPLE = Path(__file__).parents[2] / "systemd" / "fastdicom.toml"
-HEADINGS = re.compile(r"^# (\[\[?(?:peers|tls)\]\]?)$", re.MULTILINE)
+HEADINGS = re.compile(r"^# (\[\[?(?:peers|tls|compress)\]\]?)$", re.MULTILINE)
 FILES = ("node.crt", "node.key", "ca.crt", "revoked.crl", "passcodes", "pacs.secret")
 COMMENTED = re.compile(r"^# (?=[a-z_]+ = )", re.MULTILINE)
-NOT_IN_FORCE = {"frame_length_max"}
 IN_WORDS = {"grants"}  # its default cannot be written in TOML
 
 
@@ -56,15 +56,28 @@ def test_its_comments_are_the_defaults(tmp_path: Path) -> None:
         port=104,
         archive="/var/lib/fastdicom",
         peers=[peer],
+        compress=[{"transfer_syntax": "JPEGLosslessSV1"}],
         tls={**tls, "port": 2762},
         access=access,
     )
 
 
 @pytest.mark.parametrize(
-    "section", [NodeConfig, Timeouts, Limits, LogConfig, IndexConfig, Access, QueryConfig, Peer, TlsConfig]
+    "section",
+    [
+        NodeConfig,
+        Timeouts,
+        Limits,
+        LogConfig,
+        IndexConfig,
+        Access,
+        QueryConfig,
+        Peer,
+        TlsConfig,
+        TranscodingConfig,
+    ],
 )
 def test_it_names_every_key(section: type) -> None:
     text = EXAMPLE.read_text("utf-8")
     named = {key for key in keys_of(section) if re.search(rf"^(# )?{key} = ", text, re.MULTILINE)}
-    assert named == set(keys_of(section)) - NOT_IN_FORCE - IN_WORDS
+    assert named == set(keys_of(section)) - IN_WORDS

@@ -80,6 +80,8 @@ ELSEWHERE = {
     "frame_length_max": "transcoding/test_gate",
     "file_reads_max": "index/test_answers",
     "file_read_length_max": "test_file_attributes",
+    "codec_time_max": "transcoding/test_workers",
+    "codec_memory_max": "transcoding/test_workers",
     "commit_stall": "test_vitals",
     "work_stall": "test_vitals",
 }
