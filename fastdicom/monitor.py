@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +19,24 @@ from fastdicom.archive.disk import TimedDisk
 from fastdicom.audit.handover import take_note_away
 from fastdicom.config import Config
 from fastdicom.errors import UsageError
-from fastdicom.events import LIMIT, PROTOCOL, UNKNOWN_NODE, USER, VIOLATED, Alert, Ending, Observer, Observers
+from fastdicom.events import (
+    DAMAGE,
+    LIMIT,
+    PROTOCOL,
+    UNKNOWN_NODE,
+    USER,
+    VIOLATED,
+    Alert,
+    Ending,
+    InstanceGroup,
+    Observer,
+    Observers,
+)
 from fastdicom.monitoring.figures import Figures, Snapshot
 from fastdicom.monitoring.health import Health
 from fastdicom.monitoring.recent import Recent
 from fastdicom.services.ports import Caller
 from fastdicom.upperlayer.pdus import (
-    REJECT_CALLED_AE_TITLE,
-    REJECT_CALLING_AE_TITLE,
-    REJECT_LOCAL_LIMIT,
-    REJECT_USER_IDENTITY,
     AssociationAccept,
     AssociationReject,
     AssociationRequest,
@@ -36,17 +45,19 @@ from fastdicom.upperlayer.pdus import (
 
 if TYPE_CHECKING:
     from fastdicom.audit.recorder import Recorder
+    from fastdicom.dataset.record import StoredEntry
     from fastdicom.keeper import ArchiveKeeper
     from fastdicom.monitoring.http import Answer, HttpServer, Request
     from fastdicom.net.server import ServerConnection
 
 log = logging.getLogger(__name__)
 
-_ALERTS = {
-    REJECT_CALLING_AE_TITLE: UNKNOWN_NODE,
-    REJECT_CALLED_AE_TITLE: UNKNOWN_NODE,
-    REJECT_LOCAL_LIMIT: LIMIT,
-    REJECT_USER_IDENTITY: USER,
+_ALERTS = {  # by source and reason of an A-ASSOCIATE-RJ, PS3.8 Table 9-21; others are mistakes, not attacks
+    (1, 3): UNKNOWN_NODE,  # calling AE title not recognized
+    (1, 7): UNKNOWN_NODE,  # called AE title not recognized
+    (2, 1): USER,  # the user identity was refused, PS3.7 D.3.3.7
+    (3, 1): LIMIT,  # temporary congestion
+    (3, 2): LIMIT,  # local limit exceeded
 }
 
 
@@ -154,10 +165,11 @@ class Monitor:
         if isinstance(response, AssociationAccept):
             self._callers[connection] = caller(connection)
             self.observer.associated(self._callers[connection])
-        elif response in _ALERTS:
+            return
+        kind = _ALERTS.get((response.source, response.reason))
+        if kind is not None:
             text = f"association with {request.called_ae_title} rejected: {describe_reject(response)}"
-            alert = Alert(_ALERTS[response], text, connection.address, request.calling_ae_title)
-            self.observer.alerted(alert)
+            self.observer.alerted(Alert(kind, text, connection.address, request.calling_ae_title))
 
     def ended(self, connection: ServerConnection) -> None:
         """A connection is closed."""
@@ -171,6 +183,19 @@ class Monitor:
             transport = connection.transport
             ending = Ending(connection.how, connection.why, transport.received, transport.sent)
             self.observer.dissociated(caller, ending)
+
+    # ------------------------------------------------------------------------------ housekeeping
+
+    def damaged(self, entry: StoredEntry, reason: str) -> None:
+        """A stored file is not what was received."""
+        self.observer.alerted(Alert(DAMAGE, f"{entry.file.path} {reason}"))
+
+    def removed(self, patient: bytes, entries: Iterable[StoredEntry], whole: bool, reason: str) -> None:
+        """Retention has deleted instances of one patient. whole: nothing of their studies is left."""
+        groups = Counter(
+            InstanceGroup(patient, entry.study_instance_uid, entry.sop_class_uid) for entry in entries
+        )
+        self.observer.deleted(groups, whole, f"retention: {reason}")
 
     # ------------------------------------------------------------------------------ figures
 

@@ -215,8 +215,10 @@ def _guarded(act: Callable[[], object], failures: list[BaseException]) -> None:
 def status_line(figures: Mapping[str, Any], stored_a_second: float) -> str:
     """The figures that an operator wants first, for `systemctl status`."""
     associations, counts = figures["associations"], figures["counts"]
+    reasons = figures["health"]["reasons"]
     return (
+        f"{'; '.join(['not healthy', *reasons, '']) if reasons else ''}"
         f"{associations['open']} associations, {stored_a_second:.1f} changes/s, "
         f"{figures['queues']['commit']} waiting to be committed; {counts['instances']} instances, "
-        f"{counts['bytes'] / _GIB:.1f} GiB; {figures['free_bytes'] / _GIB:.1f} GiB free"
+        f"{counts['bytes'] / _GIB:.1f} GiB; {figures['disk']['free_bytes'] / _GIB:.1f} GiB free"
     )

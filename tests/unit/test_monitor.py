@@ -311,6 +311,23 @@ def test_a_receiver_that_is_away_costs_a_store_nothing(tmp_path: Path) -> None:
         assert engine.status()["audit"]["dropped"] == 0
 
 
+def test_what_housekeeping_finds_and_deletes_is_told(tmp_path: Path) -> None:
+    with Receiver("udp") as receiver, node(tmp_path, **audited(receiver)) as engine:
+        with connect(*engine.addresses[0]) as peer:
+            peer.store([instance_file(tmp_path, 1)])
+        with Archive(tmp_path / "archive") as archive:
+            entries = list(archive.instances(PatientID="P*"))
+        patient = engine.archive.patient_of(entries[0].sop_instance_uid)
+        engine.monitor.damaged(entries[0], "has 5 bytes, not 6")
+        engine.monitor.removed(patient, entries, True, "older than 30 d")
+        found = messages(receiver, lambda kinds: {("110113", "E", "4"), ("110105", "D", "0")} <= set(kinds))
+        figures = engine.status()
+    assert [text for _, text in alert_texts(found)] == [f"{entries[0].file.path} has 5 bytes, not 6"]
+    deletion = next(one for one in found if kind(one)[0] == "110105")
+    assert deletion.findall("ActiveParticipant")[0].get("UserID") == "retention: older than 30 d"
+    assert [one["what"] for one in figures["incidents"]["images"]] == ["damaged object"]
+
+
 # ---------------------------------------------------------------------------------------- status
 
 
