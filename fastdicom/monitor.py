@@ -178,6 +178,8 @@ class Monitor:
         if connection.how == VIOLATED:
             name = "" if connection.name == "?" else connection.name
             self.observer.alerted(Alert(PROTOCOL, connection.why, connection.address, name))
+        if connection.untrusted:
+            self.observer.alerted(Alert(UNKNOWN_NODE, connection.untrusted, connection.address))
         caller = self._callers.pop(connection, None)
         if caller is not None:
             transport = connection.transport

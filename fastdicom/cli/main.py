@@ -33,6 +33,7 @@ COMMANDS = {
     "verify": "check that an archive's index and files agree",
     "rebuild": "make an archive's index anew from its files",
     "status": "show what a node does and what its archive holds",
+    "user": "keep the file of users and passcodes",
     "check-config": "name every mistake of a configuration file",
     "install-service": "put the systemd service in place",
     "uninstall-service": "take the systemd service away; archive and configuration stay",
