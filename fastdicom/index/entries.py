@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 from fastdicom.dataset.record import StoredEntry
+from fastdicom.index.damage import any_damage, damage_at
 from fastdicom.index.keys import SERIES_INSTANCE_UID, SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from fastdicom.index.packed import row_of
 from fastdicom.index.schema import PAIR, SERIAL, unpack_file
@@ -23,6 +24,7 @@ class Entries:
         self._txn = transaction
         self._db = databases
         self._series: tuple[int, str, str] = (-1, "", "")
+        self._any_damage = any_damage(transaction, databases)
 
     def at(self, key: bytes) -> StoredEntry | None:
         """The instance with this key; None when it is not there any more."""
@@ -40,6 +42,7 @@ class Entries:
             study_uid,
             series_uid,
             unpack_file(head),
+            damage_at(self._txn, self._db, key) if self._any_damage else "",
         )
 
     def _uids_above(self, series: int) -> tuple[str, str]:
@@ -68,6 +71,11 @@ class Selection(Sequence[StoredEntry]):
 
     def __len__(self) -> int:
         return len(self._keys) // 2
+
+    @property
+    def series(self) -> set[int]:
+        """Serials of the series that the instances were of."""
+        return set(self._keys[::2])
 
     def __iter__(self) -> Iterator[StoredEntry]:
         self.vanished = 0
