@@ -21,6 +21,7 @@ from fastdicom.sections.limits import Limits
 from fastdicom.sections.log import LogConfig
 from fastdicom.sections.node import NodeConfig, Timeouts
 from fastdicom.sections.peers import OPERATIONS, Access, Operation, Peer
+from fastdicom.sections.retention import RetentionConfig, VerifyConfig
 from fastdicom.sections.tls import TlsConfig
 from fastdicom.settings import Mistake, TableReader, as_table, keys_of, nearest
 
@@ -37,8 +38,10 @@ __all__ = [
     "Operation",
     "Peer",
     "QueryConfig",
+    "RetentionConfig",
     "Timeouts",
     "TlsConfig",
+    "VerifyConfig",
 ]
 
 
@@ -65,6 +68,8 @@ _SECTIONS: dict[str, type[Any]] = {
     "limits": Limits,
     "query": QueryConfig,
     "index": IndexConfig,
+    "retention": RetentionConfig,
+    "verify": VerifyConfig,
 }
 # Settings that this version cannot honour yet: better refused than taken without effect.
 _NOT_YET = {
@@ -74,7 +79,7 @@ _NOT_YET = {
     "timezone": False,
     "accent_folding": True,
 }
-_RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log"})
+_RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log", "retention", "verify"})
 
 
 @dataclass(frozen=True, init=False)
@@ -98,6 +103,8 @@ class Config:
     limits: Limits
     query: QueryConfig
     index: IndexConfig
+    retention: RetentionConfig
+    verify: VerifyConfig
 
     def __init__(
         self,
@@ -112,6 +119,8 @@ class Config:
         limits: Limits | Mapping[str, Any] | None = None,
         query: QueryConfig | Mapping[str, Any] | None = None,
         index: IndexConfig | Mapping[str, Any] | None = None,
+        retention: RetentionConfig | Mapping[str, Any] | None = None,
+        verify: VerifyConfig | Mapping[str, Any] | None = None,
         ae_title: str | None = None,
         bind: str | Iterable[str] | None = None,
         port: int | None = None,
@@ -136,6 +145,7 @@ class Config:
         }
         tables |= {"timeouts": timeouts, "access": access, "tls": tls, "log": log}
         tables |= {"limits": limits, "query": query, "index": index}
+        tables |= {"retention": retention, "verify": verify}
         reader = TableReader()
         self._fill(reader, {name: table for name, table in tables.items() if table is not None})
         if reader.mistakes:

@@ -23,6 +23,7 @@ from fastdicom.dataset.record import Put
 from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
 from fastdicom.errors import UsageError
+from fastdicom.housekeeping import Housekeeper
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
 from fastdicom.local import Archive
@@ -105,6 +106,7 @@ class Engine:
         self._threads: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._started_at = 0.0
+        self._housekeeper: Housekeeper
         self._publisher_stop = threading.Event()
         self._publisher: threading.Thread | None = None
         self._number = 0
@@ -126,6 +128,7 @@ class Engine:
         self.archive = open_keeper(self.config.archive.path, self.config)
         try:
             self.archive.recover()
+            self._housekeeper = Housekeeper(self.archive, self.config)
             self._plug()
             acceptor = Acceptor(self._serve)
             self.addresses = acceptor.listen(self.config.node.bind, self.config.node.port)
@@ -135,6 +138,7 @@ class Engine:
         self._started_at = time.time()
         self._acceptor = acceptor
         acceptor.start()
+        self._housekeeper.start()
         self._publisher_stop.clear()
         self._publisher = threading.Thread(target=self._publish, name="fastdicom-status", daemon=True)
         self._publisher.start()
@@ -158,6 +162,7 @@ class Engine:
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
+        self._housekeeper.stop()
         status_file.withdraw(self.archive.path)
         self.archive.close()
 
@@ -176,11 +181,12 @@ class Engine:
         self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
-        for section in ("timeouts", "access", "peers", "log", "limits"):
+        for section in ("timeouts", "access", "peers", "log", "limits", "retention", "verify"):
             object.__setattr__(merged, section, getattr(config, section))
         self.config = merged
         self._timing = _timing(merged)
         self._plug()
+        self._housekeeper.reload(merged)
         return restart
 
     # ------------------------------------------------------------------------------ asking
@@ -232,6 +238,8 @@ class Engine:
             },
             "queues": {"commit": self.archive.committer.waiting},
             "free_bytes": self.archive.files.free,
+            "disk": {"low": self.archive.files.space.low, "fault": self.archive.files.health.fault},
+            **self._housekeeper.figures(),
         }
 
     def _must_run(self) -> None:

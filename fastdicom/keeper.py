@@ -5,15 +5,16 @@ Several processes may use one archive at the same time. For programs there is `l
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 import xxhash
 
@@ -21,6 +22,7 @@ from fastdicom.archive.commit import Committer
 from fastdicom.archive.disk import Disk
 from fastdicom.archive.files import Files
 from fastdicom.archive.incoming import IncomingFile
+from fastdicom.archive.layout import block_names
 from fastdicom.archive.recovery import Recovery, Verdict, recover
 from fastdicom.config import Config
 from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
@@ -29,6 +31,7 @@ from fastdicom.dataset.part10 import FileMeta, encode_file_meta, read_file_meta
 from fastdicom.dataset.record import (
     Added,
     Change,
+    Delete,
     Deleted,
     FileEntry,
     InstanceRecord,
@@ -40,14 +43,28 @@ from fastdicom.dataset.record import (
 )
 from fastdicom.dataset.scanned import wanted_table
 from fastdicom.dataset.stream import DatasetScan, ScanPolicy
-from fastdicom.errors import FastdicomError, UsageError
+from fastdicom.errors import FastdicomError, Refused, Unavailable, UsageError
+from fastdicom.in_use import InUse
+from fastdicom.index.arrivals import ArrivedStudy
 from fastdicom.index.environment import Counts, Index
+from fastdicom.standard.status import PROCESSING_FAILURE
+from fastdicom.wholeness import DatasetChecksum, fault_of, fault_of_error
 
 log = logging.getLogger(__name__)
 
 SEALED = "sealed/"
 _TRASH_BATCH = 256
 _READ_PIECE = 1 << 20
+_ADOPTED_AT_ONCE = 256
+
+
+class Removal(NamedTuple):
+    """Instances of one study that retention has deleted. whole: nothing of the study is left."""
+
+    study: ArrivedStudy
+    entries: Sequence[StoredEntry]
+    whole: bool
+    reason: str
 
 
 # LMDB lets a process open an environment once: whoever opens an archive again shares the first keeper.
@@ -86,17 +103,27 @@ class ArchiveKeeper:
         with ExitStack() as undo:
             self._lock = lock_folder(path, exclusive=False)
             undo.callback(os.close, self._lock)
+            finish_swap(path)
             self.index = Index.open(path / "index", attributes=self.attributes, sync=self.sync)
             undo.callback(self.index.close)
-            self.files = Files(path / "objects", disk, min_free=settings.min_free)
+            self.files = Files(
+                path / "objects", disk, min_free=settings.min_free, margin=settings.min_free_margin
+            )
             undo.pop_all()
+        self.in_use = InUse()
+        self.tell_removed: Callable[[Removal], None] = lambda removal: None
+        """Called after retention has deleted, on its thread."""
+        self.tell_damaged: Callable[[StoredEntry, str], None] = lambda entry, reason: None
+        """Called when a file is found damaged for the first time, on the finder's thread."""
         self._unlinked: list[str] = []
+        self._thinned: set[str] = set()
         self._trash_lock = threading.Lock()
         self.committer = Committer(
             self._apply,
             self.files.disk,
             sync=self.sync,
             reopen=self.index.reopen,
+            ready=self.files.health.check,
             has_row=lambda path: self.index.at_path(path) is not None,
         )
 
@@ -181,6 +208,46 @@ class ArchiveKeeper:
         )
         return self.commit(file, Put(record, entry, self.config.archive.duplicates == "replace"))
 
+    def remove(self, study: ArrivedStudy, reason: str, count: int) -> Removal | None:
+        """Delete up to `count` instances of a study: rows in one transaction, then the files.
+
+        None, and nothing is deleted, while somebody reads the study. Raises Unavailable.
+        """
+        with self.in_use.free(self.index.series_of(study)) as free:
+            if not free:
+                return None
+            entries = self.index.study_entries(study, count + 1)
+            whole = len(entries) <= count
+            outcomes = self.committer.commit_all([Delete(one.sop_instance_uid) for one in entries[:count]])
+        gone = [
+            entry for entry, outcome in zip(entries, outcomes, strict=False)
+            if isinstance(outcome, Deleted) and outcome.old is not None
+        ]  # fmt: skip
+        for entry in gone:
+            self._unlink(entry.file.path)
+        removal = Removal(study, gone, whole, reason)
+        if gone:
+            self.tell_removed(removal)
+        return removal
+
+    # ------------------------------------------------------------------------------ damage
+
+    def found(self, entry: StoredEntry, fault: str) -> bool:
+        """What a look at an instance's file showed: its `fault`, or "" for whole. True when that is news.
+
+        News are in the index, the log and with who listens when this returns. Raises Unavailable.
+        """
+        if fault == entry.damage or (fault and entry.damage):
+            return False
+        if not self.index.mark(entry.file.path, fault, time.time()):
+            return False
+        if fault:
+            log.error("%s at %s is damaged: it %s", entry.sop_instance_uid, entry.file.path, fault)
+            self.tell_damaged(entry, fault)
+        else:
+            log.warning("%s at %s is whole again", entry.sop_instance_uid, entry.file.path)
+        return True
+
     # ------------------------------------------------------------------------------ asking
 
     def find(self, identifier: Identifier) -> Iterator[bytes | None]:
@@ -188,12 +255,37 @@ class ArchiveKeeper:
         return self.index.find(identifier, retrieve_ae_title=self.config.node.ae_title)
 
     def instances(self, identifier: Identifier) -> Sequence[StoredEntry]:
-        """Every instance below the matches."""
-        return self.index.instances(identifier)
+        """Every instance below the matches. As long as somebody has them, retention leaves them alone."""
+        with self.in_use.selecting():
+            selection = self.index.instances(identifier)
+            self.in_use.add(selection)
+            return selection
 
     def read(self, entry: StoredEntry) -> memoryview:
-        """The whole file of an instance."""
-        return self.files.read(entry.file.path)
+        """The whole file of an instance, as it was received.
+
+        Raises Refused when it is damaged (or is found to be just now), OSError when it cannot be read.
+        """
+        if entry.damage:
+            raise _damaged(entry.damage)
+        if not self.config.verify.before_sending:
+            return self.files.read(entry.file.path)
+        checksum = DatasetChecksum(entry.file.dataset_offset)
+        try:
+            data = self.files.read(entry.file.path, checksum.visit)
+            fault = fault_of(entry.file, len(data), checksum.value)
+        except OSError as error:
+            fault = fault_of_error(error)
+        if fault:
+            self._quarantine(entry, fault)
+            raise _damaged(fault)
+        return data
+
+    def _quarantine(self, entry: StoredEntry, fault: str) -> None:
+        try:
+            self.found(entry, fault)
+        except Unavailable as error:
+            log.error("%s is damaged (%s), which cannot be noted: %s", entry.file.path, fault, error)
 
     def path_of(self, entry: StoredEntry) -> Path:
         """Where the file of an instance is."""
@@ -221,18 +313,34 @@ class ArchiveKeeper:
         self._note_sealed(found.sealed)
         return found
 
-    def _adopt(self, path: str) -> Verdict:
-        """Index a whole file that has no row, unless its row was deleted or another file has one."""
-        if path in self.index.trash():
-            return Verdict.SUPERFLUOUS
-        absolute = self.files.path_of(path)
-        try:
-            put = put_of(absolute, path, self.scan_policy)
-        except (FastdicomError, OSError) as error:
-            log.error("%s has no row and cannot be indexed: %s", path, error)
-            return Verdict.UNREADABLE
-        added = isinstance(self.index.apply([put])[0], Added)
-        return Verdict.ADOPTED if added else Verdict.SUPERFLUOUS
+    def _adopt(self, paths: Sequence[str]) -> dict[str, Verdict]:
+        """Index whole files that have no row, unless the row was deleted or the instance has another file.
+
+        One transaction for many: a start must not take a sync for each file.
+        """
+        trash = set(self.index.trash())
+        verdicts = {path: Verdict.SUPERFLUOUS for path in paths}
+        puts = []
+        for path in paths:
+            if path in trash:
+                continue
+            try:
+                puts.append(put_of(self.files.path_of(path), path, self.scan_policy))
+            except (FastdicomError, OSError) as error:
+                log.error("%s has no row and cannot be indexed: %s", path, error)
+                verdicts[path] = Verdict.UNREADABLE
+            if len(puts) == _ADOPTED_AT_ONCE:
+                self._index_adopted(puts, verdicts)
+                puts = []
+        self._index_adopted(puts, verdicts)
+        return verdicts
+
+    def _index_adopted(self, puts: Sequence[Put], verdicts: dict[str, Verdict]) -> None:
+        if not puts:
+            return
+        for put, outcome in zip(puts, self.index.apply(puts), strict=True):
+            if isinstance(outcome, Added | Replaced):
+                verdicts[put.file.path] = Verdict.ADOPTED
 
     # ------------------------------------------------------------------------------ the index's side
 
@@ -252,17 +360,45 @@ class ArchiveKeeper:
     def _unlink(self, path: str) -> None:
         """A row let go of this file. Its entry in the index's trash goes later, with others."""
         gone = self.files.unlink([path])
+        self._thinned.add(path.partition("/")[0])
         with self._trash_lock:
             self._unlinked += gone
             if len(self._unlinked) < _TRASH_BATCH:
                 return
         self._empty_trash()
 
+    def drop_empty_blocks(self) -> int:
+        """Remove folders that deletions have emptied, and their notes; how many.
+
+        Never the last one: the next folder's number is above all that are there, so none comes twice.
+        """
+        thinned, self._thinned = self._thinned, set()
+        self._empty_trash()
+        sealed = self.index.notes(SEALED)
+        last = block_names(self.files.root)[-1:]
+        dropped = 0
+        for name in sorted(thinned.difference(last)):
+            if SEALED + name not in sealed:
+                continue
+            try:
+                os.rmdir(self.files.root / name)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+                    log.warning("the empty folder %s stays: %s", name, error)
+                continue
+            self.index.note(SEALED + name, None)
+            dropped += 1
+        return dropped
+
     def _empty_trash(self) -> None:
         with self._trash_lock:
             gone, self._unlinked = self._unlinked, []
         if gone:
             self.index.forget_trash(gone)
+
+
+def _damaged(fault: str) -> Refused:
+    return Refused(PROCESSING_FAILURE, f"damaged, send it again: {fault}")
 
 
 def put_of(absolute: Path, path: str, policy: ScanPolicy) -> Put:
@@ -310,6 +446,19 @@ def lock_folder(path: Path, *, exclusive: bool) -> int:
         why = "it is in use: stop the node first" if exclusive else "its index is being rebuilt"
         raise UsageError(f"{path}: {why}") from None
     return fd
+
+
+def finish_swap(path: Path) -> None:
+    """Do the rest of a rebuild that a crash ended between its two renames. The new index is whole then.
+
+    Two processes may do this at once: the second finds nothing to do.
+    """
+    index, fresh, old = path / "index", path / "index.rebuild", path / "index.old"
+    if index.exists() or not old.exists():
+        return
+    with suppress(FileNotFoundError):
+        os.rename(fresh if fresh.exists() else old, index)
+        log.warning("%s: finished a rebuild that was interrupted", path)
 
 
 def scan_policy(config: Config) -> ScanPolicy:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-
-import xxhash
 
 from fastdicom.archive.layout import WHOLE, block_names
 from fastdicom.dataset.attributes import Attribute
@@ -29,10 +29,9 @@ from fastdicom.reports import (
     RebuildReport,
     VerifyReport,
 )
+from fastdicom.wholeness import IS_MISSING, fault_in, fault_of
 
 _BATCH = 256
-_PIECE = 1 << 20
-
 
 def import_paths(
     keeper: ArchiveKeeper, paths: Iterable[str | os.PathLike[str]], progress: ProgressCallback | None = None
@@ -68,6 +67,9 @@ def export(
     for entry in entries:
         folder = out / entry.study_instance_uid / entry.series_instance_uid
         target = folder / f"{entry.sop_instance_uid}.dcm"
+        if entry.damage:
+            report.failed.append(NamedPath(target, f"damaged: {entry.damage}"))
+            continue
         try:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(keeper.path_of(entry), target)
@@ -98,7 +100,10 @@ def delete(keeper: ArchiveKeeper, identifier: Identifier, *, dry_run: bool = Fal
 
 
 def verify(keeper: ArchiveKeeper, progress: ProgressCallback | None = None) -> VerifyReport:
-    """Compare every row with its file, byte by byte, and every file with the index."""
+    """Compare every row with its file, byte by byte, and every file with the index.
+
+    What is found damaged is marked so, what was marked and is whole is not any more.
+    """
     report = VerifyReport()
     total = keeper.counts().instances
     known: dict[str, set[str]] = {}
@@ -119,28 +124,19 @@ def _verify_one(keeper: ArchiveKeeper, entry: StoredEntry, report: VerifyReport)
     path = keeper.path_of(entry)
     report.checked += 1
     try:
-        size, checksum = _checksum(path, entry.file.dataset_offset)
-    except FileNotFoundError:
-        report.missing.append(path)
-        return
+        fault = fault_in(keeper.files, entry.file)
     except OSError as error:
         report.damaged.append(NamedPath(path, f"cannot be read: {error.strerror}"))
         return
-    report.bytes += size
-    if size != entry.file.size:
-        report.damaged.append(NamedPath(path, f"has {size} bytes, not {entry.file.size}"))
-    elif checksum != entry.file.checksum:
-        report.damaged.append(NamedPath(path, "its Data Set is not the one that was received (checksum)"))
-
-
-def _checksum(path: Path, dataset_offset: int) -> tuple[int, int]:
-    """(size of the file, checksum of its Data Set)."""
-    digest = xxhash.xxh3_64()
-    with path.open("rb") as stream:
-        stream.seek(dataset_offset)
-        while piece := stream.read(_PIECE):
-            digest.update(piece)
-        return os.fstat(stream.fileno()).st_size, digest.intdigest()
+    if fault and keeper.index.at_path(entry.file.path) is None:
+        return  # it was deleted or replaced just now
+    if not fault:
+        report.bytes += entry.file.size
+    elif fault == IS_MISSING:
+        report.missing.append(path)
+    else:
+        report.damaged.append(NamedPath(path, fault))
+    keeper.found(entry, fault)
 
 
 # ------------------------------------------------------------------------------------------ rebuild
@@ -168,9 +164,11 @@ def rebuild(
         objects = path / "objects"
         deleted = _owed_unlinks(path / "index")
         blocks = block_names(objects)
-        with Index.open(fresh, attributes=attributes, sync=False) as index:
+        with Index.open(fresh, attributes=attributes, sync=False) as index, _old_rows(path / "index") as old:
             for batch in _batches(_puts(objects, deleted, policy, report)):
-                _apply(index, [dataclasses.replace(put, replace=replace) for put in batch], report)
+                known = [_as_received(put, old) for put in batch]
+                _apply(index, [dataclasses.replace(put, replace=replace) for put, _ in known], report)
+                _mark(index, known, report)
                 _tell(progress, report.indexed, None, len(report.failed), report.bytes)
             index.apply((), {SEALED + block: b"1" for block in blocks})
         for name in deleted:
@@ -179,6 +177,37 @@ def rebuild(
         return report
     finally:
         os.close(lock)
+
+
+@contextmanager
+def _old_rows(path: Path) -> Iterator[Index | None]:
+    """The old index, if it can be read: what it knows of a file counts more than the file itself."""
+    try:
+        index = Index.open(path, readonly=True)
+    except FastdicomError:
+        yield None
+        return
+    with index:
+        yield index
+
+
+def _as_received(put: Put, old: Index | None) -> tuple[Put, str]:
+    """A file's change with the checksum of when it was received, and what is wrong with the file now."""
+    row = None if old is None else old.at_path(put.file.path)
+    if row is None or row.sop_instance_uid != put.record.sop_instance_uid:
+        return put, ""
+    fault = fault_of(row.file, put.file.size, put.file.checksum)
+    file = dataclasses.replace(
+        put.file, size=row.file.size, checksum=row.file.checksum, received_at=row.file.received_at
+    )
+    return dataclasses.replace(put, file=file), fault
+
+
+def _mark(index: Index, puts: Sequence[tuple[Put, str]], report: RebuildReport) -> None:
+    """A rebuild must not take a damaged file for the truth: what the old index knew stays known."""
+    for put, fault in puts:
+        if fault and index.mark(put.file.path, fault, time.time()):
+            report.damaged.append(NamedPath(put.file.path, fault))
 
 
 def _owed_unlinks(index: Path) -> set[str]:
@@ -230,7 +259,7 @@ def _swap(current: Path, fresh: Path) -> None:
     old = current.with_suffix(".old")
     shutil.rmtree(old, ignore_errors=True)
     if current.exists():
-        os.rename(current, old)
+        os.rename(current, old)  # a crash between the two leaves no index: `keeper.finish_swap` sees to it
     os.rename(fresh, current)
     _sync(current.parent)
     shutil.rmtree(old, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class Disk:
@@ -37,6 +38,18 @@ class Disk:
     def close(self, fd: int) -> None:
         """Close a descriptor."""
         os.close(fd)
+
+    def open(self, path: Path) -> int:
+        """A stored file for reading. Returns the descriptor."""
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+    def read(self, fd: int, length: int, offset: int) -> bytes:
+        """Up to `length` bytes of a file; fewer at its end."""
+        return os.pread(fd, length, offset)
+
+    def remove(self, path: Path) -> None:
+        """Remove a stored file."""
+        os.unlink(path)
 
     def free_bytes(self, path: str) -> int:
         """What an ordinary user may still write on the file system of `path`."""

@@ -25,7 +25,8 @@ _TIME = struct.Struct("<d")
 
 
 class ArrivedStudy(NamedTuple):
-    """A study in the order of arrival. received: its time, as the clock was then; length: bytes of its files.
+    """A study in the order of arrival. received: its time, as the clock was then. length: bytes of its files.
+    patient: its patient's attributes, Explicit VR Little Endian in UTF-8.
 
     place: to go on behind it. serial: for `study_entries`.
     """
@@ -37,6 +38,7 @@ class ArrivedStudy(NamedTuple):
     received: float
     instances: int
     length: int
+    patient: bytes
 
 
 def note_arrival(
@@ -56,9 +58,7 @@ def forget_arrival(transaction: Any, databases: Mapping[str, Any], study: int, t
     transaction.delete(PAIR.pack(tally.arrival, study), db=databases["arrivals"])
 
 
-def arrived(
-    transaction: Any, databases: Mapping[str, Any], after: bytes, count: int
-) -> list[ArrivedStudy]:
+def arrived(transaction: Any, databases: Mapping[str, Any], after: bytes, count: int) -> list[ArrivedStudy]:
     """Up to `count` studies behind a place (b"": from the first on)."""
     cursor = transaction.cursor(db=databases["arrivals"])
     found: list[ArrivedStudy] = []
@@ -86,6 +86,7 @@ def _study(transaction: Any, databases: Mapping[str, Any], key: bytes, received:
         received,
         tally.instances,
         tally.length,
+        patient,
     )
 
 

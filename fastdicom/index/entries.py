@@ -68,14 +68,17 @@ class Selection(Sequence[StoredEntry]):
         self._store = store
         self._keys = keys
         self.vanished = 0
+        self._series: frozenset[int] | None = None
 
     def __len__(self) -> int:
         return len(self._keys) // 2
 
     @property
-    def series(self) -> set[int]:
+    def series(self) -> frozenset[int]:
         """Serials of the series that the instances were of."""
-        return set(self._keys[::2])
+        if self._series is None:
+            self._series = frozenset(self._keys[::2])
+        return self._series
 
     def __iter__(self) -> Iterator[StoredEntry]:
         self.vanished = 0

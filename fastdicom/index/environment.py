@@ -152,15 +152,15 @@ class Index:
         if keys:
             self._store.write(work)
 
-    def mark(self, entry: StoredEntry, reason: str, found_at: float) -> bool:
+    def mark(self, path: str, reason: str, found_at: float) -> bool:
         """Note that an instance's file is damaged, or with reason "" that it is whole.
 
-        False when that was known, or the instance has another file by now. found_at: seconds since the epoch.
+        False when that was known, or no instance has this file by now. found_at: seconds since the epoch.
         """
         db = self._store.databases
 
         def work(transaction: Any) -> bool:
-            key = transaction.get(path_key(entry.file.path), db=db["paths"])
+            key = transaction.get(path_key(path), db=db["paths"])
             if key is None:
                 return False
             if not reason:

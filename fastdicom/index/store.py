@@ -48,6 +48,7 @@ class Store:
         self._gate = Gate()
         self._writes = 0
         self._grow_at = 0
+        self._in_doubt = False  # a commit failed: nothing is written on top before `reopen`
         self._open()
 
     def close(self) -> None:
@@ -66,7 +67,26 @@ class Store:
             if not alone:
                 raise Unavailable("the index is busy and cannot be opened anew")
             self._environment.close()
+            self._forget_pages()
             self._open()
+            self._in_doubt = False
+
+    def _forget_pages(self) -> None:
+        """Drop what memory holds of the file: after a failed write it may not be what the disk has.
+
+        The system takes pages whose write-back failed for clean: read again from memory they would look
+        committed, and no later sync would write them. Raises Unavailable while the file cannot be synced.
+        """
+        try:
+            fd = os.open(self.path / "data.mdb", os.O_RDWR | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(fd)
+        except OSError as problem:
+            self._open()
+            raise Unavailable(f"the index cannot be synced: {problem.strerror}") from problem
 
     def sync(self) -> None:
         """Flush to disk what earlier commits without `sync` have left in memory."""
@@ -125,6 +145,8 @@ class Store:
         Raises Unavailable when LMDB cannot write; then nothing of it has happened, unless the disk failed
         in the middle of the commit (then `reopen`).
         """
+        if self._in_doubt:
+            raise Unavailable("the index failed and was not opened anew yet")
         self._writes += 1
         if not self._writes % _CHECK_READERS_EVERY:
             self._environment.reader_check()
@@ -138,6 +160,7 @@ class Store:
             except lmdb.MapResizedError:
                 self._adopt()
             except lmdb.Error as problem:
+                self._in_doubt = True
                 raise Unavailable(f"the index cannot be written: {problem}") from problem
 
     def _attempt(self, work: Callable[[Any], Result]) -> Result:
@@ -150,10 +173,6 @@ class Store:
                 transaction.abort()
             raise
         return result
-
-    def database(self, name: str) -> Any:
-        """The handle of a named database."""
-        return self.databases[name]
 
     # The map.
 

@@ -177,8 +177,9 @@ class Writer:
         self._txn.put(uid, key, db=self._db["uids"])
         self._txn.put(path_key(file.path), key, db=self._db["paths"])
         self._count(series, file.size, _sop_class(image))
-        assert series.up is not None
-        note_arrival(self._txn, self._db, series.up.serial, series.up.tally, self._serials[3], file.received_at)
+        study = series.up
+        assert study is not None
+        note_arrival(self._txn, self._db, study.serial, study.tally, self._serials[3], file.received_at)
 
     def _replace(self, change: Put, uid: bytes, where: bytes, old: FileEntry, image: bytes) -> None:
         """The new instance stands where the old one did if it is of the same series; all rows are fresh."""

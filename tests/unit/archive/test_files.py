@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_below_min_free_nothing_is_taken(tmp_path: Path) -> None:
     disk = FailingDisk()
     files = Files(tmp_path, disk, min_free=1000)
     disk.free = 999
-    with pytest.raises(Unavailable, match="999 bytes are free"):
+    with pytest.raises(Unavailable, match="999 bytes are free, 1000 must be"):
         files.incoming()
 
 
@@ -110,9 +111,11 @@ def test_recovery_adopts_whole_files_and_sweeps_the_rest(tmp_path: Path) -> None
     leftovers(tmp_path)
     asked = []
 
-    def adopt(path: str) -> Verdict:
-        asked.append(path)
-        return Verdict.ADOPTED if path.endswith("0002.dcm") else Verdict.SUPERFLUOUS
+    def adopt(paths: Sequence[str]) -> dict[str, Verdict]:
+        asked.append(list(paths))
+        return {
+            path: Verdict.ADOPTED if path.endswith("0002.dcm") else Verdict.SUPERFLUOUS for path in paths
+        }
 
     found = recover(
         tmp_path,
@@ -121,7 +124,7 @@ def test_recovery_adopts_whole_files_and_sweeps_the_rest(tmp_path: Path) -> None
         indexed_paths=lambda prefix: [prefix + "0001.dcm"],
         adopt=adopt,
     )
-    assert asked == ["00000001/0002.dcm", "00000001/0003.dcm"]
+    assert asked == [["00000001/0002.dcm", "00000001/0003.dcm"]]
     assert (found.adopted, found.swept, found.sealed) == (1, 2, ("00000001",))
     assert names(tmp_path) == ["00000001/0001.dcm", "00000001/0002.dcm"]
 
@@ -134,7 +137,7 @@ def test_recovery_leaves_sealed_blocks_and_those_of_the_living_alone(tmp_path: P
         Disk(),
         is_sealed=lambda name: True,
         indexed_paths=lambda prefix: [],
-        adopt=lambda path: Verdict.SUPERFLUOUS,
+        adopt=lambda paths: dict.fromkeys(paths, Verdict.SUPERFLUOUS),
     )
     living = Block(tmp_path, "00000001")
     assert living.try_lock()
@@ -143,7 +146,7 @@ def test_recovery_leaves_sealed_blocks_and_those_of_the_living_alone(tmp_path: P
         Disk(),
         is_sealed=lambda name: False,
         indexed_paths=lambda prefix: [],
-        adopt=lambda path: Verdict.SUPERFLUOUS,
+        adopt=lambda paths: dict.fromkeys(paths, Verdict.SUPERFLUOUS),
     )
     assert names(tmp_path) == before
     assert nothing.sealed == nothing_either.sealed == ()
@@ -159,7 +162,7 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
         Disk(),
         is_sealed=lambda name: False,
         indexed_paths=lambda prefix: [],
-        adopt=lambda path: Verdict.SUPERFLUOUS,
+        adopt=lambda paths: dict.fromkeys(paths, Verdict.SUPERFLUOUS),
     )
     assert names(tmp_path) == ["00000001/README"]
 
@@ -171,7 +174,7 @@ def test_a_whole_file_that_cannot_be_judged_is_left_alone(tmp_path: Path) -> Non
         Disk(),
         is_sealed=lambda name: False,
         indexed_paths=lambda prefix: [],
-        adopt=lambda path: Verdict.UNREADABLE,
+        adopt=lambda paths: dict.fromkeys(paths, Verdict.UNREADABLE),
     )
     assert (found.unreadable, found.swept) == (3, 1)
     assert names(tmp_path) == ["00000001/0001.dcm", "00000001/0002.dcm", "00000001/0003.dcm"]

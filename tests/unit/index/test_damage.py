@@ -18,8 +18,8 @@ def marked(index: Index) -> Index:
     index.apply([put("1.3", "2.2", "3.1", PatientID="P1"), put("1.4", "2.4", "3.4", PatientID="P2")])
     entry = index.get("1.1")
     assert entry is not None
-    assert index.mark(entry, "its Data Set is another one", 1000.0)
-    assert not index.mark(entry, "known", 1001.0)
+    assert index.mark(entry.file.path, "its Data Set is another one", 1000.0)
+    assert not index.mark(entry.file.path, "known", 1001.0)
     return index
 
 
@@ -43,7 +43,9 @@ def test_every_level_says_what_cannot_be_retrieved_whole(marked: Index) -> None:
 def test_a_damaged_instance_is_listed_and_selected_with_what_is_wrong(marked: Index) -> None:
     assert [entry.sop_instance_uid for entry in marked.damaged()] == ["1.1"]
     assert marked.damaged_count() == 1
-    by_uid = {one.sop_instance_uid: one.damage for one in marked.instances(ask("STUDY", StudyInstanceUID="3.1"))}
+    by_uid = {
+        one.sop_instance_uid: one.damage for one in marked.instances(ask("STUDY", StudyInstanceUID="3.1"))
+    }
     assert by_uid == {"1.1": "its Data Set is another one", "1.2": "", "1.3": ""}
 
 
@@ -62,8 +64,8 @@ def test_it_heals_when_it_is_sent_again_though_duplicates_are_kept(marked: Index
 def test_it_heals_when_it_is_found_whole(marked: Index) -> None:
     entry = marked.get("1.1")
     assert entry is not None
-    assert marked.mark(entry, "", 0.0)
-    assert not marked.mark(entry, "", 0.0)
+    assert marked.mark(entry.file.path, "", 0.0)
+    assert not marked.mark(entry.file.path, "", 0.0)
     assert marked.damaged_count() == 0
 
 
@@ -72,5 +74,5 @@ def test_a_mark_goes_with_its_instance(marked: Index) -> None:
     assert entry is not None
     marked.apply([Delete("1.1")])
     assert marked.damaged_count() == 0
-    assert not marked.mark(entry, "too late", 1.0)
+    assert not marked.mark(entry.file.path, "too late", 1.0)
     assert marked.damaged_count() == 0
