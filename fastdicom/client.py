@@ -16,7 +16,7 @@ from fastdicom.errors import ConnectionLost, PeerError, Refused, UsageError
 from fastdicom.identifiers import build_identifier, level_name
 from fastdicom.inbox import InstanceFolder
 from fastdicom.net.connection import Timing
-from fastdicom.net.requestor import ClientAssociation, Proposal
+from fastdicom.net.requestor import STORE_WINDOW, ClientAssociation, Proposal
 from fastdicom.outbox import send_files
 from fastdicom.queries import encode, to_dataset
 from fastdicom.reports import Progress, ProgressCallback, RetrieveReport, StoreReport
@@ -222,9 +222,11 @@ class PeerConnection:
         return self._use([(uid, _NATIVE) for uid in _QUERY_CLASSES])
 
     def _open_for_storage(self, proposals: Sequence[Proposal]) -> ClientAssociation:
-        return self._use(proposals)
+        return self._use(proposals, window=STORE_WINDOW)
 
-    def _use(self, proposals: Sequence[Proposal], scp_classes: Sequence[str] = ()) -> ClientAssociation:
+    def _use(
+        self, proposals: Sequence[Proposal], scp_classes: Sequence[str] = (), window: int = 1
+    ) -> ClientAssociation:
         """The open association if it was opened with these proposals, else a new one."""
         current = self._association
         if current is not None and current.association.established and current.proposals == list(proposals):
@@ -238,6 +240,7 @@ class PeerConnection:
             proposals=proposals,
             timing=self.timing,
             scp_classes=scp_classes,
+            window=window,
         )
         return self._association
 

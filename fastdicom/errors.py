@@ -21,6 +21,10 @@ class ConnectionLost(FastdicomError):
     """The transport closed, was reset or timed out. Nothing can be said to the peer any more."""
 
 
+class NoResponse(ConnectionLost):
+    """The peer did not answer in time: asking it again would take as long again."""
+
+
 class PeerError(FastdicomError):
     """The peer broke the standard: the association ends with an A-ABORT, PS3.8 9.3.8.
 
