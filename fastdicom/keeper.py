@@ -106,9 +106,7 @@ class ArchiveKeeper:
             finish_swap(path)
             self.index = Index.open(path / "index", attributes=self.attributes, sync=self.sync)
             undo.callback(self.index.close)
-            self.files = Files(
-                path / "objects", disk, min_free=settings.min_free, margin=settings.min_free_margin
-            )
+            self.files = Files(path / "objects", disk, min_free=settings.min_free)
             undo.pop_all()
         self.in_use = InUse()
         self.tell_removed: Callable[[Removal], None] = lambda removal: None

@@ -45,13 +45,9 @@ def send_files(
     tally = Tally(len(entries))
     plans = plan_associations(entries, only=transfer_syntaxes)
     sender = Sender(lambda entry: read_whole(Path(entry.file.path)), Conversions())
-    opened = 0
 
     def open_channel(plan: AssociationPlan) -> ClientAssociation:
-        nonlocal opened
-        channel = open_association([(class_uid, (syntax,)) for class_uid, syntax in plan.proposals])
-        opened += 1
-        return channel
+        return open_association([(class_uid, (syntax,)) for class_uid, syntax in plan.proposals])
 
     if plans:
         open_channel(plans[0])  # its failure is the caller's to hear; send_all gets the same association

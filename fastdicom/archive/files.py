@@ -21,17 +21,17 @@ _PIECE = 1 << 20
 class Files:
     """The objects folder of one archive, for one process.
 
-    min_free: bytes that stay free; below it `incoming` raises Unavailable, until `margin` more are free.
+    min_free: bytes that stay free; below it `incoming` raises Unavailable, until a quarter more is free.
     """
 
-    def __init__(self, root: Path, disk: Disk, *, min_free: int = 0, margin: int = 0) -> None:
+    def __init__(self, root: Path, disk: Disk, *, min_free: int = 0) -> None:
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
         self.root = root
         watched = WatchedDisk(disk, root)
         self.disk: Disk = watched
         self.health = watched.health
         self.layout = Layout(root, self.disk)
-        self.space = Space(root, self.disk, min_free, margin)
+        self.space = Space(root, self.disk, min_free)
 
     def incoming(self) -> IncomingFile:
         """A new file. Raises Unavailable when the disk is too full, is not trusted, or refuses."""

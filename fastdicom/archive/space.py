@@ -1,6 +1,6 @@
 """The room that is left on the file system: whether another object may come in.
 
-Below `min_free` nothing does, until `margin` more are free: a node at the edge would else say yes and no
+Below `min_free` nothing does, until a quarter more is free: a node at the edge would else say yes and no
 in turn. An object announces no length, so each that is under way is expected to become as large as the
 largest of the last ones; and one that outgrows this is stopped when half of `min_free` is gone, because the
 index, the log and the system need room too.
@@ -32,11 +32,10 @@ class OpenFile(Protocol):
 class Space:
     """Watches the file system of a folder. Safe to use from several threads."""
 
-    def __init__(self, root: Path, disk: Disk, min_free: int, margin: int = 0) -> None:
+    def __init__(self, root: Path, disk: Disk, min_free: int) -> None:
         self.min_free = min_free
-        self.margin = margin
         self.low = False
-        """True from below `min_free` until `margin` more are free."""
+        """True from below `min_free` until a quarter more is free."""
         self._root = str(root)
         self._disk = disk
         self._lock = threading.Lock()
@@ -56,7 +55,7 @@ class Space:
                 self._measure()
                 self._checked = now
             if self.low:
-                wanted = self.min_free + self.margin
+                wanted = self.min_free + self._margin
                 raise Unavailable(f"{self._left} bytes are free, {wanted} must be")
 
     def check_floor(self) -> None:
@@ -79,10 +78,14 @@ class Space:
         largest = max(list(self._sizes), default=0)
         return sum(max(0, largest - file.size) for file in list(self._open))
 
+    @property
+    def _margin(self) -> int:
+        return self.min_free // 4
+
     def _measure(self) -> None:
         try:
             free = self._disk.free_bytes(self._root)
         except OSError as error:
             raise Unavailable(f"cannot ask the disk: {error.strerror}") from error
         self._left = free - self.expected
-        self.low = self._left < (self.min_free + self.margin if self.low else self.min_free)
+        self.low = self._left < (self.min_free + self._margin if self.low else self.min_free)

@@ -93,11 +93,13 @@ class Selection(Sequence[StoredEntry]):
     @overload
     def __getitem__(self, position: int) -> StoredEntry: ...
     @overload
-    def __getitem__(self, position: slice) -> list[StoredEntry]: ...
-    def __getitem__(self, position: int | slice) -> StoredEntry | list[StoredEntry]:
+    def __getitem__(self, position: slice) -> Selection: ...
+    def __getitem__(self, position: int | slice) -> StoredEntry | Selection:
         if isinstance(position, slice):
-            found = self._fetch(range(*position.indices(len(self))))
-            return [entry for entry in found if entry is not None]
+            keys = array("Q")
+            for at in range(*position.indices(len(self))):
+                keys.extend(self._keys[2 * at : 2 * at + 2])
+            return Selection(self._store, keys)
         number = position + len(self) if position < 0 else position
         if not 0 <= number < len(self):
             raise IndexError(position)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from fastdicom.dataset.attributes import LEVELS, Attribute
-from fastdicom.sections.units import GIB, MIB
+from fastdicom.sections.units import GIB
 from fastdicom.settings import boolean, choice, listing, nearest, setting, size, text
 
 
@@ -42,8 +42,8 @@ class ArchiveConfig:
 
     durability: "full": Success means that file and index row survive a power cut; "os": that they survive a
     crash of the process. duplicates: the same SOP Instance again "keep"s the first or "replace"s it.
-    min_free: bytes; below it C-STORE is answered A700H before the Data Set is taken, until min_free_margin
-    more are free.
+    min_free: bytes; below it C-STORE is answered A700H before the Data Set is taken, until a quarter more is
+    free.
     accept_unknown_sop_classes: take Storage SOP classes that are private or newer than our table.
     """
 
@@ -51,7 +51,6 @@ class ArchiveConfig:
     durability: Literal["full", "os"] = setting("full", choice("full", "os"))
     duplicates: Literal["keep", "replace"] = setting("keep", choice("keep", "replace"))
     min_free: int = setting(GIB, size(0))
-    min_free_margin: int = setting(256 * MIB, size(0))
     accept_unknown_sop_classes: bool = setting(False, boolean)
 
 
