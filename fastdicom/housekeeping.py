@@ -1,6 +1,6 @@
 """The threads that look after an archive while its node runs: retention and background verification.
 
-Both are in no hurry: each step is short, and they rest between steps for longer than they worked.
+Both are in no hurry: each step is short, and they rest between steps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 5.0  # whether a rule of retention asks for something
 _FIRST_LOOK_S = 1.0
-_REST_PER_WORK = 3.0  # between two steps of a deletion: at most a quarter of the time is spent deleting
+_REST_PER_WORK = 1.0  # between two steps of a deletion: at most half the time is spent deleting
 _AFTER_FAULT_S = 30.0
 _CLOCK = "retention/clock"
 _NICE = 10

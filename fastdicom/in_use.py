@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from weakref import WeakSet
 
@@ -20,7 +20,7 @@ class InUse:
 
     @contextmanager
     def selecting(self) -> Iterator[None]:
-        """Meanwhile nothing is `free`: the caller looks for instances, and will `add` them."""
+        """Meanwhile everything is in use: the caller looks for instances, and will `add` them."""
         with self._lock:
             self._selecting += 1
         try:
@@ -35,9 +35,13 @@ class InUse:
             self._selections.add(selection)
 
     @contextmanager
-    def free(self, series: Iterable[int]) -> Iterator[bool]:
-        """Whether nobody uses any of these series; while the caller is inside nobody begins to."""
+    def settled(self) -> Iterator[Callable[[Iterable[int]], bool]]:
+        """Gives a function that tells whether nobody uses any of these series.
+
+        While the caller is inside nobody begins to.
+        """
         with self._lock:
-            wanted = set(series)
-            used = any(not wanted.isdisjoint(one.series) for one in list(self._selections))
-            yield not self._selecting and not used
+            used: set[int] = set()
+            for selection in list(self._selections):
+                used |= selection.series
+            yield lambda series: not self._selecting and used.isdisjoint(series)

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
@@ -206,27 +206,26 @@ class ArchiveKeeper:
         )
         return self.commit(file, Put(record, entry, self.config.archive.duplicates == "replace"))
 
-    def remove(self, study: ArrivedStudy, reason: str, count: int) -> Removal | None:
-        """Delete up to `count` instances of a study: rows in one transaction, then the files.
+    def remove(self, studies: Iterable[tuple[ArrivedStudy, str]], count: int) -> list[Removal]:
+        """Delete up to `count` instances of studies, each with its reason: rows together, then files.
 
-        None, and nothing is deleted, while somebody reads the study. Raises Unavailable.
+        A study that somebody reads is passed over. Raises Unavailable.
         """
-        with self.in_use.free(self.index.series_of(study)) as free:
-            if not free:
-                return None
-            entries = self.index.study_entries(study, count + 1)
-            whole = len(entries) <= count
-            outcomes = self.committer.commit_all([Delete(one.sop_instance_uid) for one in entries[:count]])
-        gone = [
-            entry for entry, outcome in zip(entries, outcomes, strict=False)
-            if isinstance(outcome, Deleted) and outcome.old is not None
-        ]  # fmt: skip
-        for entry in gone:
-            self._unlink(entry.file.path)
-        removal = Removal(study, gone, whole, reason)
-        if gone:
+        removals: list[Removal] = []
+        with self.in_use.settled() as is_free:
+            for study, reason in studies:
+                if count and is_free(self.index.series_of(study)):
+                    entries = self.index.study_entries(study, count + 1)
+                    removals.append(Removal(study, entries[:count], len(entries) <= count, reason))
+                    count -= len(removals[-1].entries)
+            uids = [entry.sop_instance_uid for one in removals for entry in one.entries]
+            if uids:
+                self.committer.commit_all([Delete(uid) for uid in uids])
+        for removal in removals:
+            for entry in removal.entries:
+                self._unlink(entry.file.path)
             self.tell_removed(removal)
-        return removal
+        return removals
 
     # ------------------------------------------------------------------------------ damage
 

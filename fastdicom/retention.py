@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from fastdicom.index.arrivals import ArrivedStudy
-from fastdicom.keeper import ArchiveKeeper
+from fastdicom.keeper import ArchiveKeeper, Removal
 from fastdicom.leaps import LeapWatch
 from fastdicom.protection import Protected, read_protected
 from fastdicom.sections.retention import RetentionConfig
@@ -72,8 +72,10 @@ class Retention:
 
     def plan(self) -> Iterator[Due]:
         """All that would go now, were nothing read and nothing received meanwhile: a dry run."""
-        protected = self._protected()
         levels = self._levels()
+        if not self.active:
+            return
+        protected = self._protected()
         for study, received in self._in_order():
             rule = self._rule(levels, received)
             if not rule:
@@ -82,22 +84,26 @@ class Retention:
                 levels = Levels(levels.stored - study.length, levels.free + study.length)
                 yield Due(study, rule)
 
-    def _next(self) -> Due | None:
-        """The study to delete from now, None when there is none."""
-        levels = self._levels()
-        if not self._rule(levels, 0.0):
-            return None
-        protected = self._protected()
-        for study, received in self._in_order():
-            rule = self._rule(levels, received)
-            if not rule:
-                return None
-            if protected.covers(study.patient_id, study.study_instance_uid):
-                continue
-            with self._keeper.in_use.free(self._keeper.index.series_of(study)) as free:
-                if free:
-                    return Due(study, rule)
-        return None
+    def _due(self) -> list[Due]:
+        """What a step deletes from: enough studies for a transaction, without those that somebody reads."""
+        found: list[Due] = []
+        instances = 0
+        for due in self.plan():
+            with self._keeper.in_use.settled() as is_free:
+                if not is_free(self._keeper.index.series_of(due.study)):
+                    continue
+            found.append(due)
+            instances += due.study.instances
+            if instances >= INSTANCES_A_STEP:
+                break
+        return found
+
+    def _rest_of_begun(self) -> list[Due]:
+        """A study that is half gone, unless it was protected meanwhile: then what is left of it stays."""
+        begun, self._begun = self._begun, None
+        if begun is None or self._protected().covers(begun.study.patient_id, begun.study.study_instance_uid):
+            return []
+        return [begun]
 
     def _rule(self, levels: Levels, received: float | None) -> str:
         """The rule that asks for a study of this time (None: not known) to go; "" for none."""
@@ -145,35 +151,34 @@ class Retention:
     # ------------------------------------------------------------------------------ deleting
 
     def step(self) -> bool:
-        """Delete some instances if a rule asks for it; True when there is more to do at once.
+        """Delete some instances if a rule asks for it; True when there may be more to do at once.
 
         Raises Unavailable when the index cannot be written, UsageError when it is not known who is protected.
         """
         if not self.active:
             return False
-        due, self._begun = self._begun or self._next(), None
-        if due is None:
+        due = self._rest_of_begun() or self._due()
+        if not due:
             return False
-        return self._delete_some(due)
+        studies = [(one.study, f"retention: {one.rule}") for one in due]
+        removals = self._keeper.remove(studies, INSTANCES_A_STEP)
+        rules = {one.study.serial: one for one in due}
+        for removal in removals:
+            self._note(removal, rules[removal.study.serial])
+        return bool(removals)
 
     def run(self) -> None:
         """Delete all that is due now."""
         while self.step():
             pass
 
-    def _delete_some(self, due: Due) -> bool:
+    def _note(self, removal: Removal, due: Due) -> None:
         study = due.study
-        if self._protected().covers(study.patient_id, study.study_instance_uid):
-            return True  # protected while it was being deleted: what is left of it stays
-        removal = self._keeper.remove(study, f"retention: {due.rule}", INSTANCES_A_STEP)
-        if removal is None:
-            return False  # somebody began to read it; the next round sees
         self.deleted_instances += len(removal.entries)
+        self.deleted_bytes += sum(entry.file.size for entry in removal.entries)
         if not removal.whole:
             self._begun = due
-            return True
+            return
         self.deleted_studies += 1
-        self.deleted_bytes += study.length
-        log.info("retention (%s) deleted study %s, %d instances, %d bytes", due.rule,
+        log.info("retention (%s) deleted study %s, received with %d instances, %d bytes", due.rule,
                  study.study_instance_uid, study.instances, study.length)  # fmt: skip
-        return True
