@@ -218,14 +218,25 @@ class ArchiveKeeper:
                     entries = self.index.study_entries(study, count + 1)
                     removals.append(Removal(study, entries[:count], len(entries) <= count, reason))
                     count -= len(removals[-1].entries)
-            uids = [entry.sop_instance_uid for one in removals for entry in one.entries]
-            if uids:
-                self.committer.commit_all([Delete(uid) for uid in uids])
+            gone = self._delete_rows([entry for one in removals for entry in one.entries])
+        removals = [
+            one._replace(entries=[entry for entry in one.entries if entry.file.path in gone])
+            for one in removals
+        ]
         for removal in removals:
             for entry in removal.entries:
                 self._unlink(entry.file.path)
             self.tell_removed(removal)
         return removals
+
+    def _delete_rows(self, entries: Sequence[StoredEntry]) -> set[str]:
+        """The paths of those that were still there: somebody else may have been faster."""
+        if not entries:
+            return set()
+        outcomes = self.committer.commit_all([Delete(entry.sop_instance_uid) for entry in entries])
+        return {
+            outcome.old.path for outcome in outcomes if isinstance(outcome, Deleted) and outcome.old is not None
+        }
 
     # ------------------------------------------------------------------------------ damage
 
