@@ -235,7 +235,7 @@ class ArchiveKeeper:
             return set()
         outcomes = self.committer.commit_all([Delete(entry.sop_instance_uid) for entry in entries])
         return {
-            outcome.old.path for outcome in outcomes if isinstance(outcome, Deleted) and outcome.old is not None
+            one.old.path for one in outcomes if isinstance(one, Deleted) and one.old is not None
         }
 
     # ------------------------------------------------------------------------------ damage
