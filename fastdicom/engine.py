@@ -11,17 +11,21 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fastdicom import status_file
+from fastdicom import log_context, status_file
 from fastdicom.access import Admission
+from fastdicom.activation import InheritedSockets
 from fastdicom.config import Config
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
+from fastdicom.dataset.terms import Terms
 from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
+from fastdicom.draining import Drain
 from fastdicom.errors import UsageError
 from fastdicom.housekeeping import Housekeeper
 from fastdicom.identifiers import build_identifier
@@ -40,6 +44,7 @@ from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
 from fastdicom.transcoding.plan import Conversions
 from fastdicom.upperlayer.association import Association, Context
 from fastdicom.upperlayer.pdus import AssociationAccept, AssociationReject, AssociationRequest
+from fastdicom.vitals import Vitals, progress_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -110,6 +115,12 @@ class Engine:
         self._publisher_stop = threading.Event()
         self._publisher: threading.Thread | None = None
         self._number = 0
+        self._drain: Drain | None = None
+        self._vitals = Vitals(
+            lambda: progress_of(
+                self._acceptor, self.archive.committer, self._running(), self.config.limits
+            )
+        )
 
     def on_stored(self, handler: Handler) -> Handler:
         """Call `handler` after each commit, on the association's thread. Usable as a decorator.
@@ -121,17 +132,23 @@ class Engine:
 
     # ------------------------------------------------------------------------------ life
 
-    def start(self) -> None:
-        """Recover the archive, listen, serve. Raises UsageError when that is not possible."""
+    def start(
+        self, inherited: InheritedSockets | None = None, progress: Callable[[], object] = lambda: None
+    ) -> None:
+        """Recover the archive, listen, serve. Raises UsageError when that is not possible.
+
+        inherited: sockets that listen already and that the configuration must ask for. progress: called
+        again and again while the archive is recovered.
+        """
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
         self.archive = open_keeper(self.config.archive.path, self.config)
         try:
-            self.archive.recover()
+            self.archive.recover(progress)
             self._housekeeper = Housekeeper(self.archive, self.config)
             self._plug()
             acceptor = Acceptor(self._serve)
-            self.addresses = acceptor.listen(self.config.node.bind, self.config.node.port)
+            self.addresses = self._listen(acceptor, inherited or InheritedSockets())
         except BaseException:
             self.archive.close()
             raise
@@ -143,28 +160,31 @@ class Engine:
         self._publisher = threading.Thread(target=self._publish, name="fastdicom-status", daemon=True)
         self._publisher.start()
 
-    def stop(self, timeout_s: float = 10.0) -> None:
+    def stop(self, timeout_s: float = 10.0, *, drain_s: float = 0.0) -> None:
         """Accept nothing more, finish the messages at hand, close. Idle associations are aborted.
 
-        timeout_s: how long messages at hand may take; then their associations are cut.
+        drain_s: how long associations at work may go on before, until their peers release them.
+        timeout_s: how long messages at hand may take then; then their associations are cut.
         """
         if self._acceptor is None:
             return
         self._acceptor.stop()
         self._acceptor = None
-        deadline = time.monotonic() + timeout_s
-        for connection in self._connections():
-            connection.stop()
-        self._join(deadline)
-        for connection in self._connections():
-            connection.transport.cut()
-        self._join(time.monotonic() + 2 * _CLOSING_S)
+        drain = self._drain = Drain(self._running)
+        drain.let_finish(drain_s)
+        drain.end_messages(timeout_s)
+        drain.cut(2 * _CLOSING_S)
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
         self._housekeeper.stop()
         status_file.withdraw(self.archive.path)
         self.archive.close()
+
+    def hurry(self) -> None:
+        """A `stop` under way in another thread waits for nobody any more."""
+        if self._drain is not None:
+            self._drain.hurry()
 
     def __enter__(self) -> Self:
         self.start()
@@ -183,7 +203,7 @@ class Engine:
         merged = self.config.with_changes()
         for section in ("timeouts", "access", "peers", "log", "limits", "retention", "verify"):
             object.__setattr__(merged, section, getattr(config, section))
-        self.config = merged
+        self.config = self.archive.config = merged
         self._timing = _timing(merged)
         self._plug()
         self._housekeeper.reload(merged)
@@ -194,16 +214,27 @@ class Engine:
     def find(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Iterator[Dataset]:
         """Query our own archive; keys as in `PeerConnection.find`."""
         self._must_run()
-        identifier = decoded(build_identifier(level, keys), model, self.config)
-        for match in self.archive.find(identifier):
-            if match is not None:
-                yield to_dataset(match)
+        identifier = decoded(build_identifier(level, keys), model, self.config, self.archive.attributes)
+        with closing(self.archive.find(identifier)) as matches:
+            yield from (to_dataset(match) for match in matches if match is not None)
 
     def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
         """Delete what matches from our own archive: see `Archive.delete`."""
         self._must_run()
         with Archive(self.archive.path, config=self.config) as archive:
             return archive.delete(level, dry_run=dry_run, **keys)
+
+    @property
+    def connections(self) -> int:
+        """Connections that are served, with an association or without."""
+        return len(self._threads)
+
+    def stuck(self) -> list[str]:
+        """What of the node has not moved for too long and will not by itself; empty when all is well.
+
+        To be asked every few seconds, by one caller: see `vitals`.
+        """
+        return self._vitals.stuck()
 
     def status(self) -> dict[str, Any]:
         """Figures of the running node, never patient data."""
@@ -248,6 +279,12 @@ class Engine:
 
     # ------------------------------------------------------------------------------ plugging
 
+    def _listen(self, acceptor: Acceptor, inherited: InheritedSockets) -> list[tuple[str, int]]:
+        node = self.config.node
+        addresses = inherited.listen(acceptor, node.bind, node.port)
+        inherited.check_all_claimed(f"{', '.join(node.bind)} port {node.port}")
+        return addresses
+
     def _plug(self) -> None:
         """Build from the configuration what serves new associations."""
         config = self.config
@@ -272,13 +309,16 @@ class Engine:
             ),
         )
 
-    def _decode_identifier(self, data: bytes, syntax: str, sop_class_uid: str, retrieve: bool) -> Identifier:
+    def _decode_identifier(
+        self, data: bytes, context: ContextSyntaxes, retrieve: bool, terms: Terms
+    ) -> Identifier:
         config = self.config
         return decode_identifier(
             data,
-            syntax,
-            "PATIENT" if sop_class_uid in PATIENT_ROOT_CLASSES else "STUDY",
+            context.transfer_syntax,
+            "PATIENT" if context.abstract_syntax in PATIENT_ROOT_CLASSES else "STUDY",
             retrieve=retrieve,
+            terms=terms,
             patient_level_in_study_root=config.query.patient_level_in_study_root,
             attributes=self.archive.attributes,
             limits=identifier_limits(config.limits),
@@ -303,7 +343,8 @@ class Engine:
             try:
                 handler(instance)
             except Exception:
-                log.exception("an on_stored handler failed for %s", record.sop_instance_uid)
+                uid = record.sop_instance_uid
+                log.exception("an on_stored handler failed for %s", uid, extra={"sop_instance_uid": uid})
 
     # ------------------------------------------------------------------------------ serving
 
@@ -346,7 +387,8 @@ class Engine:
 
     def _run(self, connection: ServerConnection) -> None:
         try:
-            connection.run()
+            with log_context.association(connection):
+                connection.run()
         finally:
             self._admission.closed(connection)
             with self._lock:
@@ -365,15 +407,9 @@ class Engine:
         syntaxes = ContextSyntaxes(context.abstract_syntax, context.transfer_syntax)
         return self._services.begin(request, syntaxes, caller, connection)
 
-    def _connections(self) -> list[ServerConnection]:
+    def _running(self) -> dict[ServerConnection, threading.Thread]:
         with self._lock:
-            return list(self._threads)
-
-    def _join(self, deadline: float) -> None:
-        with self._lock:
-            threads = list(self._threads.values())
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            return dict(self._threads)
 
     # ------------------------------------------------------------------------------ status
 

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
@@ -44,9 +44,11 @@ from fastdicom.dataset.record import (
 from fastdicom.dataset.scanned import wanted_table
 from fastdicom.dataset.stream import DatasetScan, ScanPolicy
 from fastdicom.errors import FastdicomError, Refused, Unavailable, UsageError
+from fastdicom.file_attributes import FileAttributes
 from fastdicom.in_use import InUse
+from fastdicom.index.answers import Answers
 from fastdicom.index.arrivals import ArrivedStudy
-from fastdicom.index.environment import Counts, Index
+from fastdicom.index.environment import Counts, Index, Plan
 from fastdicom.standard.status import PROCESSING_FAILURE
 from fastdicom.wholeness import DatasetChecksum, fault_of, fault_of_error
 
@@ -97,17 +99,19 @@ class ArchiveKeeper:
         self.config = config
         settings = config.archive
         self.sync = settings.durability == "full"
-        self.attributes: tuple[Attribute, ...] = (*ATTRIBUTES, *config.index.extra)
-        self.scan_policy = scan_policy(config)
         _make_folder(path)
         with ExitStack() as undo:
             self._lock = lock_folder(path, exclusive=False)
             undo.callback(os.close, self._lock)
             finish_swap(path)
-            self.index = Index.open(path / "index", attributes=self.attributes, sync=self.sync)
+            wanted = (*ATTRIBUTES, *config.index.extra)
+            self.index = Index.open(path / "index", attributes=wanted, sync=self.sync)
             undo.callback(self.index.close)
             self.files = Files(path / "objects", disk, min_free=settings.min_free)
             undo.pop_all()
+        self.attributes = self.index.attributes
+        self.scan_policy = scan_policy(config, self.attributes)
+        self._tell_what_lacks()
         self.in_use = InUse()
         self.tell_removed: Callable[[Removal], None] = lambda removal: None
         """Called after retention has deleted, on its thread."""
@@ -124,6 +128,16 @@ class ArchiveKeeper:
             ready=self.files.health.check,
             has_row=lambda path: self.index.at_path(path) is not None,
         )
+
+    def _tell_what_lacks(self) -> None:
+        if self.index.lacking:
+            log.warning(
+                "the index of %s was made without %s: they are not matched until the node is stopped and "
+                "`fastdicom rebuild --archive %s --config FILE` has added them",
+                self.path,
+                ", ".join(f"{row.level}/{row.keyword}" for row in self.index.lacking),
+                self.path,
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -258,9 +272,22 @@ class ArchiveKeeper:
 
     # ------------------------------------------------------------------------------ asking
 
-    def find(self, identifier: Identifier) -> Iterator[bytes | None]:
+    def find(self, identifier: Identifier) -> Answers:
         """Encoded identifiers of the matches, one for each entity; None now and then in between."""
-        return self.index.find(identifier, retrieve_ae_title=self.config.node.ae_title)
+        return self.index.find(
+            identifier,
+            retrieve_ae_title=self.config.node.ae_title,
+            read_attributes=self._read_attributes,
+            file_reads_max=self.config.limits.file_reads_max,
+        )
+
+    def explain(self, identifier: Identifier) -> Plan:
+        """Run a query and tell how it was answered."""
+        return self.index.explain(identifier, read_attributes=self._read_attributes)
+
+    @property
+    def _read_attributes(self) -> FileAttributes | None:
+        return FileAttributes(self.files, self.config.limits) if self.config.query.read_files else None
 
     def instances(self, identifier: Identifier) -> Sequence[StoredEntry]:
         """Every instance below the matches. As long as somebody has them, retention leaves them alone."""
@@ -305,8 +332,11 @@ class ArchiveKeeper:
 
     # ------------------------------------------------------------------------------ start-up
 
-    def recover(self) -> Recovery:
-        """Settle what an earlier process left behind. Before anything is received."""
+    def recover(self, progress: Callable[[], object] = lambda: None) -> Recovery:
+        """Settle what an earlier process left behind. Before anything is received.
+
+        progress: called after every file that was looked at.
+        """
         trash = self.index.trash()
         if trash:
             self.index.forget_trash(self.files.unlink(trash))
@@ -316,12 +346,13 @@ class ArchiveKeeper:
             self.files.disk,
             is_sealed=sealed.__contains__,
             indexed_paths=self.index.paths,
-            adopt=self._adopt,
+            adopt=lambda paths: self._adopt(paths, progress),
+            progress=progress,
         )
         self._note_sealed(found.sealed)
         return found
 
-    def _adopt(self, paths: Sequence[str]) -> dict[str, Verdict]:
+    def _adopt(self, paths: Sequence[str], progress: Callable[[], object]) -> dict[str, Verdict]:
         """Index whole files that have no row, unless the row was deleted or the instance has another file.
 
         One transaction for many: a start must not take a sync for each file.
@@ -330,6 +361,7 @@ class ArchiveKeeper:
         verdicts = {path: Verdict.SUPERFLUOUS for path in paths}
         puts = []
         for path in paths:
+            progress()
             if path in trash:
                 continue
             try:
@@ -380,14 +412,15 @@ class ArchiveKeeper:
 
         Never the last one: the next folder's number is above all that are there, so none comes twice.
         """
-        thinned, self._thinned = self._thinned, set()
         self._empty_trash()
+        if not self._thinned:
+            return 0
         sealed = self.index.notes(SEALED)
-        last = block_names(self.files.root)[-1:]
+        ready = {name for name in self._thinned if SEALED + name in sealed}
+        ready.difference_update(block_names(self.files.root)[-1:])
+        self._thinned -= ready
         dropped = 0
-        for name in sorted(thinned.difference(last)):
-            if SEALED + name not in sealed:
-                continue
+        for name in sorted(ready):
             try:
                 os.rmdir(self.files.root / name)
             except OSError as error:
@@ -469,11 +502,11 @@ def finish_swap(path: Path) -> None:
         log.warning("%s: finished a rebuild that was interrupted", path)
 
 
-def scan_policy(config: Config) -> ScanPolicy:
-    """What the scanner looks for, and its ceilings, from the configuration."""
+def scan_policy(config: Config, attributes: Iterable[Attribute]) -> ScanPolicy:
+    """What the scanner looks for beyond `ATTRIBUTES`, and its ceilings, from the configuration."""
     limits = config.limits
     return ScanPolicy(
-        wanted=wanted_table(config.index.extra),
+        wanted=wanted_table(attributes),
         depth_max=limits.nesting_depth_max,
         value_length_max=limits.indexed_value_length_max,
         element_count_max=limits.element_count_max,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fastdicom.archive.layout import WHOLE, block_names
-from fastdicom.dataset.attributes import Attribute
+from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Delete, Deleted, Kept, Put, StoredEntry
 from fastdicom.dataset.stream import ScanPolicy
@@ -113,10 +113,10 @@ def verify(keeper: ArchiveKeeper, progress: ProgressCallback | None = None) -> V
         _verify_one(keeper, entry, report)
         _tell(progress, report.checked, total, len(report.damaged) + len(report.missing), report.bytes)
     objects = keeper.path / "objects"
-    for block in block_names(objects):
-        for name in sorted(os.listdir(objects / block)):
-            if name.endswith(WHOLE) and name not in known.get(block, ()):
-                report.orphans.append(objects / block / name)
+    for path in _whole_files(objects):
+        block, _, name = path.partition("/")
+        if name not in known.get(block, ()):
+            report.orphans.append(objects / path)
     return report
 
 
@@ -164,12 +164,14 @@ def rebuild(
         objects = path / "objects"
         deleted = _owed_unlinks(path / "index")
         blocks = block_names(objects)
+        total = sum(1 for _ in _whole_files(objects))
         with Index.open(fresh, attributes=attributes, sync=False) as index, _old_rows(path / "index") as old:
             for batch in _batches(_puts(objects, deleted, policy, report)):
                 known = [_as_received(put, old) for put in batch]
                 _apply(index, [dataclasses.replace(put, replace=replace) for put, _ in known], report)
                 _mark(index, known, report)
-                _tell(progress, report.indexed, None, len(report.failed), report.bytes)
+                done = report.indexed + report.duplicates + len(report.failed)
+                _tell(progress, done, total, len(report.failed), report.bytes)
             index.apply((), {SEALED + block: b"1" for block in blocks})
         for name in deleted:
             (objects / name).unlink(missing_ok=True)
@@ -177,6 +179,15 @@ def rebuild(
         return report
     finally:
         os.close(lock)
+
+
+def indexed_attributes(path: Path) -> tuple[Attribute, ...]:
+    """What the index of an archive holds; ATTRIBUTES when it cannot be read."""
+    try:
+        with Index.open(path / "index", readonly=True) as old:
+            return old.attributes
+    except FastdicomError:
+        return ATTRIBUTES
 
 
 @contextmanager
@@ -220,15 +231,21 @@ def _owed_unlinks(index: Path) -> set[str]:
 
 
 def _puts(objects: Path, deleted: set[str], policy: ScanPolicy, report: RebuildReport) -> Iterator[Put]:
+    for path in _whole_files(objects):
+        if path in deleted:
+            continue
+        try:
+            yield put_of(objects / path, path, policy)
+        except (FastdicomError, OSError) as error:
+            report.failed.append(NamedPath(objects / path, str(error)))
+
+
+def _whole_files(objects: Path) -> Iterator[str]:
+    """The paths of all finished files, below the objects folder, in order of their names."""
     for block in block_names(objects):
         for name in sorted(os.listdir(objects / block)):
-            if not name.endswith(WHOLE) or f"{block}/{name}" in deleted:
-                continue
-            absolute = objects / block / name
-            try:
-                yield put_of(absolute, f"{block}/{name}", policy)
-            except (FastdicomError, OSError) as error:
-                report.failed.append(NamedPath(absolute, str(error)))
+            if name.endswith(WHOLE):
+                yield f"{block}/{name}"
 
 
 def _batches(puts: Iterator[Put]) -> Iterator[list[Put]]:

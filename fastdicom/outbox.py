@@ -26,6 +26,10 @@ class _Always:
     def wanted(self) -> bool:
         return True
 
+    def moved(self) -> None:
+        """Nobody watches over it."""
+
+
 
 def send_files(
     paths: Iterable[str | os.PathLike[str]],

@@ -67,11 +67,17 @@ class Committer:
         self._suspects: list[IncomingFile] = []  # whose commit failed in the index: it may have happened
         self.batches = 0
         self.commits = 0
+        self.turns = 0  # batches that ended, well or not: proof of life for a watchdog
 
     @property
     def waiting(self) -> int:
         """Changes that no batch has taken yet."""
         return len(self._queue)
+
+    @property
+    def busy(self) -> bool:
+        """True while a batch is under way or waited for: then `turns` has to grow."""
+        return bool(self._queue) or self._leader.locked()
 
     def commit(self, file: IncomingFile | None, change: object) -> Any:
         """Make one change durable; `file`, when there is one, is sealed and gets its name.
@@ -84,7 +90,10 @@ class Committer:
             self._queue.append(ticket)
         with self._leader:
             if not ticket.done:
-                self._run_batch()
+                try:
+                    self._run_batch()
+                finally:
+                    self.turns += 1
         return self._finish(ticket)
 
     def commit_all(self, changes: Sequence[Any]) -> list[Any]:

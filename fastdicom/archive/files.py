@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from fastdicom.archive.disk import Disk
@@ -72,6 +72,16 @@ class Files:
                     visit(offset, piece)
                 offset += len(piece)
             return memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_READ))
+        finally:
+            os.close(fd)
+
+    def pieces(self, path: str, offset: int, length: int) -> Iterator[bytes]:
+        """What a stored file has from `offset` on, `length` bytes at a time. Raises OSError."""
+        fd = self.disk.open(self.root / path)
+        try:
+            while piece := self.disk.read(fd, length, offset):
+                yield piece
+                offset += len(piece)
         finally:
             os.close(fd)
 

@@ -47,11 +47,13 @@ def recover(
     is_sealed: Callable[[str], bool],
     indexed_paths: Callable[[str], Iterable[str]],
     adopt: Callable[[Sequence[str]], Mapping[str, Verdict]],
+    progress: Callable[[], object] = lambda: None,
 ) -> Recovery:
     """Bring every open block to a state in which each file has a row.
 
     indexed_paths: the indexed paths that begin with a block's name. adopt: judge whole files by
-    their paths, and index those that are instances which are not there yet.
+    their paths, and index those that are instances which are not there yet. progress: called for each file
+    and block.
     """
     found = Recovery()
     sealed = []
@@ -62,10 +64,11 @@ def recover(
         try:
             if not block.try_lock():
                 continue  # a living process fills it
-            if _recover_block(block, disk, set(indexed_paths(name + "/")), adopt, found):
+            if _recover_block(block, disk, set(indexed_paths(name + "/")), adopt, found, progress):
                 sealed.append(name)
         finally:
             block.release()
+            progress()
     found.sealed = tuple(sealed)
     if found.swept or found.adopted:
         log.warning("start-up indexed %d whole files and swept %d others", found.adopted, found.swept)
@@ -80,6 +83,7 @@ def _recover_block(
     indexed: set[str],
     adopt: Callable[[Sequence[str]], Mapping[str, Verdict]],
     found: Recovery,
+    progress: Callable[[], object],
 ) -> bool:
     """False for an empty block: another process may have made it just now and want to fill it."""
     names = sorted(os.listdir(block.fd))
@@ -87,6 +91,7 @@ def _recover_block(
     swept = []
     for name in names:
         path = f"{block.name}/{name}"
+        progress()
         if name.endswith(PART):
             swept.append(path)
         elif not name.endswith(WHOLE):

@@ -36,6 +36,8 @@ COMMANDS = {
     "protect": "keep patients and studies from retention",
     "status": "show what a node does and what its archive holds",
     "check-config": "name every mistake of a configuration file",
+    "install-service": "put the systemd service in place",
+    "uninstall-service": "take the systemd service away; archive and configuration stay",
 }
 MODULES = {"import": "import_files"}  # `import` is no name for a module
 

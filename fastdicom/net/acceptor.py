@@ -36,19 +36,26 @@ class Acceptor:
 
     def listen(self, addresses: Iterable[str], port: int) -> list[tuple[str, int]]:
         """Bind and listen; returns the addresses with the ports that were taken. Raises UsageError."""
+        fresh: list[socket.socket] = []
         try:
             for address in addresses:
-                self._sockets.append(_listening(address, port))
-                port = self._sockets[0].getsockname()[1]  # port 0: the same free one for every address
+                fresh.append(_listening(address, port))
+                port = fresh[0].getsockname()[1]  # port 0: the same free one for every address
         except UsageError:
-            for sock in self._sockets:
+            for sock in fresh:
                 sock.close()
             raise
-        return [sock.getsockname()[:2] for sock in self._sockets]
+        self._sockets += fresh
+        return [sock.getsockname()[:2] for sock in fresh]
 
     def adopt(self, sock: socket.socket) -> None:
         """Use a socket that listens already (socket activation)."""
         self._sockets.append(sock)
+
+    @property
+    def thread_identity(self) -> int | None:
+        """Of the thread that accepts."""
+        return None if self._thread is None else self._thread.ident
 
     def start(self) -> None:
         """Begin to accept."""

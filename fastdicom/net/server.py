@@ -68,6 +68,7 @@ class ServerConnection(Connection):
     _context: Context
     _message_id = 0
     _cancelled = False
+    _steps = 0
 
     def run(self) -> None:
         """Serve until either end has had enough; raises nothing."""
@@ -97,6 +98,15 @@ class ServerConnection(Connection):
     def idle(self) -> bool:
         """True between messages."""
         return self._operation is None and self.assembler.idle
+
+    @property
+    def progress(self) -> int:
+        """Grows with every byte and every part of an answer: what does not, hangs."""
+        return self.transport.received + self.transport.sent + self._steps
+
+    def moved(self) -> None:
+        """A step that is not to be seen in our own bytes: a C-MOVE destination took or said something."""
+        self._steps += 1
 
     # ------------------------------------------------------------------------------ negotiation
 
@@ -236,6 +246,7 @@ class ServerConnection(Connection):
         context_id = self._context.context_id
         batched = getattr(self._operation, "batched", False)
         for reply in self._replies:
+            self._steps += 1
             if reply.command:
                 framed = self.framed(context_id, reply.command, reply.dataset)
                 batch.append(framed)

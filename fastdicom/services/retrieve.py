@@ -85,6 +85,10 @@ class RetrieveOperation(Collected, ABC):
             self._look_at = now + _LOOK_INTERVAL_S
         return not self._cancelled
 
+    def moved(self) -> None:
+        """A destination took or said something."""
+        self._retrieval.link.moved()
+
     def end(self) -> Iterator[Reply]:
         """Pending responses while instances are sent, then the final one."""
         try:

@@ -165,6 +165,7 @@ class StoreOperation:
                 "association %d: %s was there already with other content; the first is kept",
                 self._caller.number,
                 self._request.sop_instance_uid,
+                extra={"sop_instance_uid": self._request.sop_instance_uid},
             )
 
     def _refuse(self, refusal: Refused) -> None:
@@ -193,6 +194,7 @@ class StoreOperation:
                 self._caller.calling_ae_title,
                 status.describe(code),
                 comment,
+                extra={"sop_instance_uid": request.sop_instance_uid},
             )
         return messages.Response(
             messages.C_STORE_RSP,

@@ -61,7 +61,8 @@ class Tally:
     def failed(self, entry: StoredEntry, code: int, reason: str) -> None:
         """`entry` did not arrive."""
         self.failures.append((entry, code, reason))  # one call: no lock is needed
-        log.warning("%s was not sent: %s", entry.sop_instance_uid, reason)
+        uid = entry.sop_instance_uid
+        log.warning("%s was not sent: %s", uid, reason, extra={"sop_instance_uid": uid})
 
     @property
     def arrived(self) -> int:

@@ -14,6 +14,7 @@ from fastdicom.config import (
     Limits,
     LogConfig,
     NodeConfig,
+    QueryConfig,
     RetentionConfig,
     Timeouts,
     VerifyConfig,
@@ -38,10 +39,13 @@ def test_its_comments_are_the_defaults(tmp_path: Path) -> None:
     assert config == Config(bind="0.0.0.0", port=104, archive="/var/lib/fastdicom", peers=[peer])
 
 
-@pytest.mark.parametrize(
-    "section",
-    [NodeConfig, Timeouts, ArchiveConfig, Limits, LogConfig, IndexConfig, RetentionConfig, VerifyConfig],
-)
+SECTIONS = (
+    NodeConfig, Timeouts, ArchiveConfig, Limits, LogConfig, IndexConfig, QueryConfig, RetentionConfig,
+    VerifyConfig,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("section", SECTIONS)
 def test_it_names_every_key(section: type) -> None:
     text = EXAMPLE.read_text("utf-8")
     named = {key for key in keys_of(section) if re.search(rf"^(# )?{key} = ", text, re.MULTILINE)}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fastdicom.dataset.keywords import identifier_from_keywords as ask
 from fastdicom.dataset.record import Delete, Kept, Replaced
 from fastdicom.index.environment import Index
 from tests.support.answers import found
+from tests.support.asking import ask
 from tests.support.records import put
 
 

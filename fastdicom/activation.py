@@ -1,0 +1,93 @@
+"""Socket activation: listening sockets that the service manager holds open while the service restarts.
+
+Each must be one that the configuration asks for: a node that listened elsewhere than its configuration
+says would be a surprise, and a socket that nobody accepts on would let peers hang.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, MutableMapping
+
+from fastdicom.errors import UsageError
+from fastdicom.net.acceptor import Acceptor
+from fastdicom.notify import inherited_descriptors
+
+_WILDCARDS = {"0.0.0.0", "::"}
+_HINT = "make `systemctl edit fastdicom.socket` and the configuration agree"
+
+
+class InheritedSockets:
+    """Listening sockets to be used instead of new ones."""
+
+    def __init__(self, sockets: Iterable[socket.socket] = ()) -> None:
+        self._unclaimed = list(sockets)
+        self._claimed: list[socket.socket] = []
+
+    @classmethod
+    def from_environment(cls, environment: MutableMapping[str, str] = os.environ) -> InheritedSockets:
+        """What the manager passed. Raises UsageError for anything but a listening TCP socket."""
+        return cls([_listening(fd, name) for fd, name in inherited_descriptors(environment).items()])
+
+    def __bool__(self) -> bool:
+        return bool(self._unclaimed or self._claimed)
+
+    def listen(self, acceptor: Acceptor, addresses: Iterable[str], port: int) -> list[tuple[str, int]]:
+        """Have `acceptor` listen there, on inherited sockets where they fit; the addresses and ports.
+
+        A wildcard socket of both families serves for "0.0.0.0" and "::". port: 0 takes any.
+        Raises UsageError when a place is neither inherited nor free.
+        """
+        listening, left = [], []
+        for address in addresses:
+            sock = next((sock for sock in self._unclaimed if _covers(sock, address, port)), None)
+            if sock is not None:
+                self._unclaimed.remove(sock)
+                self._claimed.append(sock)
+                acceptor.adopt(sock)
+                listening.append(sock.getsockname()[:2])
+            elif not any(_covers(sock, address, port) for sock in self._claimed):
+                left.append(address)
+        return listening + acceptor.listen(left, port)
+
+    def check_all_claimed(self, wanted: str) -> None:
+        """Raises UsageError when a socket is left that the configuration does not ask for.
+
+        wanted: what it asks for, for the message.
+        """
+        if not self._unclaimed:
+            return
+        places = ", ".join(_place(sock) for sock in self._unclaimed)
+        for sock in self._unclaimed:
+            sock.close()
+        raise UsageError(f"the service manager listens on {places}, but [node] says {wanted}: {_HINT}")
+
+
+def _listening(descriptor: int, name: str) -> socket.socket:
+    try:
+        sock = socket.socket(fileno=descriptor)
+    except OSError as error:
+        raise UsageError(f"inherited descriptor {descriptor} ({name}) is no socket: {error}") from error
+    if sock.type != socket.SOCK_STREAM or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        raise UsageError(f"inherited socket {descriptor} ({name}) is not for TCP")
+    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise UsageError(f"inherited socket {descriptor} ({name}) does not listen: Accept= must be no")
+    sock.setblocking(False)
+    return sock
+
+
+def _covers(sock: socket.socket, address: str, port: int) -> bool:
+    own_address, own_port = sock.getsockname()[:2]
+    if port not in (0, own_port):
+        return False
+    return own_address == address or (own_address == "::" and address in _WILDCARDS and _both_families(sock))
+
+
+def _both_families(sock: socket.socket) -> bool:
+    return not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+
+
+def _place(sock: socket.socket) -> str:
+    address, port = sock.getsockname()[:2]
+    return f"{address} port {port}"
