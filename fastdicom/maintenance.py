@@ -38,7 +38,7 @@ def import_paths(
 ) -> ImportReport:
     """Take files and folders into the archive. What is no DICOM file is skipped and named."""
     report = ImportReport()
-    for path in files_below(paths):
+    for path in files_below(paths, lambda path, reason: report.skipped.append(NamedPath(path, reason))):
         try:
             outcome = keeper.take(path)
         except UsageError as error:
