@@ -83,6 +83,9 @@ class Housekeeper:
                 pause = work()
             except Stopped:
                 return
+            except FastdicomError as error:
+                log.error("%s: %s", threading.current_thread().name, error)
+                pause = _AFTER_FAULT_S
             except Exception:  # whatever it is, the node has to be looked after tomorrow, too
                 log.exception("%s failed and is tried again", threading.current_thread().name)
                 pause = _AFTER_FAULT_S

@@ -248,9 +248,7 @@ class ArchiveKeeper:
         if not entries:
             return set()
         outcomes = self.committer.commit_all([Delete(entry.sop_instance_uid) for entry in entries])
-        return {
-            one.old.path for one in outcomes if isinstance(one, Deleted) and one.old is not None
-        }
+        return {one.old.path for one in outcomes if isinstance(one, Deleted) and one.old is not None}
 
     # ------------------------------------------------------------------------------ damage
 

@@ -49,10 +49,12 @@ class LeapWatch:
         self._last_wall, self._last_ticks = wall, ticks
         if leap > TOLERATED_S:
             self._rest(leap)
+        if ticks < self._rests_until:
+            return False  # and nothing is remembered: a restart must not make the leap believable
         if ticks - self._kept >= TOLERATED_S:
             self._kept = ticks
             self._remember(wall)
-        return ticks >= self._rests_until
+        return True
 
     def _rest(self, leap: float) -> None:
         self._rests_until = self._ticks() + SETTLE_S

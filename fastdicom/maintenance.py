@@ -33,6 +33,7 @@ from fastdicom.wholeness import IS_MISSING, fault_in, fault_of
 
 _BATCH = 256
 
+
 def import_paths(
     keeper: ArchiveKeeper, paths: Iterable[str | os.PathLike[str]], progress: ProgressCallback | None = None
 ) -> ImportReport:

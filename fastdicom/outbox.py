@@ -30,7 +30,6 @@ class _Always:
         """Nobody watches over it."""
 
 
-
 def send_files(
     paths: Iterable[str | os.PathLike[str]],
     open_association: Open,

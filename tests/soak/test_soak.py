@@ -16,7 +16,7 @@ from tests.support import procfs
 from tests.support.node import Node, fastdicom_node, peer_table
 from tests.support.rawserver import RawServer, closed_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 
 WARM_UP_SHARE = 0.25
 MEMORY_GROWTH_MB = 12.0  # of memory that is not a file's, from the end of the warm-up on

@@ -214,7 +214,19 @@ def test_a_leap_while_the_machine_was_off_counts_and_a_short_stop_does_not() -> 
     assert not watch.settled
     clocks.passes(SETTLE_S)
     assert watch.settled
-    assert clocks.kept == [NOW, NOW + SETTLE_S]
+    assert clocks.kept == [NOW + SETTLE_S]
+
+
+def test_a_restart_after_a_leap_does_not_make_it_believable() -> None:
+    clocks = Clocks()
+    watch = clocks.watch()
+    assert watch.settled
+    clocks.wall += 3650 * DAY
+    assert not watch.settled
+    clocks.passes(SETTLE_S / 2)
+    assert not watch.settled
+    restarted = clocks.watch(clocks.kept[-1] if clocks.kept else NOW)
+    assert not restarted.settled
 
 
 def test_emptied_folders_go_but_never_the_last(tmp_path: Path) -> None:

@@ -113,9 +113,7 @@ def test_recovery_adopts_whole_files_and_sweeps_the_rest(tmp_path: Path) -> None
 
     def adopt(paths: Sequence[str]) -> dict[str, Verdict]:
         asked.append(list(paths))
-        return {
-            path: Verdict.ADOPTED if path.endswith("0002.dcm") else Verdict.SUPERFLUOUS for path in paths
-        }
+        return {path: Verdict.ADOPTED if path.endswith("0002.dcm") else Verdict.SUPERFLUOUS for path in paths}
 
     found = recover(
         tmp_path,
