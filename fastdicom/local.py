@@ -144,8 +144,11 @@ class Archive:
     def retention(self, *, dry_run: bool = False) -> RetentionReport:
         """Delete what the rules of the configuration's [retention] no longer keep.
 
-        Raises UsageError while a node serves the archive (it follows its own rules), unless `dry_run`.
+        Raises UsageError when there is no rule, and while a node serves the archive (it follows its own
+        rules), unless `dry_run`.
         """
+        if not Retention(self._keeper, self._config.retention).active:
+            raise UsageError("the configuration has no rule in [retention]")
         if not dry_run and status_file.read(self.path).state != "not running":
             raise UsageError(f"{self.path}: a node serves this archive; its own [retention] sees to it")
         retention = Retention(self._keeper, self._config.retention)

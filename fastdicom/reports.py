@@ -120,7 +120,8 @@ class DeleteReport:
     entries: list[StoredEntry] = field(default_factory=list)
 
 
-class DueStudy(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DueStudy:
     """A study that retention deletes. rule: the one that asks for it; received: seconds since the epoch."""
 
     study_instance_uid: str
