@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
 
 from fastdicom.errors import UsageError
-from fastdicom.net.acceptor import Acceptor
 from fastdicom.notify import inherited_descriptors
 
 _WILDCARDS = {"0.0.0.0", "::"}
@@ -30,38 +30,40 @@ class InheritedSockets:
         """What the manager passed. Raises UsageError for anything but a listening TCP socket."""
         return cls([_listening(fd, name) for fd, name in inherited_descriptors(environment).items()])
 
-    def __bool__(self) -> bool:
-        return bool(self._unclaimed or self._claimed)
+    def claim(self, address: str, port: int) -> socket.socket | None:
+        """The socket for a place, the same again where one wildcard socket serves both families, or None.
 
-    def listen(self, acceptor: Acceptor, addresses: Iterable[str], port: int) -> list[tuple[str, int]]:
-        """Have `acceptor` listen there, on inherited sockets where they fit; the addresses and ports.
-
-        A wildcard socket of both families serves for "0.0.0.0" and "::". port: 0 takes any.
-        Raises UsageError when a place is neither inherited nor free.
+        port: 0 takes any.
         """
-        listening, left = [], []
-        for address in addresses:
-            sock = next((sock for sock in self._unclaimed if _covers(sock, address, port)), None)
-            if sock is not None:
-                self._unclaimed.remove(sock)
-                self._claimed.append(sock)
-                acceptor.adopt(sock)
-                listening.append(sock.getsockname()[:2])
-            elif not any(_covers(sock, address, port) for sock in self._claimed):
-                left.append(address)
-        return listening + acceptor.listen(left, port)
+        for sock in (*self._unclaimed, *self._claimed):
+            if _covers(sock, address, port):
+                if sock in self._unclaimed:
+                    self._unclaimed.remove(sock)
+                    self._claimed.append(sock)
+                return sock
+        return None
 
-    def check_all_claimed(self, wanted: str) -> None:
-        """Raises UsageError when a socket is left that the configuration does not ask for.
+    @contextmanager
+    def all_claimed(self, wanted: str) -> Iterator[None]:
+        """Inside the block, places are claimed. Raises UsageError when a socket is left over then.
 
-        wanted: what it asks for, for the message.
+        wanted: what the configuration asks for, for the message.
         """
+        try:
+            yield
+        except UsageError as error:
+            self._check(wanted, error)  # the likelier reason why a port could not be had
+            raise
+        self._check(wanted, None)
+
+    def _check(self, wanted: str, cause: Exception | None) -> None:
         if not self._unclaimed:
             return
         places = ", ".join(_place(sock) for sock in self._unclaimed)
         for sock in self._unclaimed:
             sock.close()
-        raise UsageError(f"the service manager listens on {places}, but [node] says {wanted}: {_HINT}")
+        message = f"the service manager listens on {places}, but the configuration says {wanted}: {_HINT}"
+        raise UsageError(message) from cause
 
 
 def _listening(descriptor: int, name: str) -> socket.socket:

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fastdicom import log_context, status_file
+from fastdicom import log_context
 from fastdicom.access import Admission
 from fastdicom.activation import InheritedSockets
+from fastdicom.compressing import compressor_of
 from fastdicom.config import Config
+from fastdicom.conversions import ConversionThreads, conversions_of, threads_of
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
 from fastdicom.dataset.terms import Terms
@@ -31,6 +33,8 @@ from fastdicom.housekeeping import Housekeeper
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
 from fastdicom.local import Archive
+from fastdicom.monitor import Monitor
+from fastdicom.monitoring.health import RECOVERING, RUNNING, STOPPING
 from fastdicom.net.acceptor import Acceptor, start_thread
 from fastdicom.net.connection import Timing
 from fastdicom.net.server import ServerConnection
@@ -41,7 +45,6 @@ from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
-from fastdicom.transcoding.plan import Conversions
 from fastdicom.upperlayer.association import Association, Context
 from fastdicom.upperlayer.pdus import AssociationAccept, AssociationReject, AssociationRequest
 from fastdicom.vitals import Vitals, progress_of
@@ -107,6 +110,7 @@ class Engine:
         self._acceptor: Acceptor | None = None
         self._services: Services
         self._admission: Admission
+        self._conversion_threads: ConversionThreads
         self._timing = _timing(config)
         self._threads: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -121,6 +125,7 @@ class Engine:
                 self._acceptor, self.archive.committer, self._running(), self.config.limits
             )
         )
+        self.monitor = Monitor(config, lambda: self._figures())
 
     def on_stored(self, handler: Handler) -> Handler:
         """Call `handler` after each commit, on the association's thread. Usable as a decorator.
@@ -142,16 +147,34 @@ class Engine:
         """
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
-        self.archive = open_keeper(self.config.archive.path, self.config)
+        monitor = self.monitor = Monitor(self.config, lambda: self._figures())
+        disk = monitor.open(self.config.archive.path)
         try:
-            self.archive.recover(progress)
-            self._housekeeper = Housekeeper(self.archive, self.config)
-            self._plug()
-            acceptor = Acceptor(self._serve)
-            self.addresses = self._listen(acceptor, inherited or InheritedSockets())
+            self.archive = open_keeper(self.config.archive.path, self.config, disk=disk)
         except BaseException:
+            monitor.close()
+            raise
+        self._conversion_threads = threads_of(self.config)
+        try:
+            monitor.health.phase = RECOVERING
+            self.archive.recover(progress)
+            monitor.watch(self.archive)
+            self._housekeeper = Housekeeper(self.archive, self.config)
+            self._housekeeper.tell(monitor)
+            self._plug()
+            inherited = inherited or InheritedSockets()
+            acceptor = Acceptor(self._serve, inherited.claim)
+            node = self.config.node
+            with inherited.all_claimed(f"{', '.join(node.bind)} port {node.port}"):
+                self.addresses = acceptor.listen(node.bind, node.port)
+        except BaseException:
+            self._conversion_threads.close()
+            monitor.close()
             self.archive.close()
             raise
+        monitor.health.checks.append(self.stuck)
+        monitor.health.phase = RUNNING
+        monitor.observer.began()
         self._started_at = time.time()
         self._acceptor = acceptor
         acceptor.start()
@@ -168,6 +191,7 @@ class Engine:
         """
         if self._acceptor is None:
             return
+        self.monitor.health.phase = STOPPING
         self._acceptor.stop()
         self._acceptor = None
         drain = self._drain = Drain(self._running)
@@ -178,7 +202,8 @@ class Engine:
         if self._publisher is not None:
             self._publisher.join()
         self._housekeeper.stop()
-        status_file.withdraw(self.archive.path)
+        self._conversion_threads.close()
+        self.monitor.say_goodbye(self.archive.path)
         self.archive.close()
 
     def hurry(self) -> None:
@@ -201,9 +226,11 @@ class Engine:
         self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
-        for section in ("timeouts", "access", "peers", "log", "limits", "retention", "verify"):
+        reloaded = ("timeouts", "access", "peers", "log", "limits", "transcoding", "compress")
+        for section in (*reloaded, "retention", "verify"):
             object.__setattr__(merged, section, getattr(config, section))
         self.config = self.archive.config = merged
+        self.monitor.reload(merged)
         self._timing = _timing(merged)
         self._plug()
         self._housekeeper.reload(merged)
@@ -232,7 +259,7 @@ class Engine:
     def stuck(self) -> list[str]:
         """What of the node has not moved for too long and will not by itself; empty when all is well.
 
-        To be asked every few seconds, by one caller: see `vitals`.
+        To be asked every few seconds: see `vitals`.
         """
         return self._vitals.stuck()
 
@@ -243,7 +270,7 @@ class Engine:
 
     def _figures(self) -> dict[str, Any]:
         counts = self.archive.counts()
-        return {
+        own = {
             "started": self._started_at,
             "ae_title": self.config.node.ae_title,
             "addresses": [list(address) for address in self.addresses],
@@ -271,19 +298,16 @@ class Engine:
             "free_bytes": self.archive.files.free,
             "disk": {"low": self.archive.files.space.low, "fault": self.archive.files.health.fault},
             **self._housekeeper.figures(),
+            "min_free_bytes": self.archive.files.min_free,
+            "index": {"bytes": self.archive.index.length, "map_bytes": self.archive.index.map_length},
         }
+        return self.monitor.extended(own)
 
     def _must_run(self) -> None:
         if self._acceptor is None:
             raise UsageError("the engine is not running")
 
     # ------------------------------------------------------------------------------ plugging
-
-    def _listen(self, acceptor: Acceptor, inherited: InheritedSockets) -> list[tuple[str, int]]:
-        node = self.config.node
-        addresses = inherited.listen(acceptor, node.bind, node.port)
-        inherited.check_all_claimed(f"{', '.join(node.bind)} port {node.port}")
-        return addresses
 
     def _plug(self) -> None:
         """Build from the configuration what serves new associations."""
@@ -293,13 +317,15 @@ class Engine:
         self._services = Services(
             self.archive,
             self.archive,
-            Conversions(),
+            conversions_of(config, self._conversion_threads, self.archive.path),
             StorePolicy(
                 scan=self.archive.scan_policy,
                 sync=self.archive.sync,
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
                 stored=self._stored,
+                compress=compressor_of(config, self.archive, self._conversion_threads),
+                observer=self.monitor.observer,
             ),
             QueryPolicy(
                 decode=self._decode_identifier,
@@ -307,6 +333,7 @@ class Engine:
                 identifier_length_max=config.limits.identifier_length_max,
                 answers_max=config.limits.answers_max,
             ),
+            self.monitor.observer,
         )
 
     def _decode_identifier(
@@ -352,6 +379,7 @@ class Engine:
         """A new connection: give it a thread. On the accepting thread."""
         if not self._admission.connected(address):
             sock.close()
+            self.monitor.turned_away(address)
             return
         self._number += 1
         try:
@@ -391,6 +419,7 @@ class Engine:
                 connection.run()
         finally:
             self._admission.closed(connection)
+            self.monitor.ended(connection)
             with self._lock:
                 connection.ended = True
                 self._threads.pop(connection, None)
@@ -398,7 +427,9 @@ class Engine:
     def _decide(
         self, connection: ServerConnection, request: AssociationRequest
     ) -> AssociationAccept | AssociationReject:
-        return self._admission.decide(connection, request)
+        response = self._admission.decide(connection, request)
+        self.monitor.decided(connection, request, response, self._admission.caller)
+        return response
 
     def _begin(
         self, connection: ServerConnection, context: Context, request: messages.Request
@@ -416,7 +447,7 @@ class Engine:
     def _publish(self) -> None:
         while True:
             try:
-                status_file.publish(self.archive.path, self._figures())
+                self.monitor.publish(self.archive.path)
             except Exception as error:  # a full disk must not end the reports for good
                 log.warning("cannot publish the status: %s", error)
             if self._publisher_stop.wait(_PUBLISH_S):

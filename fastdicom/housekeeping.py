@@ -17,6 +17,7 @@ from fastdicom.config import Config
 from fastdicom.errors import FastdicomError
 from fastdicom.keeper import ArchiveKeeper
 from fastdicom.leaps import LeapWatch
+from fastdicom.monitor import Monitor
 from fastdicom.retention import Retention
 from fastdicom.scrub import Scrub, Stopped
 
@@ -41,6 +42,13 @@ class Housekeeper:
         leaps = LeapWatch(float(remembered) if remembered else None, self._remember_clock)
         self.retention = Retention(keeper, config.retention, leaps=leaps)
         self.scrub = Scrub(keeper, config.verify, self._stop.wait)
+
+    def tell(self, monitor: Monitor) -> None:
+        """Have it hear of deletions and damage."""
+        self._keeper.tell_damaged = monitor.damaged
+        self._keeper.tell_removed = lambda one: monitor.removed(
+            one.study.patient, one.entries, one.whole, one.reason
+        )
 
     def start(self) -> None:
         """Begin. Nothing is deleted and nothing read before this returns."""

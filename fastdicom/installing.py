@@ -73,8 +73,10 @@ def install_service(
     if systemd_version is None and prefix == LIVE:
         systemd_version = _systemd_version()
     _write_once(report, prefix / CONFIG, template("fastdicom.toml"), 0o640)
-    listen = listen_lines(Config.load(prefix / CONFIG))
-    _write(report, prefix / SERVICE, with_python(template("fastdicom.service"), python))
+    config = Config.load(prefix / CONFIG)
+    listen = listen_lines(config)
+    service = with_archive(template("fastdicom.service"), config.archive.path)
+    _write(report, prefix / SERVICE, with_python(service, python))
     _write(
         report,
         prefix / SOCKET,
@@ -122,6 +124,13 @@ def template(name: str) -> str:
 def with_python(unit: str, python: str) -> str:
     """A unit whose commands run `python`."""
     return unit.replace(_TEMPLATE_PYTHON, quoted(python))
+
+
+def with_archive(unit: str, archive: Path) -> str:
+    """A unit that may write to `archive`, wherever that is."""
+    if archive.is_relative_to(LIVE / STATE):
+        return unit
+    return unit.replace("\nStateDirectory=", f"\nReadWritePaths={quoted(str(archive))}\nStateDirectory=", 1)
 
 
 def quoted(path: str) -> str:

@@ -11,12 +11,11 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self
-
-import xxhash
+from typing import NamedTuple, Self
 
 from fastdicom.archive.commit import Committer
 from fastdicom.archive.disk import Disk
@@ -25,26 +24,25 @@ from fastdicom.archive.incoming import IncomingFile
 from fastdicom.archive.layout import block_names
 from fastdicom.archive.recovery import Recovery, Verdict, recover
 from fastdicom.config import Config
-from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
+from fastdicom.dataset.attributes import ATTRIBUTES
 from fastdicom.dataset.identifier import Identifier
-from fastdicom.dataset.part10 import FileMeta, encode_file_meta, read_file_meta
+from fastdicom.dataset.part10 import encode_file_meta, read_file_meta
 from fastdicom.dataset.record import (
     Added,
     Change,
     Delete,
     Deleted,
     FileEntry,
-    InstanceRecord,
     Kept,
     Outcome,
     Put,
     Replaced,
     StoredEntry,
 )
-from fastdicom.dataset.scanned import wanted_table
-from fastdicom.dataset.stream import DatasetScan, ScanPolicy
 from fastdicom.errors import FastdicomError, Refused, Unavailable, UsageError
+from fastdicom.events import SILENT, InstanceGroup, Observer
 from fastdicom.file_attributes import FileAttributes
+from fastdicom.file_records import put_of, scan_dataset, scan_policy
 from fastdicom.in_use import InUse
 from fastdicom.index.answers import Answers
 from fastdicom.index.arrivals import ArrivedStudy
@@ -95,6 +93,7 @@ class ArchiveKeeper:
 
     def __init__(self, path: Path, config: Config, disk: Disk) -> None:
         self.users = 0
+        self.observer: Observer = SILENT  # of commits, deletions and exports
         self.path = path
         self.config = config
         settings = config.archive
@@ -192,7 +191,7 @@ class ArchiveKeeper:
         """Store one file of another place. Raises Refused, UsageError (no DICOM file) or OSError."""
         with source.open("rb") as stream:
             meta = read_file_meta(stream)
-            record, checksum = _scan(stream, meta, self.scan_policy)
+            record, checksum = scan_dataset(stream, meta, self.scan_policy)
             file = self.incoming()
             try:
                 head = encode_file_meta(
@@ -324,6 +323,21 @@ class ArchiveKeeper:
         """Where the file of an instance is."""
         return self.path / "objects" / entry.file.path
 
+    def patient_of(self, sop_instance_uid: str) -> bytes:
+        """The attributes of an instance's patient, Explicit VR Little Endian; b"" when it is not there."""
+        return self.index.patient_of(sop_instance_uid)
+
+    def groups_of(self, entries: Iterable[StoredEntry]) -> Counter[InstanceGroup]:
+        """How many instances of each patient, study and class: for the audit trail, before they go."""
+        patients: dict[str, bytes] = {}
+        groups: Counter[InstanceGroup] = Counter()
+        for entry in entries:
+            study = entry.study_instance_uid
+            if study not in patients:
+                patients[study] = self.patient_of(entry.sop_instance_uid)
+            groups[InstanceGroup(patients[study], study, entry.sop_class_uid)] += 1
+        return groups
+
     def counts(self) -> Counts:
         """Entities of each level, and bytes."""
         return self.index.counts()
@@ -384,7 +398,10 @@ class ArchiveKeeper:
 
     def _apply(self, batch: Sequence[Change]) -> list[Outcome]:
         notes = {SEALED + name: b"1" for name in self.files.layout.take_finished()}
-        return self.index.apply(batch, notes)
+        started = time.perf_counter()
+        outcomes = self.index.apply(batch, notes)
+        self.observer.committed(len(batch), time.perf_counter() - started)
+        return outcomes
 
     def _seal_finished(self) -> None:
         finished = self.files.layout.take_finished()
@@ -440,38 +457,6 @@ def _damaged(fault: str) -> Refused:
     return Refused(PROCESSING_FAILURE, f"damaged, send it again: {fault}")
 
 
-def put_of(absolute: Path, path: str, policy: ScanPolicy) -> Put:
-    """The index change for a file that lies in the objects folder already, as `path`.
-
-    Raises UsageError (no DICOM file), Refused (no whole instance) or OSError.
-    """
-    with absolute.open("rb") as stream:
-        meta = read_file_meta(stream)
-        record, checksum = _scan(stream, meta, policy)
-        stat = os.fstat(stream.fileno())
-    entry = FileEntry(
-        path,
-        stat.st_size,
-        meta.dataset_offset,
-        checksum,
-        meta.transfer_syntax_uid,
-        stat.st_mtime,
-        meta.source_ae_title,
-    )
-    return Put(record, entry)
-
-
-def _scan(stream: BinaryIO, meta: FileMeta, policy: ScanPolicy) -> tuple[InstanceRecord, int]:
-    """The record of a file's Data Set, and its checksum."""
-    scan = DatasetScan(meta.transfer_syntax_uid, policy)
-    checksum = xxhash.xxh3_64()
-    stream.seek(meta.dataset_offset)
-    while piece := stream.read(_READ_PIECE):
-        scan.feed(piece)
-        checksum.update(piece)
-    return scan.finish(None, None), checksum.intdigest()
-
-
 def lock_folder(path: Path, *, exclusive: bool) -> int:
     """A descriptor that holds the archive's lock: shared by all who write, exclusive for `rebuild`.
 
@@ -498,20 +483,6 @@ def finish_swap(path: Path) -> None:
     with suppress(FileNotFoundError):
         os.rename(fresh if fresh.exists() else old, index)
         log.warning("%s: finished a rebuild that was interrupted", path)
-
-
-def scan_policy(config: Config, attributes: Iterable[Attribute]) -> ScanPolicy:
-    """What the scanner looks for beyond `ATTRIBUTES`, and its ceilings, from the configuration."""
-    limits = config.limits
-    return ScanPolicy(
-        wanted=wanted_table(attributes),
-        depth_max=limits.nesting_depth_max,
-        value_length_max=limits.indexed_value_length_max,
-        element_count_max=limits.element_count_max,
-        inflated_length_max=limits.inflated_length_max,
-        inflate_ratio_max=limits.inflate_ratio_max,
-        inflate_ratio_after=limits.inflate_ratio_after,
-    )
 
 
 def _make_folder(path: Path) -> None:

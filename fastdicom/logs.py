@@ -107,8 +107,9 @@ class _Formatter(logging.Formatter):
         return text if self.patient_data else without_uids(text)
 
     def formatException(self, exc_info: object) -> str:
-        """The traceback; messages of exceptions can name instances, too."""
-        return self.shown(super().formatException(exc_info))  # type: ignore[arg-type]
+        """The traceback, indented: what an exception says can name instances, or have line breaks."""
+        text = self.shown(super().formatException(exc_info))  # type: ignore[arg-type]
+        return "\n".join("    " + _harmless(line) for line in text.splitlines())
 
     def more(self, record: logging.LogRecord) -> dict[str, object]:
         """What a call gave as `extra`, as far as it may be shown."""

@@ -160,7 +160,7 @@ class Retention:
         due = self._rest_of_begun() or self._due()
         if not due:
             return False
-        studies = [(one.study, f"retention: {one.rule}") for one in due]
+        studies = [(one.study, one.rule) for one in due]
         removals = self._keeper.remove(studies, INSTANCES_A_STEP)
         rules = {one.study.serial: one for one in due}
         for removal in removals:

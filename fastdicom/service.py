@@ -52,6 +52,7 @@ class Service:
         self._reloadable = reloadable
         self._verbose = verbose
         self._signals: SimpleQueue[int] = SimpleQueue()
+        self._ending = False
         self._said = ""  # about the last reload, for the status line
         self._stored, self._stored_at = 0, time.monotonic()  # at the last look
 
@@ -65,9 +66,12 @@ class Service:
         faulthandler.enable()  # the watchdog's SIGABRT tells where every thread was
         notifier = Notifier.from_environment()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda caught, _: self._signals.put(caught))
+            signal.signal(number, self._caught)
         engine = fastdicom.Engine(self._config)
-        self._start(engine, notifier)
+        try:
+            self._start(engine, notifier)
+        except _Interrupted:
+            return
         try:
             listening(self._config, engine.addresses)
             notifier.ready(self._status(engine))
@@ -76,9 +80,20 @@ class Service:
             self._stop(engine, notifier)
             notifier.close()
 
+    def _caught(self, number: int, _: object) -> None:
+        self._ending = self._ending or number != signal.SIGHUP
+        self._signals.put(number)
+
     def _start(self, engine: fastdicom.Engine, notifier: Notifier) -> None:
+        """Raises _Interrupted when the end is asked for before the archive is recovered."""
         patience = _Patience(notifier, "recovering the archive")
-        engine.start(InheritedSockets.from_environment(), patience.progress)
+
+        def progress() -> None:
+            if self._ending:
+                raise _Interrupted
+            patience.progress()
+
+        engine.start(InheritedSockets.from_environment(), progress)
 
     def _attend(self, engine: fastdicom.Engine, notifier: Notifier) -> None:
         """Feed the watchdog and do what signals ask, until one asks for the end."""
@@ -94,6 +109,7 @@ class Service:
             notifier.reloading()
             self._reload(engine)
             notifier.ready(self._status(engine))
+            self._beat(engine, notifier)  # however often we are asked to reload
 
     def _beat(self, engine: fastdicom.Engine, notifier: Notifier) -> None:
         stuck = engine.stuck()
@@ -161,6 +177,10 @@ class Service:
             raise failures[0]
 
 
+class _Interrupted(Exception):
+    """The end was asked for before there was a node."""
+
+
 class _Patience:
     """Asks the manager for more time while something long gets on; no progress, no more time."""
 
@@ -189,8 +209,10 @@ def _guarded(act: Callable[[], object], failures: list[BaseException]) -> None:
 def status_line(figures: Mapping[str, Any], stored_a_second: float) -> str:
     """The figures that an operator wants first, for `systemctl status`."""
     associations, counts = figures["associations"], figures["counts"]
+    reasons = figures["health"]["reasons"]
     return (
+        f"{'; '.join(['not healthy', *reasons, '']) if reasons else ''}"
         f"{associations['open']} associations, {stored_a_second:.1f} changes/s, "
         f"{figures['queues']['commit']} waiting to be committed; {counts['instances']} instances, "
-        f"{counts['bytes'] / _GIB:.1f} GiB; {figures['free_bytes'] / _GIB:.1f} GiB free"
+        f"{counts['bytes'] / _GIB:.1f} GiB; {figures['disk']['free_bytes'] / _GIB:.1f} GiB free"
     )

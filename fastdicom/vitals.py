@@ -53,9 +53,17 @@ class Vitals:
         self._looked_at = clock()
         self._still: dict[str, tuple[Hashable, float]] = {}
         self._reported: set[str] = set()
+        self._lock = threading.Lock()
 
     def stuck(self) -> list[str]:
-        """What has not moved for too long; empty when all is well. The first time, its stack is logged."""
+        """What has not moved for too long; empty when all is well. The first time, its stack is logged.
+
+        Any thread may ask; somebody has to, every few seconds.
+        """
+        with self._lock:
+            return self._stuck()
+
+    def _stuck(self) -> list[str]:
         now, found = self._clock(), self._look()
         passed_s, self._looked_at = min(now - self._looked_at, _LOOK_MAX_S), now
         still: dict[str, tuple[Hashable, float]] = {}

@@ -79,6 +79,11 @@ class Committer:
         """True while a batch is under way or waited for: then `turns` has to grow."""
         return bool(self._queue) or self._leader.locked()
 
+    @property
+    def failing(self) -> bool:
+        """True from a batch that the index could not write to the next that it could."""
+        return self._index_failed
+
     def commit(self, file: IncomingFile | None, change: object) -> Any:
         """Make one change durable; `file`, when there is one, is sealed and gets its name.
 

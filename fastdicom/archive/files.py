@@ -43,6 +43,11 @@ class Files:
             raise Unavailable(f"cannot create a file: {error.strerror}") from error
 
     @property
+    def min_free(self) -> int:
+        """Below it nothing is taken."""
+        return self.space.min_free
+
+    @property
     def free(self) -> int:
         """Bytes that may still be written, min_free included."""
         return self.disk.free_bytes(str(self.root))
@@ -62,12 +67,12 @@ class Files:
         try:
             size = os.fstat(fd).st_size
             if size <= _WHOLE_MAX:
-                data = self.disk.read(fd, size, 0)
+                data = self.disk.read_at(fd, size, 0)
                 if visit is not None:
                     visit(0, data)
                 return memoryview(data)
             offset = 0
-            while offset < size and (piece := self.disk.read(fd, _PIECE, offset)):
+            while offset < size and (piece := self.disk.read_at(fd, _PIECE, offset)):
                 if visit is not None:
                     visit(offset, piece)
                 offset += len(piece)
@@ -79,7 +84,7 @@ class Files:
         """What a stored file has from `offset` on, `length` bytes at a time. Raises OSError."""
         fd = self.disk.open(self.root / path)
         try:
-            while piece := self.disk.read(fd, length, offset):
+            while piece := self.disk.read_at(fd, length, offset):
                 yield piece
                 offset += len(piece)
         finally:
@@ -94,7 +99,7 @@ class Files:
         try:
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
             offset = 0
-            while piece := self.disk.read(fd, _PIECE, offset):
+            while piece := self.disk.read_at(fd, _PIECE, offset):
                 visit(offset, piece)
                 offset += len(piece)
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)

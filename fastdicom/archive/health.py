@@ -89,6 +89,9 @@ class WatchedDisk(Disk):
     def write(self, fd: int, pieces: Sequence[memoryview | bytes]) -> int:
         return self._disk.write(fd, pieces)
 
+    def read(self, folder_fd: int, name: str) -> memoryview:
+        return self._disk.read(folder_fd, name)
+
     def sync_data(self, fd: int) -> None:
         try:
             self._disk.sync_data(fd)
@@ -115,8 +118,8 @@ class WatchedDisk(Disk):
     def open(self, path: Path) -> int:
         return self._disk.open(path)
 
-    def read(self, fd: int, length: int, offset: int) -> bytes:
-        return self._disk.read(fd, length, offset)
+    def read_at(self, fd: int, length: int, offset: int) -> bytes:
+        return self._disk.read_at(fd, length, offset)
 
     def remove(self, path: Path) -> None:
         self._disk.remove(path)

@@ -60,6 +60,10 @@ class IncomingFile:
             written = self._disk.write(self._fd, rest[:_PIECES_MAX])
             self.size += written
 
+    def read(self) -> memoryview:
+        """What has been written so far, mapped."""
+        return self._disk.read(self.block.fd, self._name + PART)
+
     def seal(self, *, sync: bool) -> None:
         """The file is whole; with `sync` its bytes are on stable storage when this returns."""
         if sync:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import lmdb
 
 from fastdicom.errors import Unavailable, UsageError
 from fastdicom.index.gate import Gate
+from fastdicom.index.lease import Lease
 
 log = logging.getLogger(__name__)
 
@@ -46,16 +48,21 @@ class Store:
         self._names = names
         self._map_size = map_size
         self._gate = Gate()
+        self._leases: set[Lease] = set()
+        self._leases_lock = threading.Lock()
+        self._closed = False
         self._writes = 0
         self._grow_at = 0
+        self._broken = False  # closed, and could not be opened again yet
         self._in_doubt = False  # a commit failed: nothing is written on top before `reopen`
         self._open()
 
     def close(self) -> None:
-        """Wait for open transactions of this process, then close."""
-        with self._gate.alone(GROW_TIMEOUT_S) as alone:
+        """Wait for open transactions of this process, then close. Leases raise Unavailable from then on."""
+        with self._gate.alone(GROW_TIMEOUT_S, self._park) as alone:
             if not alone:
                 log.warning("index %s is closed while a query is still open", self.path)
+            self._closed = True
             self._environment.close()
 
     def reopen(self) -> None:
@@ -63,13 +70,14 @@ class Store:
 
         Raises Unavailable when transactions of this process stay open.
         """
-        with self._gate.alone(GROW_TIMEOUT_S) as alone:
+        with self._gate.alone(GROW_TIMEOUT_S, self._park) as alone:
             if not alone:
                 raise Unavailable("the index is busy and cannot be opened anew")
+            self._broken = True
             self._environment.close()
             self._forget_pages()
             self._open()
-            self._in_doubt = False
+            self._broken = self._in_doubt = False
 
     def _forget_pages(self) -> None:
         """Drop what memory holds of the file: after a failed write it may not be what the disk has.
@@ -86,7 +94,30 @@ class Store:
                 os.close(fd)
         except OSError as problem:
             self._open()
+            self._broken = False
             raise Unavailable(f"the index cannot be synced: {problem.strerror}") from problem
+
+    def _revive(self) -> None:
+        """Open again for readers what LMDB gave up after a failed write. Writers wait for `reopen`."""
+        with self._gate.alone(GROW_TIMEOUT_S, self._park) as alone:
+            if not alone:
+                raise Unavailable("the index failed, and queries stay open")
+            if not self._broken and not self._panics():
+                return  # another thread was faster
+            self._broken = self._in_doubt = True
+            self._environment.close()
+            try:
+                self._open()
+            except UsageError as problem:
+                raise Unavailable(f"the index failed: {problem}") from problem
+            self._broken = False
+
+    def _panics(self) -> bool:
+        try:
+            self._environment.begin().abort()
+        except lmdb.PanicError:
+            return True
+        return False
 
     def sync(self) -> None:
         """Flush to disk what earlier commits without `sync` have left in memory."""
@@ -99,17 +130,29 @@ class Store:
         info = self._environment.info()
         return int((info["last_pgno"] + 1) * self._page_size)
 
+    @property
+    def map_length(self) -> int:
+        """Bytes of the map."""
+        return int(self._environment.info()["map_size"])
+
     # Transactions.
 
     def begin(self) -> Any:
         """A read transaction with buffers; give it to `end`. Adopts a map that another process has grown."""
         while True:
+            if self._broken:
+                self._revive()
             self._gate.enter()
             try:
+                if self._closed:
+                    raise Unavailable("the index is closed")
                 return self._environment.begin(buffers=True)
             except lmdb.MapResizedError:
                 self._gate.leave()
                 self._adopt()
+            except lmdb.PanicError:
+                self._gate.leave()
+                self._revive()
             except lmdb.ReadersFullError:
                 self._gate.leave()
                 if not self._environment.reader_check():
@@ -134,9 +177,28 @@ class Store:
         finally:
             self.end(transaction)
 
+    def lease(self, before_parking: Callable[[], None]) -> Lease:
+        """A read transaction that gives way while nobody is inside; give it to `end_lease`."""
+        lease = Lease(self, before_parking)
+        with self._leases_lock:
+            self._leases.add(lease)
+        return lease
+
+    def end_lease(self, lease: Lease) -> None:
+        """Close what `lease` gave."""
+        with self._leases_lock:
+            self._leases.discard(lease)
+        lease.close()
+
+    def _park(self) -> None:
+        with self._leases_lock:
+            leases = list(self._leases)
+        for lease in leases:
+            lease.park()
+
     @property
     def wanted(self) -> bool:
-        """True while the map has to grow: long readers should end their transaction and begin a new one."""
+        """True while the map has to grow: leases end their transaction and begin a new one."""
         return self._gate.wanted
 
     def write(self, work: Callable[[Any], Result]) -> Result:
@@ -228,7 +290,7 @@ class Store:
         used = (info["last_pgno"] + 1) * self._page_size
         if used < max(info["map_size"] // 2, self._grow_at):
             return
-        with self._gate.alone(_EARLY_TIMEOUT_S) as alone:
+        with self._gate.alone(_EARLY_TIMEOUT_S, self._park) as alone:
             if alone:
                 self._set_map_size(info["map_size"] * 2)
             else:
@@ -236,7 +298,7 @@ class Store:
 
     def _grow(self) -> None:
         """Double the map. LMDB allows it only while no transaction of this process is open."""
-        with self._gate.alone(GROW_TIMEOUT_S) as alone:
+        with self._gate.alone(GROW_TIMEOUT_S, self._park) as alone:
             if not alone:
                 raise Unavailable("the index has to grow, but queries stay open")
             self._set_map_size(self._environment.info()["map_size"] * 2)
@@ -250,7 +312,7 @@ class Store:
 
     def _adopt(self) -> None:
         """Take the map size that another process has given it."""
-        with self._gate.alone(GROW_TIMEOUT_S) as alone:
+        with self._gate.alone(GROW_TIMEOUT_S, self._park) as alone:
             if not alone:
                 raise Unavailable("the index has grown, but queries stay open")
             self._environment.set_mapsize(0)

@@ -25,10 +25,16 @@ class Acceptor:
     """Listening sockets and the thread that accepts on them.
 
     serve: called on the accepting thread with a new socket and the peer's address; it must not block.
+    inherit: a socket that listens on an address and port already (socket activation), or None.
     """
 
-    def __init__(self, serve: Callable[[socket.socket, str], None]) -> None:
+    def __init__(
+        self,
+        serve: Callable[[socket.socket, str], None],
+        inherit: Callable[[str, int], socket.socket | None] = lambda address, port: None,
+    ) -> None:
         self._serve = serve
+        self._inherit = inherit
         self._sockets: list[socket.socket] = []
         self._wake_read = self._wake_write = -1
         self._thread: threading.Thread | None = None
@@ -39,7 +45,9 @@ class Acceptor:
         fresh: list[socket.socket] = []
         try:
             for address in addresses:
-                fresh.append(_listening(address, port))
+                sock = self._inherit(address, port) or _listening(address, port)
+                if sock not in fresh:
+                    fresh.append(sock)
                 port = fresh[0].getsockname()[1]  # port 0: the same free one for every address
         except UsageError:
             for sock in fresh:
@@ -47,10 +55,6 @@ class Acceptor:
             raise
         self._sockets += fresh
         return [sock.getsockname()[:2] for sock in fresh]
-
-    def adopt(self, sock: socket.socket) -> None:
-        """Use a socket that listens already (socket activation)."""
-        self._sockets.append(sock)
 
     @property
     def thread_identity(self) -> int | None:

@@ -9,7 +9,8 @@ import xxhash
 
 from fastdicom.dataset.part10 import encode_file_meta
 from fastdicom.dataset.record import FileEntry, Outcome, Put
-from fastdicom.keeper import ArchiveKeeper, put_of
+from fastdicom.file_records import put_of
+from fastdicom.keeper import ArchiveKeeper
 from tests.support.datasets import CT_IMAGE_STORAGE, EXPLICIT_LE, Uids, synthetic
 
 DAY = 86400.0

@@ -61,9 +61,9 @@ class FailingDisk(Disk):
         self._note("open")
         return super().open(path)
 
-    def read(self, fd: int, length: int, offset: int) -> bytes:
+    def read_at(self, fd: int, length: int, offset: int) -> bytes:
         self._note("read")
-        return super().read(fd, length, offset)
+        return super().read_at(fd, length, offset)
 
     def remove(self, path: Path) -> None:
         self._note("remove")

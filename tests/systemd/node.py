@@ -131,6 +131,7 @@ class Node:
         try:
             yield traffic
             said, _ = process.communicate(timeout=180)
+            assert process.returncode == 0, "the senders broke down"
             traffic.seen.update(json.loads(said))
         finally:
             if process.poll() is None:

@@ -60,9 +60,14 @@ class Sender(threading.Thread):
         self._stop_event = stop
         self._number = 0
         self._failures = 0
+        self.ended_well = False
 
     def run(self) -> None:
         """Send until told to stop; an object that is under way is brought to its end first."""
+        self._send()
+        self.ended_well = True
+
+    def _send(self) -> None:
         uid = self._next()
         while not self._stop_event.is_set() or self._failures:
             try:
@@ -99,7 +104,8 @@ class Sender(threading.Thread):
         body = self._template.replace(self._template_uids.instance.encode(), uid.encode())
         context_id, _ = association.context_for(CT_IMAGE_STORAGE)
         request = CStoreRequest(self._number % 0xFFFF + 1, CT_IMAGE_STORAGE, uid)
-        response = association.store(context_id, request, [body])
+        association.send_store(context_id, request, [body])
+        response = association.store_response({request.message_id})
         if response.status != 0:
             raise ConnectionError(f"status {response.status:04X}H {response.comment}")
 
@@ -127,6 +133,8 @@ def main() -> None:
     stop.set()
     for thread in threads:
         thread.join(120)
+    if any(thread.is_alive() or not thread.ended_well for thread in threads):
+        sys.exit("a sender hangs or broke down")
     Path(out).write_text("\n".join(tally.acknowledged), "ascii")
     print(json.dumps({**asdict(tally), "acknowledged": len(tally.acknowledged)}))
 

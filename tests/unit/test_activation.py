@@ -40,28 +40,41 @@ def test_the_socket_stays_open_when_the_node_stops(inherited: socket.socket, tmp
     second.stop()
 
 
-def test_a_socket_elsewhere_than_configured_is_refused(inherited: socket.socket) -> None:
+def acceptor(sockets: InheritedSockets) -> Acceptor:
+    return Acceptor(lambda sock, address: None, sockets.claim)
+
+
+def test_a_socket_elsewhere_than_configured_is_refused(inherited: socket.socket, tmp_path: Path) -> None:
+    engine = Engine(Config(port=0, bind="127.0.0.2", archive=tmp_path / "archive"))
+    said = (
+        rf"listens on 127\.0\.0\.1 port {port_of(inherited)}, but the configuration says 127\.0\.0\.2 port 0"
+    )
+    with pytest.raises(UsageError, match=said):
+        engine.start(InheritedSockets([inherited.dup()]))
+    with pytest.raises(UsageError, match="not running"):
+        engine.status()
+
+
+def test_the_mismatch_is_named_also_where_the_other_port_cannot_be_had(inherited: socket.socket) -> None:
     sockets = InheritedSockets([inherited.dup()])
-    acceptor = Acceptor(lambda sock, address: None)
-    assert sockets.listen(acceptor, [], 1) == []
-    with pytest.raises(
-        UsageError, match=rf"127\.0\.0\.1 port {port_of(inherited)}, but \[node\] says 127.0.0.2"
-    ):
-        sockets.check_all_claimed("127.0.0.2 port 1")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        said = "the service manager listens on"
+        with pytest.raises(UsageError, match=said) as raised, sockets.all_claimed("another one"):
+            acceptor(sockets).listen(["127.0.0.1"], port_of(taken))
+        assert "cannot listen" in str(raised.value.__cause__)
 
 
 def test_port_0_takes_the_inherited_one(inherited: socket.socket) -> None:
-    acceptor = Acceptor(lambda sock, address: None)
-    places = InheritedSockets([inherited.dup()]).listen(acceptor, ["127.0.0.1"], 0)
+    places = acceptor(InheritedSockets([inherited.dup()])).listen(["127.0.0.1"], 0)
     assert places == [("127.0.0.1", port_of(inherited))]
 
 
 def test_a_socket_of_both_families_serves_both_wildcards() -> None:
     with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as both:
         sockets = InheritedSockets([both.dup()])
-        acceptor = Acceptor(lambda sock, address: None)
-        assert sockets.listen(acceptor, ["0.0.0.0", "::"], port_of(both)) == [("::", port_of(both))]
-        sockets.check_all_claimed("")
+        with sockets.all_claimed("both"):
+            places = acceptor(sockets).listen(["0.0.0.0", "::"], port_of(both))
+        assert [place[:2] for place in places] == [("::", port_of(both))]
 
 
 def test_what_does_not_listen_for_tcp_is_refused() -> None:

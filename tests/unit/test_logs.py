@@ -122,3 +122,21 @@ def test_a_journal_that_has_gone_leaves_the_line_on_stderr(
     handler.emit(logging.LogRecord("fastdicom.x", logging.ERROR, "f.py", 3, "important", (), None))
     handler.close()
     assert "important (the journal: " in capsys.readouterr().err
+
+
+FORGED = "x\r\n2026-01-01 00:00:00,000 ERROR engine: forged\x1b[2J\x0b\x85\u2028y"
+
+
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_no_peer_forges_a_line_with_a_title_an_address_or_an_exception(kind: str) -> None:
+    config = LogConfig(format=kind)  # type: ignore[arg-type]
+    lines = said(config, connection(FORGED, FORGED), "%s at %s: %s", FORGED, FORGED, {"uid": FORGED})
+    assert lines.count("\n") == 1 and "\x1b" not in lines and "\u2028" not in lines
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        traced = said(config, None, "our fault", exc_info=True)
+    head, *below = traced.splitlines()
+    assert all(line.startswith("    ") for line in below)
+    assert not any(sign in traced for sign in "\r\x1b\x0b\x85\u2028")
+    assert ("forged" in head) == (kind == "json")

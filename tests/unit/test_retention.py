@@ -138,7 +138,7 @@ def test_a_large_study_goes_in_steps_and_is_told_of(keeper: ArchiveKeeper, fille
     assert keeper.committer.batches == batches + 1
     rules.run()
     assert [(len(one.entries), one.whole) for one in told] == [(64, False), (64, True)]
-    assert told[0].reason == "retention: age"
+    assert told[0].reason == "age"
     assert rules.deleted_studies == 1
 
 

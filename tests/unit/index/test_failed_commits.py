@@ -85,3 +85,44 @@ def test_while_the_disk_cannot_sync_it_stays_closed_to_writers_and_open_to_reade
     failed.reopen()
     failed.note("a", b"1")
     failed.close()
+
+
+class Panicking:
+    """An environment that LMDB has given up."""
+
+    def __init__(self, environment: Any) -> None:
+        self._environment = environment
+
+    def begin(self, **_: Any) -> Any:
+        raise lmdb.PanicError("mdb_txn_renew: MDB_PANIC: Update of meta page failed")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._environment, name)
+
+
+def test_readers_go_on_when_lmdb_gave_up_and_writers_wait_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = Index.open(tmp_path / "index")
+    index.apply([put("1.1", "2.1", "3.1")])
+    store = index._store
+    store._environment = Panicking(store._environment)
+    assert index.get("1.1") is not None
+    with pytest.raises(Unavailable, match="not opened anew"):
+        index.note("a", b"1")
+    store._environment = Panicking(store._environment)
+    opened = store._opened
+    with monkeypatch.context() as patched:
+
+        def fail(size: int) -> Any:
+            raise lmdb.DiskError("Input/output error")
+
+        patched.setattr(store, "_opened", fail)
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="the index failed"):
+                index.get("1.1")
+    assert store._opened == opened
+    assert index.get("1.1") is not None
+    index.reopen()
+    index.note("a", b"1")
+    index.close()
