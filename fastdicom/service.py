@@ -121,12 +121,12 @@ class Service:
     def _status(self, engine: fastdicom.Engine) -> str:
         try:
             figures = engine.status()
-        except Exception as error:  # an index that is being opened anew must not end the service
+            now, stored = time.monotonic(), figures["totals"]["stored"]
+            rate = (stored - self._stored) / max(now - self._stored_at, 0.001)
+            self._stored, self._stored_at = stored, now
+            return status_line(figures, rate) + self._said
+        except Exception as error:  # a disk or an index that cannot be asked must not end the service
             return f"the figures cannot be read: {error}{self._said}"
-        now, stored = time.monotonic(), figures["totals"]["stored"]
-        rate = (stored - self._stored) / max(now - self._stored_at, 0.001)
-        self._stored, self._stored_at = stored, now
-        return status_line(figures, rate) + self._said
 
     # ------------------------------------------------------------------------------ reload
 
@@ -214,5 +214,5 @@ def status_line(figures: Mapping[str, Any], stored_a_second: float) -> str:
         f"{'; '.join(['not healthy', *reasons, '']) if reasons else ''}"
         f"{associations['open']} associations, {stored_a_second:.1f} changes/s, "
         f"{figures['queues']['commit']} waiting to be committed; {counts['instances']} instances, "
-        f"{counts['bytes'] / _GIB:.1f} GiB; {figures['disk']['free_bytes'] / _GIB:.1f} GiB free"
+        f"{counts['bytes'] / _GIB:.1f} GiB; {figures['free_bytes'] / _GIB:.1f} GiB free"
     )

@@ -216,7 +216,7 @@ class Destination:
 
 
 class OurFault(logging.Handler):
-    """While entered, the only listener of the node's log: what it logs as its own fault is raised at the end."""
+    """The only listener of the node's log while entered; raises at the end what that calls its own fault."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)

@@ -18,7 +18,7 @@ FIGURES: dict[str, Any] = {
     "counts": {"instances": 1200, "bytes": 3 << 30},
     "totals": {"stored": 40},
     "queues": {"commit": 2},
-    "disk": {"free_bytes": 5 << 29},
+    "free_bytes": 5 << 29,
     "health": {"reasons": []},
 }
 
