@@ -105,10 +105,6 @@ cdef class PduReader:
             self.end = held
         return memoryview(self)[self.end:]
 
-    def pending(self):
-        """Bytes received and not yet named."""
-        return self.end - self.start
-
     def received(self, size_t count):
         """Take `count` new bytes in `space()`; returns what they complete. See the .pyi file."""
         if count > self.capacity - self.end:

@@ -233,7 +233,8 @@ class PeerConnection:
         request = messages.CGetRequest(self._next_id(), class_uid)
         report = RetrieveReport()
         asked = association.retrieve(context_id, request, encode(dataset, syntax), folder.receive)
-        with closing(self._until_last(association, context_id, request.message_id, asked)) as responses:
+        responses = self._until_last(association, context_id, request.message_id, asked)
+        with folder, closing(responses):
             for response, data in responses:
                 _take_counts(report, response, data, syntax, progress)
         return report

@@ -24,6 +24,7 @@ from fastdicom.sections.log import LogConfig
 from fastdicom.sections.metrics import MetricsConfig
 from fastdicom.sections.node import NodeConfig, Timeouts
 from fastdicom.sections.peers import OPERATIONS, Access, Operation, Peer
+from fastdicom.sections.retention import RetentionConfig, VerifyConfig
 from fastdicom.sections.tls import TlsConfig
 from fastdicom.sections.transcoding import TranscodingConfig
 from fastdicom.settings import Mistake, TableReader, as_table, keys_of, nearest
@@ -44,9 +45,11 @@ __all__ = [
     "Operation",
     "Peer",
     "QueryConfig",
+    "RetentionConfig",
     "Timeouts",
     "TlsConfig",
     "TranscodingConfig",
+    "VerifyConfig",
 ]
 
 
@@ -73,6 +76,8 @@ _SECTIONS: dict[str, type[Any]] = {
     "limits": Limits,
     "query": QueryConfig,
     "index": IndexConfig,
+    "retention": RetentionConfig,
+    "verify": VerifyConfig,
     "transcoding": TranscodingConfig,
     "audit": AuditConfig,
     "metrics": MetricsConfig,
@@ -83,7 +88,9 @@ _PATHS = (
     *(("tls", key) for key in ("certificate", "key", "authorities", "revoked")),
     *(("audit", key) for key in ("certificate", "key", "authorities", "file")),
 )
-_RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log", "transcoding", "compress"})
+_RELOADED = frozenset(
+    {"peers", "access", "timeouts", "limits", "tls", "log", "transcoding", "compress", "retention", "verify"}
+)
 
 
 @dataclass(frozen=True, init=False)
@@ -107,6 +114,8 @@ class Config:
     limits: Limits
     query: QueryConfig
     index: IndexConfig
+    retention: RetentionConfig
+    verify: VerifyConfig
     transcoding: TranscodingConfig
     compress: tuple[CompressRule, ...]
     audit: AuditConfig
@@ -125,6 +134,8 @@ class Config:
         limits: Limits | Mapping[str, Any] | None = None,
         query: QueryConfig | Mapping[str, Any] | None = None,
         index: IndexConfig | Mapping[str, Any] | None = None,
+        retention: RetentionConfig | Mapping[str, Any] | None = None,
+        verify: VerifyConfig | Mapping[str, Any] | None = None,
         transcoding: TranscodingConfig | Mapping[str, Any] | None = None,
         compress: Iterable[CompressRule | Mapping[str, Any]] | None = None,
         audit: AuditConfig | Mapping[str, Any] | None = None,
@@ -155,6 +166,7 @@ class Config:
         tables |= {"timeouts": timeouts, "access": access, "tls": tls, "log": log}
         tables |= {"limits": limits, "query": query, "index": index, "transcoding": transcoding}
         tables |= {"audit": audit, "metrics": metrics}
+        tables |= {"retention": retention, "verify": verify}
         reader = TableReader()
         self._fill(reader, {name: table for name, table in tables.items() if table is not None})
         if reader.mistakes:

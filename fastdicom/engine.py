@@ -30,8 +30,10 @@ from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
 from fastdicom.draining import Drain
 from fastdicom.errors import UsageError
+from fastdicom.file_records import scan_policy
+from fastdicom.housekeeping import Housekeeper
 from fastdicom.identifiers import build_identifier
-from fastdicom.keeper import ArchiveKeeper, open_keeper, scan_policy
+from fastdicom.keeper import ArchiveKeeper, open_keeper
 from fastdicom.listening import listen, places_of, timing_of
 from fastdicom.local import Archive
 from fastdicom.monitor import Monitor
@@ -121,6 +123,7 @@ class Engine:
         self._threads: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._started_at = 0.0
+        self._housekeeper: Housekeeper
         self._publisher_stop = threading.Event()
         self._publisher: threading.Thread | None = None
         self._number = 0
@@ -166,6 +169,8 @@ class Engine:
             monitor.watch(self.archive)
             self._credentials = Credentials(self.config.tls) if self.config.tls is not None else None
             monitor.certificate_days = self.certificate_days
+            self._housekeeper = Housekeeper(self.archive, self.config)
+            self._housekeeper.tell(monitor)
             self._plug()
             inherited = inherited or InheritedSockets()
             acceptor = Acceptor(self._serve, inherited.claim)
@@ -182,6 +187,7 @@ class Engine:
         self._started_at = time.time()
         self._acceptor = acceptor
         acceptor.start()
+        self._housekeeper.start()
         self._publisher_stop.clear()
         self._publisher = threading.Thread(target=self._publish, name="fastdicom-status", daemon=True)
         self._publisher.start()
@@ -204,6 +210,7 @@ class Engine:
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
+        self._housekeeper.stop()
         self._conversion_threads.close()
         self.monitor.say_goodbye(self.archive.path)
         self.archive.close()
@@ -229,6 +236,7 @@ class Engine:
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
         reloaded = ["timeouts", "access", "peers", "log", "limits", "transcoding", "compress"]
+        reloaded += ["retention", "verify"]
         credentials = self._credentials
         if self.config.tls is not None and config.tls is not None:
             credentials = Credentials(config.tls)  # may refuse: nothing has changed yet
@@ -237,6 +245,7 @@ class Engine:
             object.__setattr__(merged, section, getattr(config, section))
         self._plug(merged, credentials)
         self.monitor.reload(merged)
+        self._housekeeper.reload(merged)
         return restart
 
     # ------------------------------------------------------------------------------ asking
@@ -304,6 +313,8 @@ class Engine:
             },
             "free_bytes": self.archive.files.free,
             "tls": self._credentials.figures() if self._credentials is not None else {},
+            "disk": {"low": self.archive.files.space.low, "fault": self.archive.files.health.fault},
+            **self._housekeeper.figures(),
             "min_free_bytes": self.archive.files.min_free,
             "index": {"bytes": self.archive.index.length, "map_bytes": self.archive.index.map_length},
         }

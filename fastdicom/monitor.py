@@ -100,7 +100,7 @@ class Monitor:
         """The archive is open."""
         self._keeper = keeper
         keeper.observer = self.observer
-        keeper.files.disk.synced = self.observer.synced
+        keeper.files.disk.tell_syncs(self.observer.synced)
         self.health.commits = keeper.committer
         self.health.disk = keeper.files
         if self._recorder is not None:

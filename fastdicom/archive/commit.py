@@ -40,7 +40,8 @@ class Committer:
 
     apply: one index transaction for a batch of changes, an outcome for each. reopen: called before the
     next batch after the index failed, to begin again from what is on disk; has_row: whether the index
-    names a path then. sync: also fsync the folders.
+    names a path then. ready: raises Unavailable while nothing can be made durable. sync: also fsync the
+    folders.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class Committer:
         sync: bool,
         reopen: Callable[[], None],
         has_row: Callable[[str], bool],
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._apply = apply
         self._reopen = reopen
         self._has_row = has_row
+        self._ready = ready
         self._disk = disk
         self._sync = sync
         self._queue: list[_Ticket] = []
@@ -98,6 +101,16 @@ class Committer:
                     self.turns += 1
         return self._finish(ticket)
 
+    def commit_all(self, changes: Sequence[Any]) -> list[Any]:
+        """As `commit` for changes without files, in one transaction; others' may be in it too."""
+        tickets = [_Ticket(None, change) for change in changes]
+        with self._queue_lock:
+            self._queue += tickets
+        with self._leader:
+            if not all(ticket.done for ticket in tickets):
+                self._run_batch()
+        return [self._finish(ticket) for ticket in tickets]
+
     @staticmethod
     def _finish(ticket: _Ticket) -> Any:
         """What became of a ticket; one that nobody dealt with has failed."""
@@ -116,6 +129,7 @@ class Committer:
         with self._queue_lock:
             batch, self._queue = self._queue, []
         try:
+            self._ready()
             if self._index_failed:
                 self._begin_again()
             self._name(batch)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -46,14 +46,14 @@ def recover(
     *,
     is_sealed: Callable[[str], bool],
     indexed_paths: Callable[[str], Iterable[str]],
-    adopt: Callable[[str], Verdict],
+    adopt: Callable[[Sequence[str]], Mapping[str, Verdict]],
     progress: Callable[[], object] = lambda: None,
 ) -> Recovery:
     """Bring every open block to a state in which each file has a row.
 
-    indexed_paths: the indexed paths that begin with a block's name. adopt: judge one whole file by its
-    path, and index it when it is an instance that is not there yet. progress: called for each file and
-    block.
+    indexed_paths: the indexed paths that begin with a block's name. adopt: judge whole files by
+    their paths, and index those that are instances which are not there yet. progress: called for each file
+    and block.
     """
     found = Recovery()
     sealed = []
@@ -81,27 +81,30 @@ def _recover_block(
     block: Block,
     disk: Disk,
     indexed: set[str],
-    adopt: Callable[[str], Verdict],
+    adopt: Callable[[Sequence[str]], Mapping[str, Verdict]],
     found: Recovery,
     progress: Callable[[], object],
 ) -> bool:
     """False for an empty block: another process may have made it just now and want to fill it."""
     names = sorted(os.listdir(block.fd))
+    leftovers = []
+    swept = []
     for name in names:
         path = f"{block.name}/{name}"
         progress()
-        if name.endswith(WHOLE):
-            if path in indexed:
-                continue
-            verdict = adopt(path)
-            found.adopted += verdict is Verdict.ADOPTED
-            found.unreadable += verdict is Verdict.UNREADABLE
-            if verdict is not Verdict.SUPERFLUOUS:
-                continue
-        elif not name.endswith(PART):
+        if name.endswith(PART):
+            swept.append(path)
+        elif not name.endswith(WHOLE):
             log.warning("%s is no file of ours and is left alone", path)
-            continue
-        disk.unlink(block.fd, name)
-        found.swept += 1
+        elif path not in indexed:
+            leftovers.append(path)
+    for path, verdict in adopt(leftovers).items() if leftovers else ():
+        found.adopted += verdict is Verdict.ADOPTED
+        found.unreadable += verdict is Verdict.UNREADABLE
+        if verdict is Verdict.SUPERFLUOUS:
+            swept.append(path)
+    for path in swept:
+        disk.unlink(block.fd, path.partition("/")[2])
+    found.swept += len(swept)
     disk.sync_folder(block.fd)
     return bool(names)

@@ -32,6 +32,8 @@ COMMANDS = {
     "delete": "delete patients, studies, series or instances from an archive",
     "verify": "check that an archive's index and files agree",
     "rebuild": "make an archive's index anew from its files",
+    "retention": "delete studies that the rules of retention no longer keep",
+    "protect": "keep patients and studies from retention",
     "status": "show what a node does and what its archive holds",
     "user": "keep the file of users and passcodes",
     "check-config": "name every mistake of a configuration file",

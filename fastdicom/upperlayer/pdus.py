@@ -11,8 +11,6 @@ from fastdicom.standard.sop_classes import APPLICATION_CONTEXT
 
 # Result of a proposed presentation context, PS3.8 Table 9-18
 ACCEPTANCE = 0
-USER_REJECTION = 1
-NO_REASON = 2
 ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
 TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
 

@@ -9,6 +9,7 @@ import pytest
 
 from fastdicom.config import (
     Access,
+    ArchiveConfig,
     Config,
     IndexConfig,
     Limits,
@@ -16,9 +17,11 @@ from fastdicom.config import (
     NodeConfig,
     Peer,
     QueryConfig,
+    RetentionConfig,
     Timeouts,
     TlsConfig,
     TranscodingConfig,
+    VerifyConfig,
 )
 from fastdicom.settings import keys_of
 
@@ -62,21 +65,13 @@ def test_its_comments_are_the_defaults(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "section",
-    [
-        NodeConfig,
-        Timeouts,
-        Limits,
-        LogConfig,
-        IndexConfig,
-        Access,
-        QueryConfig,
-        Peer,
-        TlsConfig,
-        TranscodingConfig,
-    ],
-)
+SECTIONS = (
+    NodeConfig, Timeouts, ArchiveConfig, Limits, LogConfig, IndexConfig, QueryConfig, RetentionConfig,
+    TranscodingConfig, VerifyConfig, Access, Peer, TlsConfig,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("section", SECTIONS)
 def test_it_names_every_key(section: type) -> None:
     text = EXAMPLE.read_text("utf-8")
     named = {key for key in keys_of(section) if re.search(rf"^(# )?{key} = ", text, re.MULTILINE)}
