@@ -49,6 +49,11 @@ class Housekeeper:
         self._keeper.tell_removed = lambda one: monitor.removed(
             one.study.patient, one.entries, one.whole, one.reason
         )
+        monitor.health.checks.append(self._faults)
+
+    def _faults(self) -> list[str]:
+        fault = self._keeper.files.health.fault
+        return [f"the disk failed ({fault}): C-STORE is refused"] if fault else []
 
     def start(self) -> None:
         """Begin. Nothing is deleted and nothing read before this returns."""

@@ -55,6 +55,7 @@ class Store:
         self._grow_at = 0
         self._broken = False  # closed, and could not be opened again yet
         self._in_doubt = False  # a commit failed: nothing is written on top before `reopen`
+        self.databases: dict[str, Any] = {}  # one dict for good: open queries hold it
         self._open()
 
     def close(self) -> None:
@@ -255,7 +256,7 @@ class Store:
         if stale:
             log.info("index %s: cleared %d readers that had died", self.path, stale)
         try:
-            self.databases = {name: self._database(name) for name in self._names}
+            self.databases.update({name: self._database(name) for name in self._names})
         except BaseException:
             self._environment.close()
             raise

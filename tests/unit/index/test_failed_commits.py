@@ -11,6 +11,7 @@ import pytest
 
 from fastdicom.errors import Unavailable
 from fastdicom.index.environment import Index
+from tests.support.asking import ask
 from tests.support.records import put
 
 
@@ -107,7 +108,8 @@ def test_readers_go_on_when_lmdb_gave_up_and_writers_wait_for_the_disk(
     index.apply([put("1.1", "2.1", "3.1")])
     store = index._store
     store._environment = Panicking(store._environment)
-    assert index.get("1.1") is not None
+    answers = index.find(ask("STUDY", StudyInstanceUID=""))
+    assert [answer is not None for answer in answers] == [True]
     with pytest.raises(Unavailable, match="not opened anew"):
         index.note("a", b"1")
     store._environment = Panicking(store._environment)
