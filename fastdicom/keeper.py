@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -25,7 +27,14 @@ from fastdicom.archive.recovery import Recovery, Verdict, recover
 from fastdicom.config import Config
 from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier
-from fastdicom.dataset.part10 import FileMeta, encode_file_meta, read_file_meta
+from fastdicom.dataset.part10 import (
+    SEAL_LENGTH,
+    FileMeta,
+    HeadTooShort,
+    encode_file_meta,
+    encode_seal,
+    read_file_meta,
+)
 from fastdicom.dataset.record import (
     Added,
     Change,
@@ -40,14 +49,19 @@ from fastdicom.dataset.record import (
 )
 from fastdicom.dataset.scanned import wanted_table
 from fastdicom.dataset.stream import DatasetScan, ScanPolicy
-from fastdicom.errors import FastdicomError, UsageError
+from fastdicom.errors import FastdicomError, Refused, UsageError
 from fastdicom.index.environment import Counts, Index
 
 log = logging.getLogger(__name__)
 
 SEALED = "sealed/"
 _TRASH_BATCH = 256
+_PREFIX_END = 132  # preamble and DICM, PS3.10 7.1
 _READ_PIECE = 1 << 20
+
+
+class Unfinished(UsageError):
+    """A file of the archive that was never whole: the node ended before its Data Set did."""
 
 
 # LMDB lets a process open an environment once: whoever opens an archive again shares the first keeper.
@@ -88,14 +102,12 @@ class ArchiveKeeper:
             undo.callback(os.close, self._lock)
             self.index = Index.open(path / "index", attributes=self.attributes, sync=self.sync)
             undo.callback(self.index.close)
-            self.files = Files(path / "objects", disk, min_free=settings.min_free)
+            self.files = Files(path / "objects", disk, min_free=settings.min_free, sync=self.sync)
             undo.pop_all()
         self._unlinked: list[str] = []
         self._trash_lock = threading.Lock()
         self.committer = Committer(
             self._apply,
-            self.files.disk,
-            sync=self.sync,
             reopen=self.index.reopen,
             has_row=lambda path: self.index.at_path(path) is not None,
         )
@@ -152,7 +164,7 @@ class ArchiveKeeper:
     def take(self, source: Path) -> Outcome:
         """Store one file of another place. Raises Refused, UsageError (no DICOM file) or OSError."""
         with source.open("rb") as stream:
-            meta = read_file_meta(stream)
+            meta = replace(read_file_meta(stream), seal=None)  # of another archive: not ours to judge
             record, checksum = _scan(stream, meta, self.scan_policy)
             file = self.incoming()
             try:
@@ -161,11 +173,14 @@ class ArchiveKeeper:
                     record.sop_instance_uid,
                     meta.transfer_syntax_uid,
                     source_ae_title=meta.source_ae_title,
+                    sealable=True,
                 )
                 file.append([head])
                 stream.seek(meta.dataset_offset)
                 while piece := stream.read(_READ_PIECE):
                     file.append([piece])
+                seal = encode_seal(file.size - len(head), checksum)
+                file.overwrite(seal, len(head) - SEAL_LENGTH)
                 file.seal(sync=self.sync)
             except BaseException:
                 file.discard()
@@ -222,12 +237,17 @@ class ArchiveKeeper:
         return found
 
     def _adopt(self, path: str) -> Verdict:
-        """Index a whole file that has no row, unless its row was deleted or another file has one."""
+        """Index a whole file that has no row, unless its row was deleted or another file has one.
+
+        A row that was committed last can be missing after a power cut (`Store` says why): its file is whole.
+        """
         if path in self.index.trash():
             return Verdict.SUPERFLUOUS
         absolute = self.files.path_of(path)
         try:
             put = put_of(absolute, path, self.scan_policy)
+        except Unfinished:
+            return Verdict.SUPERFLUOUS
         except (FastdicomError, OSError) as error:
             log.error("%s has no row and cannot be indexed: %s", path, error)
             return Verdict.UNREADABLE
@@ -268,10 +288,10 @@ class ArchiveKeeper:
 def put_of(absolute: Path, path: str, policy: ScanPolicy) -> Put:
     """The index change for a file that lies in the objects folder already, as `path`.
 
-    Raises UsageError (no DICOM file), Refused (no whole instance) or OSError.
+    Raises Unfinished, UsageError (no DICOM file), Refused (no instance that we index) or OSError.
     """
     with absolute.open("rb") as stream:
-        meta = read_file_meta(stream)
+        meta = _our_file_meta(stream)
         record, checksum = _scan(stream, meta, policy)
         stat = os.fstat(stream.fileno())
     entry = FileEntry(
@@ -286,14 +306,46 @@ def put_of(absolute: Path, path: str, policy: ScanPolicy) -> Put:
     return Put(record, entry)
 
 
+def is_coming(absolute: Path) -> bool:
+    """True for a file of the objects folder that was made ahead, or is being received."""
+    try:
+        with absolute.open("rb") as stream:
+            return not os.fstat(stream.fileno()).st_size or read_file_meta(stream).seal == (0, 0)
+    except (FastdicomError, OSError):
+        return False
+
+
+def _our_file_meta(stream: BufferedReader) -> FileMeta:
+    """The File Meta Information of a file in the objects folder. Raises Unfinished for a blank one."""
+    head = stream.read(_PREFIX_END)
+    if len(head) < _PREFIX_END or not any(head):
+        raise Unfinished("the file is blank")
+    stream.seek(0)
+    try:
+        return read_file_meta(stream)
+    except HeadTooShort as error:
+        raise Unfinished(str(error)) from None
+
+
 def _scan(stream: BinaryIO, meta: FileMeta, policy: ScanPolicy) -> tuple[InstanceRecord, int]:
-    """The record of a file's Data Set, and its checksum."""
+    """The record of a file's Data Set, and its checksum. Raises Unfinished when these are not as sealed."""
     scan = DatasetScan(meta.transfer_syntax_uid, policy)
     checksum = xxhash.xxh3_64()
+    length = 0
+    refused: Refused | None = None
     stream.seek(meta.dataset_offset)
     while piece := stream.read(_READ_PIECE):
-        scan.feed(piece)
+        length += len(piece)
         checksum.update(piece)
+        if refused is None:
+            try:
+                scan.feed(piece)
+            except Refused as error:
+                refused = error  # but a file that is not whole says nothing about the instance
+    if meta.seal is not None and meta.seal != (length, checksum.intdigest()):
+        raise Unfinished(f"only {length} bytes of the Data Set are there, or not the right ones")
+    if refused is not None:
+        raise refused
     return scan.finish(None, None), checksum.intdigest()
 
 

@@ -18,7 +18,7 @@ from fastdicom.dataset.stream import ScanPolicy
 from fastdicom.errors import FastdicomError, UsageError
 from fastdicom.folders import files_below
 from fastdicom.index.environment import Index
-from fastdicom.keeper import SEALED, ArchiveKeeper, lock_folder, put_of
+from fastdicom.keeper import SEALED, ArchiveKeeper, is_coming, lock_folder, put_of
 from fastdicom.reports import (
     DeleteReport,
     ExportReport,
@@ -110,8 +110,9 @@ def verify(keeper: ArchiveKeeper, progress: ProgressCallback | None = None) -> V
     objects = keeper.path / "objects"
     for block in block_names(objects):
         for name in sorted(os.listdir(objects / block)):
-            if name.endswith(WHOLE) and name not in known.get(block, ()):
-                report.orphans.append(objects / block / name)
+            path = objects / block / name
+            if name.endswith(WHOLE) and name not in known.get(block, ()) and not is_coming(path):
+                report.orphans.append(path)
     return report
 
 
@@ -197,6 +198,9 @@ def _puts(objects: Path, deleted: set[str], policy: ScanPolicy, report: RebuildR
                 continue
             absolute = objects / block / name
             try:
+                if is_coming(absolute):
+                    absolute.unlink()  # nobody writes to it any more
+                    continue
                 yield put_of(absolute, f"{block}/{name}", policy)
             except (FastdicomError, OSError) as error:
                 report.failed.append(NamedPath(absolute, str(error)))

@@ -1,8 +1,8 @@
 """The committer: makes sealed files and their index rows durable together, in batches. Promise 1.
 
 There is no thread for it. Whoever comes first does the work for all that wait (group commit): one
-association alone pays no hand-over, sixteen share two fsyncs. The order is: names, folders, one index
-transaction; only then do the waiting calls return.
+association alone pays no hand-over, sixteen share one flush. The files come whole and synced, under names
+that are durable; one index transaction for all, and only then do the waiting calls return.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fastdicom.archive.disk import Disk
 from fastdicom.archive.incoming import IncomingFile
 from fastdicom.errors import Unavailable
 
@@ -40,23 +39,13 @@ class Committer:
 
     apply: one index transaction for a batch of changes, an outcome for each. reopen: called before the
     next batch after the index failed, to begin again from what is on disk; has_row: whether the index
-    names a path then. sync: also fsync the folders.
+    names a path then.
     """
 
-    def __init__(
-        self,
-        apply: Apply,
-        disk: Disk,
-        *,
-        sync: bool,
-        reopen: Callable[[], None],
-        has_row: Callable[[str], bool],
-    ) -> None:
+    def __init__(self, apply: Apply, *, reopen: Callable[[], None], has_row: Callable[[str], bool]) -> None:
         self._apply = apply
         self._reopen = reopen
         self._has_row = has_row
-        self._disk = disk
-        self._sync = sync
         self._queue: list[_Ticket] = []
         self._queue_lock = threading.Lock()
         self._leader = threading.Lock()
@@ -71,7 +60,7 @@ class Committer:
         return len(self._queue)
 
     def commit(self, file: IncomingFile | None, change: object) -> Any:
-        """Make one change durable; `file`, when there is one, is sealed and gets its name.
+        """Make one change durable; `file`, when there is one, is sealed.
 
         Returns the index's outcome. Raises Unavailable when anything failed: then the file is gone and
         nothing was promised. Blocks while another caller's batch is under way.
@@ -104,7 +93,6 @@ class Committer:
         try:
             if self._index_failed:
                 self._begin_again()
-            self._name(batch)
         except BaseException as error:  # an interrupt of the host's, too, must not look like success
             self._refuse(batch, error)
             for ticket in batch:
@@ -123,16 +111,6 @@ class Committer:
             ticket.outcome = outcome
         self.batches += 1
         self.commits += len(batch)
-
-    def _name(self, batch: list[_Ticket]) -> None:
-        folders = set()
-        for ticket in batch:
-            if ticket.file is not None:
-                ticket.file.name()
-                folders.add(ticket.file.block.fd)
-        if self._sync:
-            for fd in folders:
-                self._disk.sync_folder(fd)
 
     def _refuse(self, batch: list[_Ticket], error: BaseException) -> None:
         log.error("commit of %d changes failed: %s", len(batch), error)

@@ -18,6 +18,10 @@ class Disk:
         """Write some of `pieces` (at most 1,024); returns how many bytes were written."""
         return os.writev(fd, pieces)
 
+    def write_at(self, fd: int, data: bytes, offset: int) -> int:
+        """Write over some of the bytes from `offset` on; returns how many were written."""
+        return os.pwrite(fd, data, offset)
+
     def sync_data(self, fd: int) -> None:
         """Make a file's contents and length survive a power cut."""
         os.fdatasync(fd)
@@ -25,10 +29,6 @@ class Disk:
     def sync_folder(self, fd: int) -> None:
         """Make a folder's names survive a power cut."""
         os.fsync(fd)
-
-    def rename(self, folder_fd: int, old: str, new: str) -> None:
-        """Give a file another name in its folder."""
-        os.rename(old, new, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
 
     def unlink(self, folder_fd: int, name: str) -> None:
         """Remove a name."""

@@ -21,14 +21,14 @@ _MMAP_MIN = 128 * 1024  # below it, one read is cheaper than two page table chan
 class Files:
     """The objects folder of one archive, for one process.
 
-    min_free: bytes that stay free; below it `incoming` raises Unavailable.
+    min_free: bytes that stay free; below it `incoming` raises Unavailable. sync: names survive a power cut.
     """
 
-    def __init__(self, root: Path, disk: Disk, *, min_free: int = 0) -> None:
+    def __init__(self, root: Path, disk: Disk, *, min_free: int = 0, sync: bool = True) -> None:
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
         self.root = root
         self.disk = disk
-        self.layout = Layout(root, disk)
+        self.layout = Layout(root, disk, sync=sync)
         self.min_free = min_free
         self._free = 0
         self._free_checked = float("-inf")

@@ -1,10 +1,10 @@
 """What start-up does with what an earlier process left behind. Promise 1.
 
 Looks only at blocks that are not marked sealed and that no living process fills, so its time does not
-grow with the archive. In such a block, a `.part` file was never whole: it goes. A whole file without a
-row was synced and named but not committed: nobody got Success for it, but it is a good instance; the
-caller (`adopt`) indexes it, or says that it is superfluous. A whole file that cannot be judged stays where
-it is: a passing read error must not cost an instance.
+grow with the archive. In such a block, an empty file was made ahead and goes. Any other file without a
+row is judged by the caller (`adopt`): a whole one is indexed, for it may have been acknowledged (the index
+flushes the end of its last transaction only with the next one), or it is superfluous; one that was never
+whole goes. A file that cannot be judged stays where it is: a passing read error must not cost an instance.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class Verdict(Enum):
-    """What becomes of a whole file without a row."""
+    """What becomes of a file without a row."""
 
     ADOPTED = 1  # it has a row now
-    SUPERFLUOUS = 2  # the instance is there already, or was deleted: the file goes
+    SUPERFLUOUS = 2  # it was never whole, the instance is there already, or was deleted: the file goes
     UNREADABLE = 3  # it stays, for `verify` and a person to look at
 
 
@@ -50,8 +50,8 @@ def recover(
 ) -> Recovery:
     """Bring every open block to a state in which each file has a row.
 
-    indexed_paths: the indexed paths that begin with a block's name. adopt: judge one whole file by its
-    path, and index it when it is an instance that is not there yet.
+    indexed_paths: the indexed paths that begin with a block's name. adopt: judge one file by its path, and
+    index it when it is a whole instance that is not there yet.
     """
     found = Recovery()
     sealed = []
@@ -84,6 +84,9 @@ def _recover_block(
         if name.endswith(WHOLE):
             if path in indexed:
                 continue
+            if _is_empty(block, name):
+                disk.unlink(block.fd, name)
+                continue
             verdict = adopt(path)
             found.adopted += verdict is Verdict.ADOPTED
             found.unreadable += verdict is Verdict.UNREADABLE
@@ -96,3 +99,7 @@ def _recover_block(
         found.swept += 1
     disk.sync_folder(block.fd)
     return bool(names)
+
+
+def _is_empty(block: Block, name: str) -> bool:
+    return os.stat(name, dir_fd=block.fd, follow_symlinks=False).st_size == 0

@@ -34,7 +34,9 @@ Result = TypeVar("Result")
 class Store:
     """One LMDB environment with its named databases.
 
-    Raises UsageError when there is none to read, or it cannot be opened.
+    sync: a commit flushes its pages, and with them the end of the commit before (the meta page that names its
+    root). So a power cut may take back the last commit, and never leaves half of one. Who cannot bear that
+    calls `sync_commit` after it. Raises UsageError when there is none to read, or it cannot be opened.
     """
 
     def __init__(
@@ -69,9 +71,17 @@ class Store:
             self._open()
 
     def sync(self) -> None:
-        """Flush to disk what earlier commits without `sync` have left in memory."""
+        """Flush to disk what earlier commits have left in memory: all of it, or the last one's end."""
         with self._gate.shared():
             self._environment.sync(True)
+
+    def sync_commit(self) -> None:
+        """Make the last commit survive a power cut, where the environment was opened with `sync`."""
+        if self._sync:
+            try:
+                self.sync()
+            except lmdb.Error as problem:
+                raise Unavailable(f"the index cannot be written: {problem}") from problem
 
     @property
     def length(self) -> int:
@@ -190,7 +200,7 @@ class Store:
             readonly=self.readonly,
             create=not self.readonly,
             sync=self._sync,
-            metasync=True,
+            metasync=False,
             readahead=False,
             max_spare_txns=16,
         )

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import xxhash
 
-from fastdicom.dataset.part10 import encode_file_meta
+from fastdicom.dataset.part10 import SEAL_LENGTH, encode_file_meta, encode_seal
 from fastdicom.dataset.record import FileEntry, Kept, Put
 from fastdicom.dataset.stream import DatasetScan, ScanPolicy
 from fastdicom.dimse import messages
@@ -86,6 +86,7 @@ class StoreOperation:
                 transfer_syntax_uid,
                 source_ae_title=caller.calling_ae_title,
                 receiving_ae_title=caller.called_ae_title,
+                sealable=True,
             )
             self._meta_length = len(meta)
             self._pieces.append(meta)
@@ -119,9 +120,9 @@ class StoreOperation:
 
     def end(self) -> list[Reply]:
         """Make the instance durable and answer."""
-        self.flush()
         if self._refusal is None:
             try:
+                self._seal()
                 self._commit()
             except Refused as refusal:
                 self._refuse(refusal)
@@ -133,6 +134,24 @@ class StoreOperation:
     def abandon(self) -> None:
         """The rest of the Data Set will not come."""
         self._discard()
+
+    def _seal(self) -> None:
+        """Write the rest, and in front of the Data Set that it is whole: see `encode_seal`."""
+        seal = encode_seal(self._length, self._checksum.intdigest())
+        file = self._file
+        assert file is not None
+        at = self._meta_length - SEAL_LENGTH
+        try:
+            if file.size == 0:  # all came at once: it is still to be written
+                self._pieces[0] = bytes(self._pieces[0][:at]) + seal
+                file.append(self._pieces)
+            else:
+                if self._pieces:
+                    file.append(self._pieces)
+                file.overwrite(seal, at)
+        except OSError as error:
+            raise Unavailable(f"cannot write: {error.strerror}") from error
+        self._pieces.clear()
 
     def _commit(self) -> None:
         file = self._file

@@ -6,7 +6,9 @@ import errno
 from collections.abc import Sequence
 
 import pytest
+import xxhash
 
+from fastdicom.dataset.part10 import read_file_meta
 from fastdicom.dataset.record import Added, Change, FileEntry, Kept, Outcome, Put, StoredEntry
 from fastdicom.dataset.scanned import wanted_table
 from fastdicom.dataset.stream import ScanPolicy
@@ -45,6 +47,12 @@ class File:
             raise OSError(errno.ENOSPC, "No space left on device")
         self.content += b"".join(pieces)
         self.size = len(self.content)
+
+    def overwrite(self, data: bytes, offset: int) -> None:
+        if self._fail == "overwrite":
+            raise OSError(errno.EIO, "Input/output error")
+        assert offset + len(data) <= self.size
+        self.content = self.content[:offset] + data + self.content[offset + len(data) :]
 
     def seal(self, *, sync: bool) -> None:
         if self._fail == "seal":
@@ -111,6 +119,19 @@ def test_success_after_the_commit_with_the_bytes_as_received() -> None:
     assert keeper.file.state == "synced"
 
 
+@pytest.mark.parametrize("step", [7, len(WHOLE)])
+def test_a_whole_file_says_so_before_its_data_set(step: int) -> None:
+    keeper = Keeper()
+    operation = StoreOperation(REQUEST, EXPLICIT, CALLER, keeper, StorePolicy(scan=SCAN))
+    operation.data(WHOLE[:step])
+    if step < len(WHOLE):
+        operation.flush()
+        assert read_file_meta(keeper.file.content).seal == (0, 0)
+        operation.data(WHOLE[step:])
+    operation.end()
+    assert read_file_meta(keeper.file.content).seal == (len(WHOLE), xxhash.xxh3_64_intdigest(WHOLE))
+
+
 def test_durability_os_does_not_sync() -> None:
     keeper = Keeper()
     store(keeper, sync=False)
@@ -136,7 +157,7 @@ def test_a_cut_data_set_is_refused(cut: int) -> None:
     assert keeper.file.state == "discarded" and not keeper.committed
 
 
-@pytest.mark.parametrize("fail", ["append", "seal"])
+@pytest.mark.parametrize("fail", ["append", "overwrite", "seal"])
 def test_a_disk_that_fails_half_way_is_a700(fail: str) -> None:
     keeper = Keeper(File(fail))
     response = store(keeper)
