@@ -140,7 +140,7 @@ def test_a_refused_file_that_cannot_be_removed_is_swept_at_the_next_start(
     engine: fastdicom.Engine, archive: Path, disk: FailingDisk, step: str
 ) -> None:
     sender = Sender(run=6)
-    disk.fail("sync_data")
+    disk.fail("write")
     disk.fail(step)
     assert send_some(engine, sender, range(3)) == [0xA700, 0, 0]
     engine.stop()
