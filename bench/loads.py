@@ -39,8 +39,8 @@ class Sizes:
     echoes: int = 3000
     associations: int = 500
     finds: int = 100
-    moved_large: int = 200
-    moved_small: int = 800
+    moved_large: int = 400
+    moved_small: int = 8000
     idle: int = 200
 
     @classmethod

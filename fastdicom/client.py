@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fastdicom.dimse import messages
-from fastdicom.errors import ConnectionLost, PeerError
+from fastdicom.errors import ConnectionLost, PeerError, Refused, UsageError
 from fastdicom.identifiers import build_identifier, level_name
 from fastdicom.inbox import InstanceFolder
 from fastdicom.net.connection import Timing
-from fastdicom.net.requestor import ClientAssociation, Proposal
+from fastdicom.net.requestor import STORE_WINDOW, ClientAssociation, Proposal
 from fastdicom.outbox import send_files
 from fastdicom.queries import encode, to_dataset
 from fastdicom.reports import Progress, ProgressCallback, RetrieveReport, StoreReport
@@ -27,12 +30,18 @@ from fastdicom.standard.transfer_syntaxes import (
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+log = logging.getLogger(__name__)
+
+Responses = Generator[tuple[messages.Response, bytes | None]]
+"""The responses to one request with their Data Sets."""
+
 _NATIVE = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 _QUERY_CLASSES = (
     sop_classes.VERIFICATION,
     *sorted(sop_classes.FIND_CLASSES | sop_classes.MOVE_CLASSES),
 )
 _GET_CONTEXTS_MAX = 126  # beside the one of C-GET itself
+_CANCEL_S = 5.0  # how long a peer may take to end what was cancelled
 _COMPRESSED = tuple(row.uid for row in CONFORMANCE if row.encapsulated)
 
 
@@ -123,17 +132,12 @@ class PeerConnection:
         association = self._queries()
         context_id, syntax = association.context_for(class_uid)
         request = messages.CFindRequest(self._next_id(), class_uid)
-        responses = association.ask(context_id, request, encode(dataset, syntax))
-        finished = False
-        try:
+        asked = association.ask(context_id, request, encode(dataset, syntax))
+        with closing(self._until_last(association, context_id, request.message_id, asked)) as responses:
             for response, data in responses:
-                finished = not status.is_pending(response.status)
                 _raise_failure(response, "C-FIND")
-                if data is not None and not finished:
+                if data is not None and status.is_pending(response.status):
                     yield to_dataset(data, syntax)
-        finally:
-            if not finished:
-                self._cancel(association, context_id, request.message_id, responses)
 
     def move(
         self,
@@ -145,7 +149,10 @@ class PeerConnection:
         progress: ProgressCallback | None = None,
         **keys: Any,
     ) -> RetrieveReport:
-        """C-MOVE to `destination`, an AE title that the peer knows; returns the final counts."""
+        """C-MOVE to `destination`, an AE title that the peer knows; returns the final counts.
+
+        An exception on the way (of `progress`, or Ctrl-C) cancels the C-MOVE.
+        """
         patient_root = model.upper() == "PATIENT"
         class_uid = sop_classes.PATIENT_ROOT_MOVE if patient_root else sop_classes.STUDY_ROOT_MOVE
         dataset = self._identifier(level, identifier, keys)
@@ -153,8 +160,10 @@ class PeerConnection:
         context_id, syntax = association.context_for(class_uid)
         request = messages.CMoveRequest(self._next_id(), class_uid, destination)
         report = RetrieveReport()
-        for response, data in association.ask(context_id, request, encode(dataset, syntax)):
-            _take_counts(report, response, data, syntax, progress)
+        asked = association.ask(context_id, request, encode(dataset, syntax))
+        with closing(self._until_last(association, context_id, request.message_id, asked)) as responses:
+            for response, data in responses:
+                _take_counts(report, response, data, syntax, progress)
         return report
 
     def get(
@@ -170,7 +179,8 @@ class PeerConnection:
     ) -> RetrieveReport:
         """C-GET into the folder `out`, one file `<SOP Instance UID>.dcm` for each instance.
 
-        storage_classes: SOP classes to be ready for; by default those that are most in use.
+        storage_classes: at most 126 SOP classes to be ready for; by default those that are most in use.
+        An exception on the way (of `progress`, or Ctrl-C) cancels the C-GET.
         """
         patient_root = model.upper() == "PATIENT"
         class_uid = sop_classes.PATIENT_ROOT_GET if patient_root else sop_classes.STUDY_ROOT_GET
@@ -181,9 +191,10 @@ class PeerConnection:
         context_id, syntax = association.context_for(class_uid)
         request = messages.CGetRequest(self._next_id(), class_uid)
         report = RetrieveReport()
-        responses = association.retrieve(context_id, request, encode(dataset, syntax), folder.receive)
-        for response, data in responses:
-            _take_counts(report, response, data, syntax, progress)
+        asked = association.retrieve(context_id, request, encode(dataset, syntax), folder.receive)
+        with closing(self._until_last(association, context_id, request.message_id, asked)) as responses:
+            for response, data in responses:
+                _take_counts(report, response, data, syntax, progress)
         return report
 
     def store(
@@ -211,9 +222,11 @@ class PeerConnection:
         return self._use([(uid, _NATIVE) for uid in _QUERY_CLASSES])
 
     def _open_for_storage(self, proposals: Sequence[Proposal]) -> ClientAssociation:
-        return self._use(proposals)
+        return self._use(proposals, window=STORE_WINDOW)
 
-    def _use(self, proposals: Sequence[Proposal], scp_classes: Sequence[str] = ()) -> ClientAssociation:
+    def _use(
+        self, proposals: Sequence[Proposal], scp_classes: Sequence[str] = (), window: int = 1
+    ) -> ClientAssociation:
         """The open association if it was opened with these proposals, else a new one."""
         current = self._association
         if current is not None and current.association.established and current.proposals == list(proposals):
@@ -227,6 +240,7 @@ class PeerConnection:
             proposals=proposals,
             timing=self.timing,
             scp_classes=scp_classes,
+            window=window,
         )
         return self._association
 
@@ -242,24 +256,52 @@ class PeerConnection:
         self._message_id = self._message_id % 0xFFFF + 1
         return self._message_id
 
+    def _until_last(
+        self, association: ClientAssociation, context_id: int, message_id: int, asked: Responses
+    ) -> Responses:
+        """The responses to a request; who stops before the last one has the request cancelled."""
+        finished = False
+        try:
+            for response, data in asked:
+                finished = not status.is_pending(response.status)
+                yield response, data
+        finally:
+            if not finished:
+                self._cancel(association, context_id, message_id, asked)
+
     def _cancel(
-        self, association: ClientAssociation, context_id: int, message_id: int, responses: Iterator[Any]
+        self, association: ClientAssociation, context_id: int, message_id: int, asked: Responses
     ) -> None:
-        """Tell the peer that nothing more is wanted and read what is still on its way."""
+        """Tell the peer that nothing more is wanted and read what is still on its way.
+
+        The association is aborted when the last response cannot be had: the peer ignores the C-CANCEL, or
+        we were interrupted in the middle of a message.
+        """
+        usual = association.timing
+        association.timing = replace(usual, response_s=min(_CANCEL_S, usual.response_s))
+        until = time.monotonic() + _CANCEL_S
         try:
             association.send_message(context_id, messages.CCancelRequest(message_id))
-            for _ in responses:
-                continue
-        except (ConnectionLost, PeerError):
+            for response, _ in asked:
+                if not status.is_pending(response.status):
+                    association.timing = usual
+                    return
+                if time.monotonic() > until:
+                    break
+        except (ConnectionLost, PeerError) as error:
+            log.debug("nothing left to cancel: %s", error)
+        association.abort()
+        if self._association is association:
             self._association = None
 
 
 def _get_proposals(class_uid: str, classes: Sequence[str]) -> list[Proposal]:
     """One context for C-GET; for each class one of native and, as far as they fit, one of other syntaxes."""
+    if len(classes) > _GET_CONTEXTS_MAX:
+        raise UsageError(f"{len(classes)} storage classes for one C-GET, at most {_GET_CONTEXTS_MAX} fit")
     proposals: list[Proposal] = [(class_uid, _NATIVE)]
-    proposals += [(uid, _NATIVE) for uid in classes[:_GET_CONTEXTS_MAX]]
-    room = _GET_CONTEXTS_MAX - len(classes)
-    proposals += [(uid, _COMPRESSED) for uid in classes[: max(0, room)]]
+    proposals += [(uid, _NATIVE) for uid in classes]
+    proposals += [(uid, _COMPRESSED) for uid in classes[: _GET_CONTEXTS_MAX - len(classes)]]
     return proposals
 
 
@@ -285,8 +327,6 @@ def _take_counts(
 
 
 def _raise_failure(response: messages.Response, operation: str) -> None:
-    from fastdicom.errors import Refused
-
     code = response.status
     if code != status.SUCCESS and not status.is_pending(code) and not status.is_warning(code):
         comment = f": {response.comment}" if response.comment else ""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastdicom.config import Config, Peer
+from fastdicom.dataset.record import StoredEntry
 from fastdicom.net.connection import Timing
-from fastdicom.net.requestor import ClientAssociation
+from fastdicom.net.requestor import STORE_WINDOW, ClientAssociation
+from fastdicom.net.side_by_side import SideBySide
 from fastdicom.net.transport import Watch
-from fastdicom.services.ports import StoreChannel
+from fastdicom.services.ports import Interruption, StoreChannel
 from fastdicom.services.proposals import AssociationPlan
 
 
@@ -34,6 +36,7 @@ class PeerDestination:
         self._calling = calling
         self._timing = timing
         self.transfer_syntaxes: Sequence[str] = peer.transfer_syntaxes
+        self.associations = peer.associations
 
     def open(self, plan: AssociationPlan, watch: Watch) -> StoreChannel:
         """Associate with it; `watch` is the client that waits for the retrieve."""
@@ -45,9 +48,14 @@ class PeerDestination:
             proposals=[(class_uid, (syntax,)) for class_uid, syntax in plan.proposals],
             timing=self._timing,
             watch=watch,
+            window=STORE_WINDOW,
         )
 
     def close(self, channel: StoreChannel) -> None:
         """Release the association."""
         assert isinstance(channel, ClientAssociation)
         channel.release()
+
+    def side_by_side(self, client: Interruption) -> SideBySide[StoredEntry]:
+        """For several associations at once."""
+        return SideBySide(client)

@@ -153,7 +153,7 @@ class Engine:
             connection.stop()
         self._join(deadline)
         for connection in self._connections():
-            connection.transport.stop_reading()
+            connection.transport.cut()
         self._join(time.monotonic() + 2 * _CLOSING_S)
         self._publisher_stop.set()
         if self._publisher is not None:

@@ -1,8 +1,9 @@
 """What can go wrong, sorted by what the caller can do about it.
 
 Each class carries its hint for the peer: an A-ABORT reason, a reject, or a DIMSE status with an
-Error Comment. They are caught in three places only: services/dispatch.py, net/connection.py and
-engine.py.
+Error Comment. Whoever can answer catches them: `services`, where a request becomes a status, `net`, where
+an association ends, and loops over many objects (a retrieve, an import, a scrub), where the one that fails
+is reported and the rest goes on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ class UsageError(FastdicomError):
 
 class ConnectionLost(FastdicomError):
     """The transport closed, was reset or timed out. Nothing can be said to the peer any more."""
+
+
+class NoResponse(ConnectionLost):
+    """The peer did not answer in time: asking it again would take as long again."""
 
 
 class PeerError(FastdicomError):

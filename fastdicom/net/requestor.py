@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Sequence
 from typing import Protocol, Self
 
 from fastdicom.dimse import messages
 from fastdicom.dimse.assembler import Begin, Data
-from fastdicom.errors import AssociationAborted, AssociationRejected, ConnectionLost, PeerError, Refused
+from fastdicom.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    ConnectionLost,
+    NoResponse,
+    PeerError,
+    Refused,
+)
 from fastdicom.kernels.pdu import PduReader
 from fastdicom.net.connection import Buffer, Connection, Timing
 from fastdicom.net.transport import Transport, Watch
@@ -39,6 +46,7 @@ from fastdicom.upperlayer.pdus import (
 _BUFFER = 64 * 1024
 _MAX_LENGTH = 256 * 1024
 RESPONSE_LENGTH_MAX = 16 << 20  # of one C-FIND, C-MOVE or C-GET response
+STORE_WINDOW = 8  # instances on their way at once, where the peer grants it
 Proposal = tuple[str, tuple[str, ...]]
 """(abstract syntax, transfer syntaxes) of one presentation context."""
 
@@ -57,6 +65,7 @@ class ClientAssociation(Connection):
     """The requestor's end: open, ask, release. Used by one thread."""
 
     proposals: list[Proposal]
+    _window = 1
 
     @classmethod
     def open(
@@ -71,8 +80,11 @@ class ClientAssociation(Connection):
         watch: Watch | None = None,
         max_length: int = _MAX_LENGTH,
         scp_classes: Sequence[str] = (),
+        window: int = 1,
     ) -> Self:
         """Connect and associate. scp_classes: for which we want to be the SCP (C-GET).
+
+        window: how many requests we would like to have on their way at once.
 
         Raises ConnectionLost (no connection, no answer in time), AssociationRejected, AssociationAborted.
         """
@@ -89,6 +101,7 @@ class ClientAssociation(Connection):
         )
         self = cls(transport, association, timing)
         self.proposals = list(proposals)
+        self._window = window
         request = AssociationRequest(
             called_ae_title=called,
             calling_ae_title=calling,
@@ -100,6 +113,7 @@ class ClientAssociation(Connection):
                 max_length=max_length,
                 implementation_class_uid=IMPLEMENTATION_CLASS_UID,
                 implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+                asynchronous_operations=(window, 1) if window > 1 else None,
                 roles=tuple(RoleSelection(uid, False, True) for uid in scp_classes),
             ),
         )
@@ -142,22 +156,41 @@ class ClientAssociation(Connection):
 
     def ask(
         self, context_id: int, request: messages.Request, dataset: bytes | None = None
-    ) -> Iterator[tuple[messages.Response, bytes | None]]:
+    ) -> Generator[tuple[messages.Response, bytes | None]]:
         """Send a request; yields its responses with their Data Sets until the last one."""
         self.send_message(context_id, request, dataset)
         while True:
             message, data = self.next_message()
-            response = self._response(message, getattr(request, "message_id", 0))
+            response = self._response(message, (getattr(request, "message_id", 0),))
             yield response, data
             if not is_pending(response.status):
                 return
 
-    def store(
-        self, context_id: int, request: messages.CStoreRequest, body: Iterable[Buffer]
-    ) -> messages.Response:
-        """Send one instance and wait for the response."""
-        self.send_with_body(context_id, request, body)
-        return self._response(self.next_message()[0], request.message_id)
+    @property
+    def window(self) -> int:
+        """How many requests may be without a response, as far as we want to. PS3.7 D.3.3.3."""
+        accept = self.association.accept
+        granted = accept.user.asynchronous_operations if accept is not None else None
+        if self._window == 1 or granted is None:
+            return 1
+        return min(granted[0] or self._window, self._window)  # 0: no limit
+
+    def send_store(self, context_id: int, request: messages.CStoreRequest, body: Iterable[Buffer]) -> None:
+        """Send one instance. What `body` raises goes through; the association is aborted then."""
+        try:
+            self.send_with_body(context_id, request, body)
+        except ConnectionLost:
+            raise
+        except BaseException:
+            self.abort()
+            raise
+
+    def store_response(self, awaited: Container[int]) -> messages.Response:
+        """Wait for the response to one of the awaited requests."""
+        try:
+            return self._response(self.next_message()[0], awaited)
+        except PeerError as error:  # it was aborted for it
+            raise ConnectionLost(f"the peer broke the protocol: {error}") from error
 
     def retrieve(
         self,
@@ -165,7 +198,7 @@ class ClientAssociation(Connection):
         request: messages.CGetRequest,
         identifier: bytes,
         receive: Callable[[messages.CStoreRequest, str], Receiving],
-    ) -> Iterator[tuple[messages.Response, bytes | None]]:
+    ) -> Generator[tuple[messages.Response, bytes | None]]:
         """C-GET: yields its responses; in between, instances come and go to what `receive` returns.
 
         receive: called with each C-STORE request and its transfer syntax.
@@ -186,7 +219,7 @@ class ClientAssociation(Connection):
                     store_context = self._accepted_context(step.context_id)
                     receiving = receive(store, store_context.transfer_syntax)
                 elif isinstance(step, Begin):
-                    response = self._response(step.message, request.message_id)
+                    response = self._response(step.message, (request.message_id,))
                 elif isinstance(step, Data) and receiving is not None:
                     receiving.write(step.piece)
                 elif isinstance(step, Data):
@@ -230,8 +263,8 @@ class ClientAssociation(Connection):
         )
         self.send_message(context_id, response)
 
-    def _response(self, message: messages.Message, message_id: int) -> messages.Response:
-        if not isinstance(message, messages.Response) or message.responded_to != message_id:
+    def _response(self, message: messages.Message, awaited: Container[int]) -> messages.Response:
+        if not isinstance(message, messages.Response) or message.responded_to not in awaited:
             self.abort(provider_reason=2)
             raise PeerError("the peer sent something else than the response that was due", 2)
         return message
@@ -260,7 +293,7 @@ class ClientAssociation(Connection):
             return self.receive(self.timing.response_s)
         except TimeoutError:
             self.abort()
-            raise ConnectionLost(f"no response for {self.timing.response_s:g} s") from None
+            raise NoResponse(f"no response for {self.timing.response_s:g} s") from None
 
     # ------------------------------------------------------------------------------ begin and end
 

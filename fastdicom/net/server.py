@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Container, Generator, Iterable
 from typing import Protocol
 
 from fastdicom.dimse import messages
 from fastdicom.dimse.assembler import Begin, Data
-from fastdicom.errors import ConnectionLost, FastdicomError, PeerError
+from fastdicom.errors import ConnectionLost, FastdicomError, NoResponse, PeerError
 from fastdicom.net.connection import Buffer, Connection
 from fastdicom.upperlayer.association import AssociationEvent, Context, Fault, TransportClosed
 from fastdicom.upperlayer.pdus import (
@@ -293,23 +293,35 @@ class ServerConnection(Connection):
             if context.abstract_syntax == sop_class_uid
         }
 
-    def store(
-        self, context_id: int, request: messages.CStoreRequest, body: Iterable[Buffer]
-    ) -> messages.Response:
-        """C-GET: send an instance to the peer that asked, wait for its response."""
-        self.send_with_body(context_id, request, body)
+    @property
+    def window(self) -> int:
+        """C-GET: one instance at a time."""
+        return 1
+
+    def send_store(self, context_id: int, request: messages.CStoreRequest, body: Iterable[Buffer]) -> None:
+        """C-GET: send an instance to the peer that asked."""
+        try:
+            self.send_with_body(context_id, request, body)
+        except ConnectionLost:
+            raise
+        except FastdicomError as error:
+            self._abort(0)
+            raise ConnectionLost(f"an instance could not be sent to its end: {error}") from error
+
+    def store_response(self, awaited: Container[int]) -> messages.Response:
+        """C-GET: wait for the response."""
         while True:
             try:
                 events = self.receive(self.timing.response_s)
             except TimeoutError:
-                raise ConnectionLost(f"no response for {self.timing.response_s:g} s") from None
+                raise NoResponse(f"no response for {self.timing.response_s:g} s") from None
             for number, event in enumerate(events):
-                response = self._expect_response(event, request.message_id)
+                response = self._expect_response(event, awaited)
                 if response is not None:
                     self.keep(events[number + 1 :])
                     return response
 
-    def _expect_response(self, event: AssociationEvent, message_id: int) -> messages.Response | None:
+    def _expect_response(self, event: AssociationEvent, awaited: Container[int]) -> messages.Response | None:
         if not isinstance(event, tuple):
             self.keep([event])
             raise ConnectionLost("the client left during C-GET")
@@ -319,7 +331,7 @@ class ServerConnection(Connection):
         if isinstance(step.message, messages.CCancelRequest):
             self._cancelled = self._cancelled or step.message.responded_to == self._message_id
             return None
-        if isinstance(step.message, messages.Response) and step.message.responded_to == message_id:
+        if isinstance(step.message, messages.Response) and step.message.responded_to in awaited:
             return step.message
         raise PeerError("a C-STORE response was due", 2)
 

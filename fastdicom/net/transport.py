@@ -1,6 +1,6 @@
 """One TCP connection: blocking calls with timeouts, few system calls, no protocol.
 
-Timeouts are the kernel's own (SO_RCVTIMEO): one call a read instead of a poll before each.
+Timeouts are the kernel's own (SO_RCVTIMEO, SO_SNDTIMEO): one call a read or write, no poll before it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import select
 import socket
 import struct
-import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -39,7 +38,7 @@ class Transport:
         self.sock = sock
         self.watch: Watch | None = None
         self.acknowledges_at_once = False
-        self._timeout = -1.0
+        self._receive_s = self._send_s = -1.0  # what the kernel knows
         self.received = 0
         self.sent = 0
         sock.setblocking(True)
@@ -51,26 +50,27 @@ class Transport:
 
     def receive(self, into: memoryview, timeout_s: float) -> int:
         """Read what has come, at least one byte; 0 when the peer closed. Raises TimeoutError."""
-        if self.watch is not None:
-            self._wait(select.POLLIN, timeout_s)
-        elif timeout_s != self._timeout:
-            self._set_timeout(timeout_s)
-        if self.acknowledges_at_once:
-            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)  # it does not last
-        try:
-            count = self.sock.recv_into(into)
-        except BlockingIOError:
-            raise TimeoutError from None
-        except OSError as error:
-            raise ConnectionLost(f"connection lost: {error.strerror or error}") from error
-        self.received += count
-        return count
+        slice_s = self._slice(timeout_s)
+        if slice_s != self._receive_s:
+            self._receive_s = self._set_timeout(socket.SO_RCVTIMEO, slice_s)
+        waited_s = 0.0
+        while True:
+            if self.acknowledges_at_once:
+                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)  # it does not last
+            try:
+                count = self.sock.recv_into(into)
+            except BlockingIOError:
+                waited_s += slice_s
+                self._waited(waited_s, timeout_s)
+            except OSError as error:
+                raise ConnectionLost(f"connection lost: {error.strerror or error}") from error
+            else:
+                self.received += count
+                return count
 
     def readable(self) -> bool:
         """True when a read would not wait."""
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return bool(poll.poll(0))
+        return _readable(self.sock.fileno())
 
     def send(self, pieces: Sequence[bytes | memoryview], timeout_s: float) -> None:
         """Send all of `pieces`. timeout_s: how long the peer may go without reading anything."""
@@ -85,65 +85,76 @@ class Transport:
                 sent -= len(rest.pop(0))
             if not rest:
                 return
+            self._hear()
             rest[0] = rest[0][sent:]
             sent = self._send_some(rest[:_PIECES_MAX], timeout_s)
 
     def _send_some(self, pieces: Sequence[bytes | memoryview], timeout_s: float) -> int:
+        slice_s = self._slice(timeout_s)
+        if slice_s != self._send_s:
+            self._send_s = self._set_timeout(socket.SO_SNDTIMEO, slice_s)
+        waited_s = 0.0
         while True:
             try:
-                return self.sock.sendmsg(pieces, (), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                return self.sock.sendmsg(pieces, (), socket.MSG_NOSIGNAL)
             except BlockingIOError:
+                waited_s += slice_s
                 try:
-                    self._wait(select.POLLOUT, timeout_s)
+                    self._waited(waited_s, timeout_s)
                 except TimeoutError:
                     raise ConnectionLost(f"the peer has read nothing for {timeout_s:g} s") from None
             except OSError as error:
                 raise ConnectionLost(f"connection lost: {error.strerror or error}") from error
 
-    def _wait(self, wanted: int, timeout_s: float) -> None:
-        """Wait until the socket is ready; in the meantime `watch` is heard. Raises TimeoutError."""
-        deadline = time.monotonic() + timeout_s
-        poll = select.poll()
-        poll.register(self.sock, wanted)
-        watch_from = 0.0 if self.watch is not None else float("inf")
-        while True:
-            now = time.monotonic()
-            left = deadline - now
-            if now >= watch_from and self.watch is not None:
-                if self.watch.fileno() < 0:
-                    raise ConnectionLost("the client's connection is closed")
-                poll.register(self.watch.fileno(), select.POLLIN)
-            pause = min(left, max(watch_from - now, 0.0) or left)
-            ready = {descriptor for descriptor, _ in poll.poll(max(0.0, pause) * 1000)}
-            if self.sock.fileno() in ready:
-                return
-            if ready and self.watch is not None:
-                self.watch.check()
-                poll.unregister(self.watch.fileno())  # it may stay readable: look again a little later
-                watch_from = time.monotonic() + _WATCH_PAUSE_S
-            if left <= 0:
-                raise TimeoutError
+    def _slice(self, timeout_s: float) -> float:
+        """How long one system call may wait: with a `watch` we look up now and then."""
+        return timeout_s if self.watch is None else min(timeout_s, _WATCH_PAUSE_S)
 
-    def _set_timeout(self, seconds: float) -> None:
+    def _waited(self, waited_s: float, timeout_s: float) -> None:
+        """A system call waited in vain. Raises TimeoutError when that was long enough."""
+        self._hear()
+        if waited_s >= timeout_s:
+            raise TimeoutError
+
+    def _hear(self) -> None:
+        """Let `watch` look at what its peer has to say."""
+        if self.watch is None:
+            return
+        if self.watch.fileno() < 0:
+            raise ConnectionLost("the client's connection is closed")
+        if _readable(self.watch.fileno()):
+            self.watch.check()
+
+    def _set_timeout(self, option: int, seconds: float) -> float:
         whole = int(seconds)
         micro = max(1, int((seconds - whole) * 1e6))  # 0 would mean: for ever
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", whole, micro))
-        self._timeout = seconds
+        self.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", whole, micro))
+        return seconds
 
     def stop_reading(self) -> None:
         """From another thread: make a `receive` that waits return 0."""
-        try:
-            self.sock.shutdown(socket.SHUT_RD)
-        except OSError:
-            return  # it is closed already, which ends the wait too
+        self._shut_down(socket.SHUT_RD)
 
     def finish_writing(self) -> None:
         """Tell the peer that nothing more will come."""
+        self._shut_down(socket.SHUT_WR)
+
+    def cut(self) -> None:
+        """From another thread: end every call that waits, whatever it waits for."""
+        self._shut_down(socket.SHUT_RDWR)
+
+    def _shut_down(self, how: int) -> None:
         try:
-            self.sock.shutdown(socket.SHUT_WR)
+            self.sock.shutdown(how)
         except OSError:
-            return  # the peer was faster
+            return  # it is closed already, or the peer was faster: who waits is woken either way
 
     def close(self) -> None:
         """Give the descriptor back."""
         self.sock.close()
+
+
+def _readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

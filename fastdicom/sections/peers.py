@@ -27,7 +27,8 @@ class Peer:
     """[[peers]]: an application entity that we know.
 
     host: "" for a peer that only calls us and is no C-MOVE destination. allow: what it may ask of us.
-    transfer_syntaxes: UIDs to propose to it; empty: what fits the object.
+    transfer_syntaxes: UIDs to propose to it; empty: what fits the object. associations: how many of them one
+    C-MOVE to it may use at once; the instances then arrive in no particular order.
 
     >>> Config(peers=[Peer(ae_title="PACS", host="10.0.0.5", port=11112)]).peer("PACS").host
     '10.0.0.5'
@@ -38,3 +39,4 @@ class Peer:
     port: int = setting(104, number(1, 65535))
     allow: tuple[Operation, ...] = setting(OPERATIONS, choices(*OPERATIONS))
     transfer_syntaxes: tuple[str, ...] = setting((), listing(transfer_syntax))
+    associations: int = setting(1, number(1, 64))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from fastdicom.dataset.identifier import Identifier
@@ -89,10 +89,21 @@ class StoreChannel(Protocol):
     def transfer_syntaxes(self, sop_class_uid: str) -> dict[str, int]:
         """Accepted transfer syntax -> presentation context ID, for one class."""
 
-    def store(self, context_id: int, request: CStoreRequest, body: Iterable[Buffer]) -> Response:
-        """Send one instance and wait for the response.
+    @property
+    def window(self) -> int:
+        """How many instances may be on their way without a response. PS3.7 D.3.3.3."""
 
-        Raises ConnectionLost when the association is over.
+    def send_store(self, context_id: int, request: CStoreRequest, body: Iterable[Buffer]) -> None:
+        """Send one instance.
+
+        Raises ConnectionLost when the association is over. What `body` raises goes through, and the
+        association is over then too.
+        """
+
+    def store_response(self, awaited: Container[int]) -> Response:
+        """Wait for the next response; it is to one of the awaited message IDs.
+
+        Raises ConnectionLost, NoResponse.
         """
 
 

@@ -27,6 +27,11 @@ class AssociationPlan:
     proposals: tuple[Proposal, ...]
     entries: tuple[StoredEntry, ...]
 
+    def divided(self, parts: int) -> list[AssociationPlan]:
+        """The same proposals for each of at most `parts` shares of the entries."""
+        shares = [self.entries[first::parts] for first in range(parts)]
+        return [AssociationPlan(self.proposals, share) for share in shares if share]
+
 
 def plan_associations(
     entries: Sequence[StoredEntry],

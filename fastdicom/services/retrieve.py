@@ -14,7 +14,7 @@ from fastdicom.dataset.record import StoredEntry
 from fastdicom.dimse import messages
 from fastdicom.errors import Refused
 from fastdicom.services.find import Collected
-from fastdicom.services.ports import Caller, ClientLink, Finder, Reply, StoreChannel
+from fastdicom.services.ports import Caller, ClientLink, Finder, Interruption, Reply, StoreChannel
 from fastdicom.services.proposals import AssociationPlan, plan_associations
 from fastdicom.services.suboperations import Sender, Tally
 from fastdicom.standard import status
@@ -24,18 +24,30 @@ log = logging.getLogger(__name__)
 FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
 _PENDING_EACH = 64  # so many sub-operations are told of one by one; then at most one every interval
 _PENDING_INTERVAL_S = 0.1
+_LOOK_INTERVAL_S = 0.005  # between two looks for a C-CANCEL
 
 
 class Destination(Protocol):
     """A C-MOVE destination that the configuration knows."""
 
     transfer_syntaxes: Sequence[str]
+    associations: int
 
     def open(self, plan: AssociationPlan, watch: ClientLink) -> StoreChannel:
         """Associate with it; meanwhile `watch` is heard. Raises ConnectionLost, AssociationRejected."""
 
     def close(self, channel: StoreChannel) -> None:
         """Release the association."""
+
+    def side_by_side(self, client: Interruption) -> Together:
+        """For several associations at once."""
+
+
+class Together(ClientLink, Protocol):
+    """Runs iterators at once; they watch it instead of the client. See net.side_by_side."""
+
+    def run(self, iterators: Sequence[Iterator[StoredEntry]]) -> Iterator[StoredEntry]:
+        """The items of all of them as they come."""
 
 
 class Retrieval(NamedTuple):
@@ -63,11 +75,14 @@ class RetrieveOperation(Collected, ABC):
         self._sender = retrieval.sender
         self._told = 0
         self._told_at = 0.0
+        self._look_at = 0.0
 
     def wanted(self) -> bool:
-        """False once the peer has cancelled."""
-        if not self._cancelled and not self._retrieval.link.wanted():
-            self._cancelled = True
+        """False once the peer has cancelled. It is asked at most every few milliseconds."""
+        now = time.monotonic()
+        if not self._cancelled and now >= self._look_at:
+            self._cancelled = not self._retrieval.link.wanted()
+            self._look_at = now + _LOOK_INTERVAL_S
         return not self._cancelled
 
     def end(self) -> Iterator[Reply]:
@@ -162,12 +177,25 @@ class MoveOperation(RetrieveOperation):
         self._destination = found
 
     def _send(self, entries: Sequence[StoredEntry], tally: Tally) -> Iterator[StoredEntry]:
+        destination = self._destination
+        plans = plan_associations(entries, only=destination.transfer_syntaxes)
+        if destination.associations == 1 or len(entries) == 1:
+            return self._send_plans(plans, tally, self._retrieval.link, self)
+        together = destination.side_by_side(self)
+        return together.run(
+            [
+                self._send_plans([part], tally, together, together)
+                for plan in plans
+                for part in plan.divided(destination.associations)
+            ]
+        )
+
+    def _send_plans(
+        self, plans: Sequence[AssociationPlan], tally: Tally, link: ClientLink, interruption: Interruption
+    ) -> Iterator[StoredEntry]:
+        destination = self._destination
         return self._sender.send_all(
-            plan_associations(entries, only=self._destination.transfer_syntaxes),
-            lambda plan: self._destination.open(plan, self._retrieval.link),
-            self._destination.close,
-            tally,
-            self,
+            plans, lambda plan: destination.open(plan, link), destination.close, tally, interruption
         )
 
 
@@ -179,4 +207,6 @@ class GetOperation(RetrieveOperation):
         self._channel = channel
 
     def _send(self, entries: Sequence[StoredEntry], tally: Tally) -> Iterator[StoredEntry]:
-        return self._sender.send(entries, self._channel, tally, self)
+        left = yield from self._sender.send(entries, self._channel, tally, self)
+        for entry in left.entries:
+            tally.failed(entry, 0, left.reason)

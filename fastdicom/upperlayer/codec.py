@@ -75,8 +75,8 @@ def _decode_request(body: bytes) -> AssociationRequest:
     if len({context.context_id for context in contexts}) != len(contexts):
         raise PeerError("a presentation context ID is used twice", INVALID_PARAMETER)
     return AssociationRequest(
-        called_ae_title=_ae_title(body[4:20]),
-        calling_ae_title=_ae_title(body[20:36]),
+        called_ae_title=_text(body[4:20]),
+        calling_ae_title=_text(body[20:36]),
         contexts=contexts,
         user=_user_information(items),
         application_context=application_context,
@@ -87,8 +87,8 @@ def _decode_request(body: bytes) -> AssociationRequest:
 def _decode_accept(body: bytes) -> AssociationAccept:
     application_context, items = _associate_items(body)
     return AssociationAccept(
-        called_ae_title=_ae_title(body[4:20]),
-        calling_ae_title=_ae_title(body[20:36]),
+        called_ae_title=_text(body[4:20]),
+        calling_ae_title=_text(body[20:36]),
         results=tuple(_decode_result(value) for kind, value in items if kind == 0x21),
         user=_user_information(items),
         application_context=application_context,
@@ -100,7 +100,7 @@ def _associate_items(body: bytes) -> tuple[str, list[tuple[int, bytes]]]:
         raise PeerError(f"A-ASSOCIATE PDU of {len(body)} bytes", INVALID_PARAMETER)
     items = list(_items(body[_FIXED_PART:]))
     names = [value for kind, value in items if kind == 0x10]
-    return (_uid(names[0]) if names else ""), items
+    return (_text(names[0]) if names else ""), items
 
 
 def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -120,11 +120,7 @@ def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += length
 
 
-def _ae_title(raw: bytes) -> str:
-    return raw.decode("latin-1").strip(" \0")
-
-
-def _uid(raw: bytes) -> str:
+def _text(raw: bytes) -> str:
     return raw.decode("latin-1").strip(" \0")
 
 
@@ -135,17 +131,17 @@ def _decode_context(value: bytes) -> PresentationContext:
     if not context_id & 1:
         raise PeerError(f"presentation context ID {context_id} is even", INVALID_PARAMETER)
     items = list(_items(value[4:]))
-    abstract = [_uid(raw) for kind, raw in items if kind == 0x30]
+    abstract = [_text(raw) for kind, raw in items if kind == 0x30]
     if len(abstract) != 1:
         raise PeerError(f"context {context_id} has {len(abstract)} abstract syntaxes", INVALID_PARAMETER)
-    transfer = tuple(_uid(raw) for kind, raw in items if kind == 0x40)
+    transfer = tuple(_text(raw) for kind, raw in items if kind == 0x40)
     return PresentationContext(context_id, abstract[0], transfer)
 
 
 def _decode_result(value: bytes) -> ContextResult:
     if len(value) < 4:
         raise PeerError("a presentation context item is cut", INVALID_PARAMETER)
-    transfer = [_uid(raw) for kind, raw in _items(value[4:]) if kind == 0x40] if value[2] == 0 else []
+    transfer = [_text(raw) for kind, raw in _items(value[4:]) if kind == 0x40] if value[2] == 0 else []
     return ContextResult(value[0], value[2], transfer[0] if transfer else "")
 
 
@@ -157,7 +153,7 @@ def _user_information(items: list[tuple[int, bytes]]) -> UserInformation:
         if sub_kind == 0x51:
             fields["max_length"] = _number(sub_value, 4)
         elif sub_kind == 0x52:
-            fields["implementation_class_uid"] = _uid(sub_value)
+            fields["implementation_class_uid"] = _text(sub_value)
         elif sub_kind == 0x53:
             fields["asynchronous_operations"] = _number(sub_value[:2], 2), _number(sub_value[2:], 2)
         elif sub_kind == 0x54:
@@ -189,7 +185,7 @@ def _sized(value: bytes) -> tuple[bytes, bytes]:
 
 def _uid_and_rest(value: bytes) -> tuple[str, bytes]:
     uid, rest = _sized(value)
-    return _uid(uid), rest
+    return _text(uid), rest
 
 
 def _decode_role(value: bytes) -> RoleSelection:

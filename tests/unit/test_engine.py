@@ -14,6 +14,9 @@ import fastdicom
 from fastdicom import Archive, Config, Engine, StoredInstance, connect
 from tests.support.datasets import numbered_uids, synthetic
 from tests.support.part10 import join
+from tests.support.rawcommand import Field
+from tests.support.rawdicom import STUDY_ROOT_FIND, RawAssociation
+from tests.support.rawelements import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, identifier
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -85,6 +88,19 @@ def test_two_engines_side_by_side_send_to_each_other(tmp_path: Path) -> None:
                 report = peer.move(destination="ONE", StudyInstanceUID=study)
             assert (report.status, report.completed) == (0, 2)
             assert one.status()["counts"]["instances"] == 2
+
+
+def test_a_retrieve_over_several_associations_brings_every_instance_once(tmp_path: Path) -> None:
+    with Engine(config(tmp_path / "to", ae_title="TO")) as to:
+        host, port = to.addresses[0]
+        peer = {"ae_title": "TO", "host": host, "port": port, "associations": 3}
+        with Engine(config(tmp_path / "from", peers=[peer])) as origin:
+            store(origin, *(instance_file(tmp_path, number) for number in range(20)))
+            with connect(*origin.addresses[0]) as client:
+                report = client.move(destination="TO", StudyInstanceUID=numbered_uids(7, 0).study)
+        assert (report.status, report.completed, report.failed) == (0, 20, 0)
+        assert to.status()["counts"]["instances"] == 20
+        assert to.status()["associations"]["accepted"] == 3
 
 
 def test_an_engine_may_be_started_again(tmp_path: Path) -> None:
@@ -169,3 +185,21 @@ def test_stopping_does_not_wait_for_silent_connections(tmp_path: Path) -> None:
         started = time.monotonic()
         engine.stop()
         assert time.monotonic() - started < 3
+
+
+def test_stopping_does_not_wait_for_a_peer_that_does_not_read(tmp_path: Path) -> None:
+    engine = Engine(config(tmp_path / "archive"))
+    engine.start()
+    store(engine, *(instance_file(tmp_path, number) for number in range(50)))
+    with RawAssociation.to(engine.addresses[0][1], [STUDY_ROOT_FIND]) as deaf:
+        uids = numbered_uids(7, 0)
+        one = {STUDY_INSTANCE_UID: uids.study, SERIES_INSTANCE_UID: uids.series, SOP_INSTANCE_UID: ""}
+        keys = identifier("IMAGE", one)
+        deaf.sock.settimeout(0.5)
+        with pytest.raises(TimeoutError):  # the node has stopped reading: it cannot write
+            for _ in range(20_000):
+                deaf.query(Field.C_FIND, STUDY_ROOT_FIND, keys)
+        started = time.monotonic()
+        engine.stop(timeout_s=0.5)
+        assert time.monotonic() - started < 3
+        assert not any(thread.name.startswith("fastdicom-") for thread in threading.enumerate())

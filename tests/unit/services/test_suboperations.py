@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 
 import pytest
 
 from fastdicom.dataset.record import FileEntry, StoredEntry
 from fastdicom.dimse import messages
 from fastdicom.dimse.messages import Counters, CStoreRequest, Response
-from fastdicom.errors import ConnectionLost, MalformedDataset
+from fastdicom.errors import ConnectionLost, MalformedDataset, NoResponse
 from fastdicom.services.ports import Buffer
 from fastdicom.services.proposals import plan_associations
-from fastdicom.services.suboperations import Sender, Tally
+from fastdicom.services.suboperations import Sender, Tally, Unsent
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 A, B = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
@@ -30,19 +30,28 @@ def entries(count: int) -> list[StoredEntry]:
 class Channel:
     """Answers as told; `accepted` are its transfer syntaxes."""
 
-    def __init__(self, answers: Iterable[int | Exception] = (), accepted: Iterable[str] = (A, B)) -> None:
+    def __init__(
+        self, answers: Iterable[int | Exception] = (), accepted: Iterable[str] = (A, B), window: int = 1
+    ) -> None:
         self.answers: Iterator[int | Exception] = iter(answers)
+        self.window = window
+        self.events: list[str] = []
         self.accepted = {uid: number for number, uid in enumerate(accepted)}
         self.sent: list[tuple[int, CStoreRequest, bytes]] = []
 
     def transfer_syntaxes(self, sop_class_uid: str) -> dict[str, int]:
         return self.accepted
 
-    def store(self, context_id: int, request: CStoreRequest, body: Iterable[Buffer]) -> Response:
+    def send_store(self, context_id: int, request: CStoreRequest, body: Iterable[Buffer]) -> None:
         self.sent.append((context_id, request, b"".join(body)))
+        self.events.append(f"send {request.sop_instance_uid}")
+
+    def store_response(self, awaited: Container[int]) -> Response:
         answer = next(self.answers, 0)
         if isinstance(answer, Exception):
             raise answer
+        request = next(one for _, one, _ in self.sent if one.message_id in awaited)
+        self.events.append(f"response {request.sop_instance_uid}")
         return Response(messages.C_STORE_RSP, request.message_id, answer, comment="said the peer")
 
 
@@ -74,11 +83,19 @@ def read(entry: StoredEntry) -> memoryview:
 
 
 def send(count: int, channel: Channel, client: Client | None = None) -> Tally:
-    tally = Tally(count)
-    sender = Sender(read, Converter(), ("MOVER", 9))
-    for _ in sender.send(entries(count), channel, tally, client or Client()):
-        assert sum(tally.counters) == count
+    tally, _ = send_and_left(count, channel, client)
     return tally
+
+
+def send_and_left(count: int, channel: Channel, client: Client | None = None) -> tuple[Tally, Unsent]:
+    tally = Tally(count)
+    sending = Sender(read, Converter(), ("MOVER", 9)).send(entries(count), channel, tally, client or Client())
+    while True:
+        try:
+            next(sending)
+        except StopIteration as end:
+            return tally, end.value
+        assert sum(tally.counters) == count
 
 
 def test_the_stored_syntax_goes_out_unchanged() -> None:
@@ -115,9 +132,91 @@ def test_failures_do_not_end_the_rest() -> None:
     assert "said the peer" in tally.failures[0][2]
 
 
-def test_a_lost_association_fails_what_was_not_sent() -> None:
-    tally = send(5, Channel([0, ConnectionLost("reset")]))
+def test_a_lost_association_fails_one_and_leaves_the_rest_for_another() -> None:
+    tally, left = send_and_left(5, Channel([0, ConnectionLost("reset")]))
+    assert tally.counters == Counters(3, 1, 1, 0)
+    assert [entry.sop_instance_uid for entry in left.entries] == ["1.2.2", "1.2.3", "1.2.4"]
+    assert left.reason == "reset"
+
+
+def test_a_peer_that_does_not_answer_is_not_asked_again() -> None:
+    tally, left = send_and_left(5, Channel([0, NoResponse("60 s")]))
     assert tally.counters == Counters(0, 1, 4, 0)
+    assert not left.entries
+
+
+def test_the_next_instance_is_read_before_the_response_but_sent_after_it() -> None:
+    channel = Channel()
+    log = channel.events
+
+    def read_and_log(entry: StoredEntry) -> memoryview:
+        log.append(f"read {entry.sop_instance_uid}")
+        return read(entry)
+
+    list(Sender(read_and_log, Converter()).send(entries(2), channel, Tally(2), Client()))
+    assert log == [
+        "read 1.2.0", "send 1.2.0", "read 1.2.1", "response 1.2.0", "send 1.2.1", "response 1.2.1",
+    ]  # fmt: skip
+
+
+def test_a_window_lets_several_go_before_the_first_response() -> None:
+    channel = Channel(window=3)
+    tally = send(5, channel)
+    assert [event.split()[0] for event in channel.events] == ["send"] * 3 + ["response", "send"] * 2 + [
+        "response"
+    ] * 3
+    assert tally.counters == Counters(0, 5, 0, 0)
+
+
+def test_an_association_lost_with_several_on_their_way_fails_only_the_oldest() -> None:
+    tally, left = send_and_left(5, Channel([0, ConnectionLost("reset")], window=3))
+    assert [failed.sop_instance_uid for failed, _, _ in tally.failures] == ["1.2.1"]
+    assert [entry.sop_instance_uid for entry in left.entries] == ["1.2.2", "1.2.3", "1.2.4"]
+
+
+class Halved(Converter):
+    """Gives half of a body and then no more."""
+
+    def convert(self, dataset: memoryview, stored_uid: str, wanted_uid: str) -> Iterable[Buffer]:
+        yield bytes(dataset[:3])
+        if bytes(dataset) == b"1 data":
+            raise MalformedDataset("broken in the middle", 3)
+        yield bytes(dataset[3:])
+
+
+def test_a_body_that_breaks_half_way_costs_its_association_and_nothing_else() -> None:
+    tally = Tally(4)
+    channels: list[Channel] = []
+
+    def open_channel(plan: object) -> Channel:
+        channels.append(Channel(accepted=(B,)))
+        return channels[-1]
+
+    plans = plan_associations(entries(4))
+    list(Sender(read, Halved()).send_all(plans, open_channel, lambda channel: None, tally, Client()))
+    assert tally.counters == Counters(0, 3, 1, 0)
+    assert tally.failures[0][0].sop_instance_uid == "1.2.1" and "middle" in tally.failures[0][2]
+    assert len(channels) == 2
+
+
+def test_a_peer_that_ends_every_association_is_given_up() -> None:
+    opened = []
+
+    def open_channel(plan: object) -> Channel:
+        opened.append(plan)
+        return Channel([ConnectionLost("reset")])
+
+    tally = Tally(9)
+    list(
+        Sender(read, Converter()).send_all(
+            plan_associations(entries(9)), open_channel, lambda channel: None, tally, Client()
+        )
+    )
+    assert len(opened) == 3
+    assert tally.counters == Counters(0, 0, 9, 0)
+    assert {reason for _, _, reason in tally.failures} == {"reset"} | {
+        reason for entry, _, reason in tally.failures if entry.file.path == "7"
+    }
 
 
 def test_a_cancel_leaves_the_rest_remaining() -> None:
