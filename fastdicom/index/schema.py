@@ -25,6 +25,7 @@ import struct
 from dataclasses import dataclass, field
 
 from fastdicom.dataset.record import FileEntry
+from fastdicom.kernels.rows import packed_tally
 
 VERSION = 1
 DATABASES = (
@@ -113,14 +114,9 @@ class Tally:
 
         The query kernel reads it too (Selector.count).
         """
-        modalities = b"\\".join(self.modalities)
-        sop_classes = b"\\".join(self.sop_classes)
-        counts = (*self.modalities.values(), *self.sop_classes.values())
-        fixed = _TALLY.pack(
-            self.studies, self.series, self.instances, self.length,
-            len(self.modalities), len(self.sop_classes), len(modalities), len(sop_classes),
-        )  # fmt: skip
-        return b"".join((fixed, modalities, sop_classes, struct.pack(f"<{len(counts)}I", *counts)))
+        return packed_tally(
+            self.studies, self.series, self.instances, self.length, self.modalities, self.sop_classes
+        )
 
     @classmethod
     def unpack(cls, data: bytes) -> Tally:

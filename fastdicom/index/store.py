@@ -27,6 +27,7 @@ READERS_MAX = 1022  # slots for open read transactions, of all processes
 GROW_TIMEOUT_S = 30.0
 _EARLY_TIMEOUT_S = 0.05
 _CHECK_READERS_EVERY = 1024  # write transactions: a reader that died keeps old pages from being used again
+_CHECK_ROOM_EVERY = 64  # write transactions: the map is grown at half its size, long before it is full
 
 Result = TypeVar("Result")
 
@@ -138,11 +139,15 @@ class Store:
         self._writes += 1
         if not self._writes % _CHECK_READERS_EVERY:
             self._environment.reader_check()
-        self._grow_early()
+        if not self._writes % _CHECK_ROOM_EVERY:
+            self._grow_early()
         while True:
             try:
-                with self._gate.shared():
+                self._gate.enter()
+                try:
                     return self._attempt(work)
+                finally:
+                    self._gate.leave()
             except lmdb.MapFullError:
                 self._grow()
             except lmdb.MapResizedError:
