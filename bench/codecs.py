@@ -355,9 +355,9 @@ def measure(row: Row, seconds: float) -> None:
     while len(row.turns[OURS]) < 3 or time.perf_counter() < deadline:
         for name, tool in row.tools.items():
             getattr(tool, "prepare", lambda: None)()
-            started = time.perf_counter()
+            started = time.thread_time()
             tool()
-            row.turns[name].append(time.perf_counter() - started)
+            row.turns[name].append(time.thread_time() - started)
 
 
 def results(row: Row) -> dict[str, bytes]:

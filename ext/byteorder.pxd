@@ -8,7 +8,7 @@ cdef inline void swap_copy(uint8_t* to, const uint8_t* at, size_t length, size_t
 
     `to` and `at` are the same place or do not overlap.
     """
-    cdef size_t whole = length - length % unit
+    cdef size_t whole = length & ~(unit - 1)
     cdef size_t start = 0
     cdef uint8_t b0, b1, b2, b3, b4, b5, b6, b7
     if unit == 2:

@@ -8,6 +8,7 @@ from wire cimport put_u32be
 
 
 cdef enum:
+    NEAR_BITS = 11
     NEAR = 2047              # differences from -NEAR to NEAR have an entry in Codes
 
 

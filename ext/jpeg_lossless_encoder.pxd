@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 
 from huffman cimport CODE_BITS_MAX, LOOKUP_SIZE, SSSS_COUNT, SSSS_MAX
 from huffman_encoder cimport (
-    NEAR, Codes, Writer, build_codes, fill_entries, put_bits, put_difference,
+    NEAR, NEAR_BITS, Codes, Writer, build_codes, fill_entries, put_bits, put_difference,
 )
 from jpeg cimport APP14, DHT, SOF3, SOI, SOS, Marker
 from prediction cimport differences
@@ -161,9 +161,36 @@ cdef inline size_t choose_codes(Encoder* e) noexcept nogil:
     return bits >> 3
 
 
-cdef inline void write_line(
-    Writer* writer, Codes* codes, const uint16_t* difference, size_t count
+cdef inline void write_near_line(
+    Writer* writer, const Codes* codes, const uint16_t* difference, size_t count
 ) noexcept nogil:
+    """A line of differences that all have an entry, two at a time: what a frame of 8 bits always has."""
+    cdef Writer w = writer[0]
+    cdef const uint32_t* entries = codes.entries
+    cdef size_t i = 0
+    cdef uint32_t first, second
+    while count - i >= 2:
+        first = entries[<uint16_t>(difference[i] + NEAR)]
+        second = entries[<uint16_t>(difference[i + 1] + NEAR)]
+        put_two(&w, first, second)
+        i += 2
+    if i < count:
+        put_difference(&w, codes, difference[i])
+    writer[0] = w
+
+
+cdef inline void put_two(Writer* w, uint32_t first, uint32_t second) noexcept nogil:
+    """Two entries at once: twice 27 bits, with those that wait below 64."""
+    put_bits(
+        w, (<uint64_t>(first & 0x7FFFFFF) << (second >> 27)) | (second & 0x7FFFFFF),
+        <int>((first >> 27) + (second >> 27)),
+    )
+
+
+cdef inline void write_line(
+    Writer* writer, const Codes* codes, const uint16_t* difference, size_t count
+) noexcept nogil:
+    """A line of any differences."""
     cdef Writer w = writer[0]
     cdef size_t i = 0
     cdef uint32_t a, b, first, second
@@ -172,11 +199,8 @@ cdef inline void write_line(
         b = <uint16_t>(difference[i + 1] + NEAR)
         first = codes.entries[a] if a < LOOKUP_SIZE else 0
         second = codes.entries[b] if b < LOOKUP_SIZE else 0
-        if first and second:                 # 2 x 27 bits, and 7 that wait
-            put_bits(
-                &w, (<uint64_t>(first & 0x7FFFFFF) << (second >> 27)) | (second & 0x7FFFFFF),
-                <int>((first >> 27) + (second >> 27)),
-            )
+        if first and second:
+            put_two(&w, first, second)
         else:
             put_difference(&w, codes, difference[i])
             put_difference(&w, codes, difference[i + 1])
@@ -186,15 +210,29 @@ cdef inline void write_line(
     writer[0] = w
 
 
+cdef inline bint all_near(const Codes* codes) noexcept nogil:
+    """No difference of the frame is above NEAR, which has NEAR_BITS."""
+    cdef int ssss
+    for ssss in range(NEAR_BITS + 1, SSSS_COUNT):
+        if codes.frequency[ssss]:
+            return False
+    return True
+
+
 cdef inline size_t write_plain(Encoder* e, uint8_t* plain) noexcept nogil:
     """The second pass: the entropy-coded data without stuffing, ones in the bits left over. T.81 F.1.2.3."""
     cdef size_t row
+    cdef size_t count = e.columns * <size_t>e.samples
+    cdef bint near = all_near(&e.codes)
     cdef Writer w
     w.at = plain
     w.window = 0
     w.count = 0
     for row in range(e.rows):
-        write_line(&w, &e.codes, line_differences(e, row), e.columns * <size_t>e.samples)
+        if near:
+            write_near_line(&w, &e.codes, line_differences(e, row), count)
+        else:
+            write_line(&w, &e.codes, line_differences(e, row), count)
     if w.count:
         put_bits(&w, (<uint64_t>1 << (8 - w.count)) - 1, 8 - w.count)
     return w.at - plain

@@ -77,7 +77,7 @@ cdef inline void end_keeping(Keep* keep) noexcept nogil:
     cdef Kept* kept = &keep.kept[keep.row]
     kept.at = keep.begin
     kept.length = keep.length - keep.begin
-    kept.head_length = head_length_of(keep.wanted[keep.row].tag, keep.wanted[keep.row].vr, True)
+    kept.head_length = head_length_of(keep.wanted[keep.row].tag, VR_SQ if keep.frame else keep.vr, True)
     keep.row = -1
 
 

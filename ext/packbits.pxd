@@ -34,14 +34,11 @@ cdef struct Segment:
 
 cdef inline void copy_literal(uint8_t* out, const uint8_t* data, size_t count) noexcept nogil:
     """Copy 1 to RUN_MAX bytes in vectors. Reads and writes up to RUN_MAX bytes whatever `count` is."""
-    cdef size_t done = WIDE
-    memcpy(out, data, WIDE)
-    if count > WIDE:
-        memcpy(out + WIDE, data + WIDE, WIDE)
-        done = 2 * WIDE
-        while done < count:
-            memcpy(out + done, data + done, 2 * WIDE)
-            done += 2 * WIDE
+    cdef size_t done = 2 * WIDE
+    memcpy(out, data, 2 * WIDE)
+    while done < count:
+        memcpy(out + done, data + done, 2 * WIDE)
+        done += 2 * WIDE
 
 
 cdef inline void unpack(Segment* segment, uint8_t* row, size_t want) noexcept nogil:
@@ -64,8 +61,11 @@ cdef inline void unpack(Segment* segment, uint8_t* row, size_t want) noexcept no
             out += control + 1
             at += control + 2
         elif control > RUN_MAX:
-            memset(out, at[1], RUN_MAX)
-            out += 257 - control
+            count = 257 - control
+            memset(out, at[1], 2 * WIDE)
+            if count > 2 * WIDE:                # seldom in noise, always in air: predicted either way
+                memset(out + 2 * WIDE, at[1], RUN_MAX - 2 * WIDE)
+            out += count
             at += 2
         else:
             at += 1

@@ -5,14 +5,17 @@ element. What the keys mean was decided before, by index/query.py. PS3.4 C.2.2.2
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcmp
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromFormat, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 from answer cimport Answer, has_high_text, put_element, room_for
-from element cimport Element, VR_LT, VR_ST, VR_UR, VR_UT
-from pattern cimport digits, equal, fold_ascii_name, like, name_like, take_until, trimmed
-from row cimport SLOTS, Row, Span, next_element, open_row, packed_row
+from element cimport VR_LT, VR_ST, VR_UR, VR_UT
+from pattern cimport fold_ascii_name, like, take_until, trimmed
+from row cimport SLOTS, Row, Span, open_row, packed_row
+from slot cimport (
+    DIGITS_MAX, LIST_MODALITIES, LIST_SOP_CLASSES, MATCH_ALL, MATCH_CALL, MATCH_DATE, MATCH_MEMBER, MATCH_NAME,
+    MATCH_TIME, NOT_COUNTED, Counted, Kind, Slot, any_name_like, point, point_folded, value_matches, whole,
+)
 from wire cimport get_u32le
 
 PATIENT, STUDY, SERIES, IMAGE, COMPUTED = range(5)
@@ -22,48 +25,11 @@ cdef enum:
     LEVELS = 4
     LEVEL_PATIENT = 0
     LEVEL_STUDY = 1
-    DIGITS_MAX = 12
     NAME_ROOM = 512                # a longer name is folded by way of the heap
     CHARACTER_SET = 0x00080005
 
-cdef enum Kind:
-    MATCH_ALL = 0
-    MATCH_ANY_OF = 1
-    MATCH_LIKE = 2
-    MATCH_NAME = 3
-    MATCH_DATE = 4
-    MATCH_TIME = 5
-    MATCH_MEMBER = 6
-    MATCH_CALL = 7
-
-
-cdef enum Counted:
-    NOT_COUNTED = 0
-    COUNT_STUDIES = 1
-    COUNT_SERIES = 2
-    COUNT_INSTANCES = 3
-    LIST_MODALITIES = 4
-    LIST_SOP_CLASSES = 5
-
-
 cdef enum:
     TALLY_HEAD = 36                # index/schema.py, Tally
-
-
-cdef struct Slot:
-    uint32_t tag
-    uint16_t vr
-    int level
-    bint returned
-    bint several                   # a backslash divides values
-    Kind kind
-    Span* wanted                   # patterns, values, or the two ends of a range
-    size_t wanted_count
-    bint present
-    Counted counted                # COMPUTED slots: what of a tally they hold,
-    int counted_level              # and of which level's
-    Span value
-    Span folded                    # at == NULL: the value itself is to be folded
 
 
 cdef class _Slots:
@@ -101,7 +67,7 @@ cdef class Selector:
     cdef Py_buffer view[LEVELS]
     cdef bint viewed[LEVELS]
     cdef readonly bint non_ascii
-    cdef readonly unsigned long long visited
+    cdef unsigned long long looked_at[LEVELS]
     cdef bytes plain_charset
     cdef bytes other_charset
     cdef Answer out
@@ -206,6 +172,10 @@ cdef class Selector:
                 return slot
         return -1
 
+    @property
+    def visited(self):
+        return tuple([self.looked_at[level] for level in range(LEVELS)])
+
     def head(self, block, int slot):
         cdef Span row
         cdef Row opened
@@ -238,14 +208,14 @@ cdef class Selector:
 
     cdef bint _take(self, int level, Row* row) except -1:
         """Most rows of a scan do not match: look at what decides first, at the rest when it is wanted."""
-        self.visited += 1
+        self.looked_at[level] += 1
         if not self._decides(level, row.own, row.folded):
             return False
         if level == LEVEL_STUDY and not self._decides(LEVEL_PATIENT, row.upper, row.folded):
             return False
-        self._point(self.order[level], self.level_count[level], row.own)
+        point(self.slot, self.order[level], self.level_count[level], row.own)
         if level == LEVEL_STUDY:
-            self._point(self.order[LEVEL_PATIENT], self.level_count[LEVEL_PATIENT], row.upper)
+            point(self.slot, self.order[LEVEL_PATIENT], self.level_count[LEVEL_PATIENT], row.upper)
         return True
 
     cdef bint _decides(self, int level, Span own, Span folded) except -1:
@@ -253,44 +223,13 @@ cdef class Selector:
         cdef int i
         if self.checked_count[level] == 0:
             return True
-        self._point(self.checked[level], self.checked_count[level], own)
+        point(self.slot, self.checked[level], self.checked_count[level], own)
         if folded.length:
-            self._point_folded(level, folded)
+            point_folded(self.slot, self.checked[level], self.checked_count[level], folded)
         for i in range(self.checked_count[level]):
             if not self._slot_matches(self.checked[level][i]):
                 return False
         return True
-
-    cdef void _point(self, int* order, int count, Span rest) noexcept:
-        """Point slots at their values: both are in ascending order, one walk does."""
-        cdef Element element
-        cdef Span value
-        cdef int next = 0
-        cdef Slot* slot
-        cdef int i
-        for i in range(count):
-            slot = &self.slot[order[i]]
-            slot.present = False
-            slot.folded.at = NULL
-        while next < count and next_element(&rest, &element, &value):
-            while next < count and self.slot[order[next]].tag < element.tag:
-                next += 1
-            if next < count and self.slot[order[next]].tag == element.tag:
-                slot = &self.slot[order[next]]
-                slot.present = True
-                slot.value = value
-                next += 1
-
-    cdef void _point_folded(self, int level, Span rest) noexcept:
-        cdef Element element
-        cdef Span value
-        cdef int i
-        cdef Slot* slot
-        while next_element(&rest, &element, &value):
-            for i in range(self.checked_count[level]):
-                slot = &self.slot[self.checked[level][i]]
-                if slot.tag == element.tag and slot.present:
-                    slot.folded = value
 
     # Matching.
 
@@ -313,23 +252,9 @@ cdef class Selector:
         return False
 
     cdef bint _value_matches(self, Slot* slot, int index, Span value) except -1:
-        cdef size_t i
-        cdef uint8_t number[DIGITS_MAX]
-        if slot.kind == MATCH_ANY_OF:
-            for i in range(slot.wanted_count):
-                if equal(slot.wanted[i], value):
-                    return value.length != 0
-            return False
-        if slot.kind == MATCH_LIKE:
-            for i in range(slot.wanted_count):
-                if like(slot.wanted[i], value):
-                    return value.length != 0
-            return False
         if slot.kind == MATCH_MEMBER:
             return PyBytes_FromStringAndSize(<const char*>value.at, <Py_ssize_t>value.length) in self.operands[index]
-        if not digits(number, 8 if slot.kind == MATCH_DATE else DIGITS_MAX, value):
-            return False
-        return in_range(slot, number)
+        return value_matches(slot, value)
 
     cdef bint _name_matches(self, Slot* slot) except -1:
         cdef uint8_t near_room[NAME_ROOM]
@@ -486,35 +411,6 @@ cdef class Selector:
             self.out.at = larger
             self.room = needed + 256
         return 0
-
-
-cdef inline Span whole(Span* rest) noexcept:
-    cdef Span value = rest[0]
-    rest.at = NULL
-    rest.length = 0
-    return value
-
-
-cdef inline bint in_range(Slot* slot, const uint8_t* number) noexcept:
-    """True when one of the ranges, pairs of ends, holds the digits."""
-    cdef Span low, high
-    cdef size_t i
-    for i in range(0, slot.wanted_count, 2):
-        low = slot.wanted[i]
-        high = slot.wanted[i + 1]
-        if low.length and memcmp(number, low.at, low.length) < 0:
-            continue
-        if high.length == 0 or memcmp(number, high.at, high.length) <= 0:
-            return True
-    return False
-
-
-cdef inline bint any_name_like(Slot* slot, Span name) noexcept:
-    cdef size_t i
-    for i in range(slot.wanted_count):
-        if name_like(slot.wanted[i], name):
-            return True
-    return False
 
 
 def matches_like(bytes pattern not None, bytes value not None):

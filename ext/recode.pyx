@@ -25,6 +25,9 @@ from faults cimport (
     HEAD_CROSSES_END, LENGTH_NOT_DEFINED, NOT_AN_ITEM, NOT_CLOSED, NO_FAULT, NO_MEMORY, STRAY_DELIMITER,
     TOO_DEEP, TOO_LONG, Fault, describe,
 )
+from plain cimport (
+    WIDE_COPY, Plain, copy_plain_value, plain_head_length, read_plain, write_plain_head,
+)
 from wire cimport get_u16be, get_u16le
 
 from fastdicom.errors import MalformedDataset
@@ -66,6 +69,16 @@ cdef struct Frame:
     bint is_signed                 # Pixel Representation, PS3.3 C.7.6.3.1
     uint16_t bits_allocated
     uint16_t waveform_bits
+
+
+cdef inline bint decides_others(uint32_t tag) noexcept nogil:
+    """Group Lengths, and what the VR of elements to come depends on: not for the short way."""
+    return (
+        (tag & 0xFFFF) == 0
+        or tag == BITS_ALLOCATED
+        or tag == PIXEL_REPRESENTATION
+        or tag == WAVEFORM_BITS_ALLOCATED
+    )
 
 
 @cython.final
@@ -220,7 +233,52 @@ cdef class Recoder:
                 return
             if not self.measuring and self.room < HEAD_LONG and self.room < self.length - self.written:
                 return
-            self._take_element()
+            if not self._take_plain():
+                self._take_element()
+
+    cdef bint _take_plain(self) noexcept nogil:
+        """Take the plain elements that follow; False when the next one is none. See plain.pxd.
+
+        Everything is in local variables: a store to the output may, for all that the compiler knows, change
+        what `self` holds.
+        """
+        cdef Frame* frame = &self.stack[self.top]
+        cdef bint explicit_vr = frame.coding.explicit_vr, big_endian = frame.coding.big_endian
+        cdef bint to_explicit_vr = self.target.explicit_vr, to_big_endian = self.target.big_endian
+        cdef bint measuring = self.measuring
+        cdef const uint8_t* at = self.start + self.offset
+        cdef const uint8_t* begin = at
+        cdef const uint8_t* stop = self.start + frame.limit
+        cdef const uint8_t* end = self.start + self.size
+        cdef uint8_t* to = self.to
+        cdef uint64_t written = 0
+        cdef size_t room = self.room, head_length
+        cdef Plain element
+        if frame.kind != DATASET and frame.kind != SEQUENCE_ITEM:
+            return False
+        while read_plain(at, <size_t>(stop - at), explicit_vr, big_endian, &element):
+            if decides_others(element.tag):
+                break
+            head_length = plain_head_length(&element, to_explicit_vr)
+            if not measuring:
+                if room < head_length + max(<size_t>element.length, <size_t>WIDE_COPY):
+                    break
+                write_plain_head(to, &element, to_explicit_vr, to_big_endian)
+                at += element.head_length
+                copy_plain_value(
+                    to + head_length, at, <size_t>(end - at), &element, big_endian != to_big_endian
+                )
+                at += element.length
+                to += head_length + element.length
+                room -= head_length + element.length
+            else:
+                at += element.head_length + element.length
+            written += head_length + element.length
+        self.offset += <uint64_t>(at - begin)
+        self.to = to
+        self.room = room
+        self.written += written
+        return at != begin
 
     cdef bint _value_is_view(self) noexcept nogil:
         return not self.measuring and self.value_unit == 1 and self.value_left >= VIEW_MIN

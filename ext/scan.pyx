@@ -31,11 +31,15 @@ from keep cimport (
     keep_closing, keep_head, keep_opening, level_lengths,
 )
 
+from plain cimport Plain, read_plain
+
 from fastdicom.errors import MalformedDataset
 
 EVERY_LEVEL = LEVEL_OF_ALL
+ANY_VR = "**"
 
 cdef enum:
+    VR_OF_ANY_KIND = 0x2A2A        # "**": whatever the element has
     ROWS_START = 4096              # first size of the buffer of kept elements
     ROWS_LIMIT = 1 << 30           # and what nobody may ask it to grow to
     UID_LENGTH_MAX = 64            # PS3.5 9
@@ -83,7 +87,7 @@ cdef class WantedTable:
         free(self.rows)
 
     cdef int _append(self, uint32_t tag, bytes vr, int level) except -1:
-        if len(vr) != 2 or not is_two_letters((vr[0] << 8) | vr[1]):
+        if len(vr) != 2 or not (is_two_letters((vr[0] << 8) | vr[1]) or vr == b"**"):
             raise ValueError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}): {vr!r} is no VR")
         if not 0 <= level <= LEVEL_OF_ALL:
             raise ValueError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}): no level {level}")
@@ -252,6 +256,13 @@ cdef class Scanner:
                 taken = self._read_cut_head(at, left)
             else:
                 self._close_ended()
+                taken = self._pass_plain(at, left)
+                at += taken
+                left -= taken
+                if left == 0:
+                    return NEED_MORE
+                if taken:
+                    self._close_ended()
                 taken = self._read_whole_head(at, left)
             at += taken
             left -= taken
@@ -261,6 +272,36 @@ cdef class Scanner:
                 return NEED_MORE
             if self._take_element() == MALFORMED:
                 return MALFORMED
+
+    cdef size_t _pass_plain(self, const uint8_t* at, size_t left) noexcept nogil:
+        """Pass over the plain elements at `at` that nobody wants; returns their bytes. See plain.pxd."""
+        cdef Frame* frame = &self.stack[self.top]
+        cdef bint explicit_vr = frame.explicit_vr, big_endian = frame.big_endian
+        cdef bint nested = self.top > 0
+        cdef const uint8_t* begin = at
+        cdef size_t count_left = self.element_count_max - self.element_count
+        cdef size_t count = 0
+        cdef Plain element
+        if self.keep.row >= 0 or (frame.kind != DATASET and frame.kind != SEQUENCE_ITEM):
+            return 0
+        if left > frame.limit - self.offset:
+            left = <size_t>(frame.limit - self.offset)
+        while count < count_left and read_plain(at, left, explicit_vr, big_endian, &element):
+            if not nested and not self._is_unwanted(element.tag):
+                break
+            at += element.head_length + element.length
+            left -= element.head_length + element.length
+            count += 1
+        self.element_count += count
+        self.offset += <uint64_t>(at - begin)
+        return <size_t>(at - begin)
+
+    cdef bint _is_unwanted(self, uint32_t tag) noexcept nogil:
+        """Whether an element of the Data Set itself can be passed over."""
+        if tag > self.wanted.last:
+            self.past_last = True
+            return True
+        return find_wanted(self.keep.wanted, self.keep.count, tag) < 0
 
     cdef size_t _take_value(self, const uint8_t* at, size_t left) noexcept nogil:
         """Keep or skip bytes of the value that we are in; returns how many."""
@@ -459,6 +500,10 @@ cdef class Scanner:
     cdef bint _has_wanted_type(self, uint16_t vr) noexcept nogil:
         """Whether the element can be read as this VR: a surprise counts as absent, it is never cast."""
         cdef uint16_t stated = self.element.vr
+        if vr == VR_OF_ANY_KIND:
+            if self.element_is_sequence:
+                return True
+            return self.element.length != LENGTH_UNDEFINED and self.element.length % number_size(self.element.known_vr) == 0
         if vr == VR_SQ or self.element.length == LENGTH_UNDEFINED:
             return vr == VR_SQ and self.element_is_sequence
         if stated != NO_VR and stated != VR_UN and stated != vr:
@@ -468,7 +513,7 @@ cdef class Scanner:
     cdef uint16_t _vr_to_write(self) noexcept nogil:
         """The VR of the element in the row: as stated, or from the tables where none is stated."""
         cdef uint16_t vr = self.element.known_vr
-        if self.top == 0:
+        if self.top == 0 and self.wanted.rows[self.keep.row].vr != VR_OF_ANY_KIND:
             return self.wanted.rows[self.keep.row].vr
         if vr in (VR_US_OR_SS, VR_US_OR_SS_OR_OW, VR_US_OR_OW):
             return VR_US
@@ -538,7 +583,7 @@ cdef class Scanner:
 
     def supply(self, uint32_t tag, bytes value not None):
         cdef Py_ssize_t row = find_wanted(self.keep.wanted, self.keep.count, tag)
-        if row < 0 or self.wanted.rows[row].vr == VR_SQ:
+        if row < 0 or self.wanted.rows[row].vr in (VR_SQ, VR_OF_ANY_KIND):
             raise ValueError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is no value that is wanted")
         if self.top or self.value_left or self.carry_length or self.fault != NO_FAULT:
             raise ValueError("the Data Set is not at an end")

@@ -6,9 +6,11 @@ import logging
 import threading
 from typing import Protocol
 
-from fastdicom.config import Config
+from fastdicom.config import Config, Peer
+from fastdicom.dataset.terms import Terms
 from fastdicom.net.transport import Transport
 from fastdicom.services.ports import Caller
+from fastdicom.services.terms import QUERY_CLASSES, grant, with_granted
 from fastdicom.standard import sop_classes
 from fastdicom.standard.transfer_syntaxes import KNOWN
 from fastdicom.upperlayer.negotiation import AcceptorPolicy, negotiate
@@ -17,11 +19,10 @@ from fastdicom.upperlayer.pdus import (
     AssociationAccept,
     AssociationReject,
     AssociationRequest,
+    ExtendedNegotiation,
 )
 
 log = logging.getLogger(__name__)
-
-_QUERY_CLASSES = sop_classes.FIND_CLASSES | sop_classes.MOVE_CLASSES | sop_classes.GET_CLASSES
 
 
 class Arrival(Protocol):
@@ -41,14 +42,15 @@ class Admission:
 
     def __init__(self, config: Config, previous: Admission | None = None) -> None:
         node = config.node
-        self._peers = {peer.ae_title: frozenset[str](peer.allow) for peer in config.peers}
+        self._peers = {peer.ae_title: peer for peer in config.peers}
+        self._query = config.query
         self._unknown = frozenset[str](config.access.unknown_peers)
         self._associations_max = node.max_associations
         self._half_open_max = config.limits.half_open_max
         accept_unknown = config.archive.accept_unknown_sop_classes
         self.policy = AcceptorPolicy(
             ae_title=node.ae_title,
-            abstract_syntaxes=frozenset(sop_classes.STORAGE) | _QUERY_CLASSES | {sop_classes.VERIFICATION},
+            abstract_syntaxes=frozenset(sop_classes.STORAGE) | QUERY_CLASSES | {sop_classes.VERIFICATION},
             transfer_syntaxes=frozenset(KNOWN),
             preferred=node.preferred_transfer_syntaxes,
             accepts_unknown=may_be_storage if accept_unknown else lambda uid: False,
@@ -56,6 +58,7 @@ class Admission:
             accepts_calling=self._knows,
             scp_role=frozenset(sop_classes.STORAGE),
             max_length=node.max_pdu_length,
+            extended=self._grant,
         )
         self._book: _Book = previous._book if previous is not None else _Book()
 
@@ -74,7 +77,7 @@ class Admission:
         """The answer to an association request."""
         response = negotiate(request, self.policy)
         if isinstance(response, AssociationAccept):
-            caller = self._caller(arrival, request)
+            caller = self._caller(arrival, request, response)
             if not self._book.seat(arrival, caller, self._associations_max):
                 response = REJECT_LOCAL_LIMIT
         if isinstance(response, AssociationReject):
@@ -92,10 +95,28 @@ class Admission:
     def _knows(self, ae_title: str) -> bool:
         return ae_title in self._peers or bool(self._unknown)
 
-    def _caller(self, arrival: Arrival, request: AssociationRequest) -> Caller:
+    def _caller(self, arrival: Arrival, request: AssociationRequest, accept: AssociationAccept) -> Caller:
         title = request.calling_ae_title
-        allowed = self._peers.get(title, self._unknown)
-        return Caller(arrival.number, title, request.called_ae_title, arrival.address, allowed)
+        peer = self._peers.get(title)
+        allowed = self._unknown if peer is None else frozenset[str](peer.allow)
+        terms = self._terms(peer, accept)
+        return Caller(arrival.number, title, request.called_ae_title, arrival.address, allowed, terms)
+
+    # ------------------------------------------------------------------------------ queries
+
+    def _grant(self, calling_ae_title: str, item: ExtendedNegotiation) -> bytes | None:
+        peer = self._peers.get(calling_ae_title)
+        grants = self._query.grants if peer is None or peer.grants is None else peer.grants
+        return grant(item.sop_class_uid, item.information, grants)
+
+    def _terms(self, peer: Peer | None, accept: AssociationAccept) -> dict[str, Terms]:
+        """How this caller queries, by SOP class: as [query] and [[peers]] say, and with what was granted."""
+        charset = "" if peer is None else peer.charset
+        plain = Terms(accent_folding=self._query.accent_folding, charset=charset)
+        found = dict.fromkeys(QUERY_CLASSES, plain)
+        for item in accept.user.extended:
+            found[item.sop_class_uid] = with_granted(plain, item.information)
+        return found
 
     @property
     def open(self) -> int:

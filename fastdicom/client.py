@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from fastdicom.dataset.terms import Extension, extensions_in, information_of
 from fastdicom.dimse import messages
 from fastdicom.errors import ConnectionLost, PeerError, Refused, UsageError
 from fastdicom.identifiers import build_identifier, level_name
@@ -26,6 +27,7 @@ from fastdicom.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
+from fastdicom.upperlayer.pdus import ExtendedNegotiation
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -52,9 +54,11 @@ def connect(
     called: str = "ANY-SCP",
     calling: str = "FASTDICOM",
     timing: Timing | None = None,
+    extensions: Iterable[Extension] = (),
 ) -> PeerConnection:
     """Associate with a peer for Verification and queries.
 
+    extensions: what to ask for by extended negotiation: see `PeerConnection.granted`.
     Raises ConnectionLost, AssociationRejected or AssociationAborted when there is no association.
 
     >>> with connect(*node) as peer:
@@ -62,7 +66,7 @@ def connect(
     >>> answered
     True
     """
-    peer = PeerConnection(host, port, called=called, calling=calling, timing=timing)
+    peer = PeerConnection(host, port, called=called, calling=calling, timing=timing, extensions=extensions)
     peer.associate()
     return peer
 
@@ -80,13 +84,21 @@ class PeerConnection:
     """
 
     def __init__(
-        self, host: str, port: int, *, called: str, calling: str, timing: Timing | None = None
+        self,
+        host: str,
+        port: int,
+        *,
+        called: str,
+        calling: str,
+        timing: Timing | None = None,
+        extensions: Iterable[Extension] = (),
     ) -> None:
         self.host = host
         self.port = port
         self.called = called
         self.calling = calling
         self.timing = timing or Timing()
+        self.extensions = frozenset(extensions)
         self._association: ClientAssociation | None = None
         self._message_id = 0
 
@@ -105,6 +117,14 @@ class PeerConnection:
         association, self._association = self._association, None
         if association is not None:
             association.release()
+
+    def granted(self, model: str = "STUDY") -> frozenset[Extension]:
+        """Which of `extensions` the peer grants to queries of a model, PS3.4 C.5.1.1.
+
+        Only then may keys rely on them: "relational" on missing unique keys of higher levels, "datetime" on a
+        date and its time as one moment, "fuzzy" on names that sound alike, "timezone" on our own clock.
+        """
+        return extensions_in(self._queries().extended(_find_class(model)))
 
     # ------------------------------------------------------------------------------ operations
 
@@ -126,8 +146,7 @@ class PeerConnection:
         level: PATIENT, STUDY, SERIES or IMAGE. model: "STUDY" or "PATIENT" root. Keys are keywords with
         values to match, "" to be returned. Ending the iteration early cancels the query.
         """
-        patient_root = model.upper() == "PATIENT"
-        class_uid = sop_classes.PATIENT_ROOT_FIND if patient_root else sop_classes.STUDY_ROOT_FIND
+        class_uid = _find_class(model)
         dataset = self._identifier(level, identifier, keys)
         association = self._queries()
         context_id, syntax = association.context_for(class_uid)
@@ -240,9 +259,16 @@ class PeerConnection:
             proposals=proposals,
             timing=self.timing,
             scp_classes=scp_classes,
+            extended=self._extended(),
             window=window,
         )
         return self._association
+
+    def _extended(self) -> list[ExtendedNegotiation]:
+        if not self.extensions:
+            return []
+        wanted = information_of(self.extensions)
+        return [ExtendedNegotiation(uid, wanted) for uid in sorted(sop_classes.FIND_CLASSES)]
 
     @staticmethod
     def _identifier(level: str, identifier: Dataset | None, keys: dict[str, Any]) -> Dataset:
@@ -293,6 +319,10 @@ class PeerConnection:
         association.abort()
         if self._association is association:
             self._association = None
+
+
+def _find_class(model: str) -> str:
+    return sop_classes.PATIENT_ROOT_FIND if model.upper() == "PATIENT" else sop_classes.STUDY_ROOT_FIND
 
 
 def _get_proposals(class_uid: str, classes: Sequence[str]) -> list[Proposal]:

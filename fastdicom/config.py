@@ -66,14 +66,6 @@ _SECTIONS: dict[str, type[Any]] = {
     "query": QueryConfig,
     "index": IndexConfig,
 }
-# Settings that this version cannot honour yet: better refused than taken without effect.
-_NOT_YET = {
-    "relational": False,
-    "datetime": False,
-    "fuzzy": False,
-    "timezone": False,
-    "accent_folding": True,
-}
 _RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log"})
 
 
@@ -193,9 +185,6 @@ class Config:
     def _check_available(self, reader: TableReader) -> None:
         if self.tls is not None:
             reader.mistake(("tls",), "is not available yet: everything would travel in the clear")
-        for key, only in _NOT_YET.items():
-            if getattr(self.query, key) != only:
-                reader.mistake(("query", key), f"is not available yet: it can only be {str(only).lower()}")
 
     def with_changes(self, **sections: Any) -> Config:
         """A copy in which the named sections' given keys differ, checked like a new one.

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +21,7 @@ from fastdicom.access import Admission
 from fastdicom.config import Config
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
+from fastdicom.dataset.terms import Terms
 from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
 from fastdicom.errors import UsageError
@@ -178,7 +180,7 @@ class Engine:
         merged = self.config.with_changes()
         for section in ("timeouts", "access", "peers", "log", "limits"):
             object.__setattr__(merged, section, getattr(config, section))
-        self.config = merged
+        self.config = self.archive.config = merged
         self._timing = _timing(merged)
         self._plug()
         return restart
@@ -188,10 +190,9 @@ class Engine:
     def find(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Iterator[Dataset]:
         """Query our own archive; keys as in `PeerConnection.find`."""
         self._must_run()
-        identifier = decoded(build_identifier(level, keys), model, self.config)
-        for match in self.archive.find(identifier):
-            if match is not None:
-                yield to_dataset(match)
+        identifier = decoded(build_identifier(level, keys), model, self.config, self.archive.attributes)
+        with closing(self.archive.find(identifier)) as matches:
+            yield from (to_dataset(match) for match in matches if match is not None)
 
     def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
         """Delete what matches from our own archive: see `Archive.delete`."""
@@ -264,13 +265,16 @@ class Engine:
             ),
         )
 
-    def _decode_identifier(self, data: bytes, syntax: str, sop_class_uid: str, retrieve: bool) -> Identifier:
+    def _decode_identifier(
+        self, data: bytes, context: ContextSyntaxes, retrieve: bool, terms: Terms
+    ) -> Identifier:
         config = self.config
         return decode_identifier(
             data,
-            syntax,
-            "PATIENT" if sop_class_uid in PATIENT_ROOT_CLASSES else "STUDY",
+            context.transfer_syntax,
+            "PATIENT" if context.abstract_syntax in PATIENT_ROOT_CLASSES else "STUDY",
             retrieve=retrieve,
+            terms=terms,
             patient_level_in_study_root=config.query.patient_level_in_study_root,
             attributes=self.archive.attributes,
             limits=identifier_limits(config.limits),

@@ -8,8 +8,8 @@ matching it (PS3.4 C.2.2.2.3). pydicom is imported when something is built, not 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from fastdicom.dataset.attributes import BY_KEYWORD, LEVELS
 from fastdicom.errors import UsageError
@@ -57,6 +57,14 @@ def _part_name(part: str) -> str:
     return part
 
 
+def tag_name(tag: int) -> str:
+    """`PatientID (0010,0020)`; a tag that PS3.6 does not name has no keyword in front."""
+    from pydicom.datadict import keyword_for_tag
+
+    numbers = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+    return f"{keyword_for_tag(tag)} {numbers}".strip()
+
+
 def deepest_level(keys: Mapping[str, object]) -> str:
     """The lowest level that one of `keys` belongs to: what a deletion or an export by these keys is about."""
     found = [BY_KEYWORD[name].level if name in BY_KEYWORD else "IMAGE" for name in keys]
@@ -66,18 +74,24 @@ def deepest_level(keys: Mapping[str, object]) -> str:
 def build_identifier(level: str, keys: Mapping[str, object]) -> Dataset:
     """An identifier for `level` with `keys`, whose names are in any form that `key_name` takes.
 
-    Values are text with `\\` between several, or lists, or what pydicom takes; "" and None are empty.
-    Raises UsageError when a name is unknown or a number is none.
+    Values are text with `\\` between several, or lists, dates, times, numbers, or what pydicom takes; ""
+    and None are empty. An item of a sequence may be a mapping of names like `keys`. Raises UsageError when
+    a name is unknown or a number is none.
     """
-    from pydicom.dataset import Dataset
-
-    identifier = Dataset()
-    for name, value in keys.items():
-        _set(identifier, key_name(name).split("."), value)
+    identifier = _dataset(keys)
     identifier.QueryRetrieveLevel = level_name(level)
     if "SpecificCharacterSet" not in identifier and not str(identifier).isascii():
         identifier.SpecificCharacterSet = UTF_8
     return identifier
+
+
+def _dataset(keys: Mapping[str, object]) -> Dataset:
+    from pydicom.dataset import Dataset
+
+    dataset = Dataset()
+    for name, value in keys.items():
+        _set(dataset, key_name(name).split("."), value)
+    return dataset
 
 
 def _set(target: Dataset, path: list[str], value: object) -> None:
@@ -114,6 +128,9 @@ def _tag_and_vr(name: str) -> tuple[int, str]:
 def _value(name: str, vr: str, value: object) -> Any:
     if value is None or value == "":
         return [] if vr == "SQ" else None
+    if vr == "SQ" and not isinstance(value, str):
+        items = [value] if isinstance(value, Mapping) or hasattr(value, "iterall") else value
+        return [_dataset(item) if isinstance(item, Mapping) else item for item in cast(Iterable[Any], items)]
     if not isinstance(value, str):
         return value
     if vr == "SQ":

@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from io import BufferedReader
@@ -50,7 +50,9 @@ from fastdicom.dataset.record import (
 from fastdicom.dataset.scanned import wanted_table
 from fastdicom.dataset.stream import DatasetScan, ScanPolicy
 from fastdicom.errors import FastdicomError, Refused, UsageError
-from fastdicom.index.environment import Counts, Index
+from fastdicom.file_attributes import FileAttributes
+from fastdicom.index.answers import Answers
+from fastdicom.index.environment import Counts, Index, Plan
 
 log = logging.getLogger(__name__)
 
@@ -94,16 +96,18 @@ class ArchiveKeeper:
         self.config = config
         settings = config.archive
         self.sync = settings.durability == "full"
-        self.attributes: tuple[Attribute, ...] = (*ATTRIBUTES, *config.index.extra)
-        self.scan_policy = scan_policy(config)
         _make_folder(path)
         with ExitStack() as undo:
             self._lock = lock_folder(path, exclusive=False)
             undo.callback(os.close, self._lock)
-            self.index = Index.open(path / "index", attributes=self.attributes, sync=self.sync)
+            wanted = (*ATTRIBUTES, *config.index.extra)
+            self.index = Index.open(path / "index", attributes=wanted, sync=self.sync)
             undo.callback(self.index.close)
             self.files = Files(path / "objects", disk, min_free=settings.min_free, sync=self.sync)
             undo.pop_all()
+        self.attributes = self.index.attributes
+        self.scan_policy = scan_policy(config, self.attributes)
+        self._tell_what_lacks()
         self._unlinked: list[str] = []
         self._trash_lock = threading.Lock()
         self.committer = Committer(
@@ -111,6 +115,16 @@ class ArchiveKeeper:
             reopen=self.index.reopen,
             has_row=lambda path: self.index.at_path(path) is not None,
         )
+
+    def _tell_what_lacks(self) -> None:
+        if self.index.lacking:
+            log.warning(
+                "the index of %s was made without %s: they are not matched until the node is stopped and "
+                "`fastdicom rebuild --archive %s --config FILE` has added them",
+                self.path,
+                ", ".join(f"{row.level}/{row.keyword}" for row in self.index.lacking),
+                self.path,
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -198,9 +212,22 @@ class ArchiveKeeper:
 
     # ------------------------------------------------------------------------------ asking
 
-    def find(self, identifier: Identifier) -> Iterator[bytes | None]:
+    def find(self, identifier: Identifier) -> Answers:
         """Encoded identifiers of the matches, one for each entity; None now and then in between."""
-        return self.index.find(identifier, retrieve_ae_title=self.config.node.ae_title)
+        return self.index.find(
+            identifier,
+            retrieve_ae_title=self.config.node.ae_title,
+            read_attributes=self._read_attributes,
+            file_reads_max=self.config.limits.file_reads_max,
+        )
+
+    def explain(self, identifier: Identifier) -> Plan:
+        """Run a query and tell how it was answered."""
+        return self.index.explain(identifier, read_attributes=self._read_attributes)
+
+    @property
+    def _read_attributes(self) -> FileAttributes | None:
+        return FileAttributes(self.files, self.config.limits) if self.config.query.read_files else None
 
     def instances(self, identifier: Identifier) -> Sequence[StoredEntry]:
         """Every instance below the matches."""
@@ -364,11 +391,11 @@ def lock_folder(path: Path, *, exclusive: bool) -> int:
     return fd
 
 
-def scan_policy(config: Config) -> ScanPolicy:
-    """What the scanner looks for, and its ceilings, from the configuration."""
+def scan_policy(config: Config, attributes: Iterable[Attribute]) -> ScanPolicy:
+    """What the scanner looks for beyond `ATTRIBUTES`, and its ceilings, from the configuration."""
     limits = config.limits
     return ScanPolicy(
-        wanted=wanted_table(config.index.extra),
+        wanted=wanted_table(attributes),
         depth_max=limits.nesting_depth_max,
         value_length_max=limits.indexed_value_length_max,
         element_count_max=limits.element_count_max,

@@ -8,16 +8,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fastdicom import maintenance
 from fastdicom.config import Config
-from fastdicom.dataset.attributes import ATTRIBUTES
+from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import StoredEntry
 from fastdicom.errors import UsageError
-from fastdicom.identifiers import build_identifier, deepest_level
+from fastdicom.identifiers import build_identifier, deepest_level, tag_name
 from fastdicom.index.environment import Counts
 from fastdicom.keeper import ArchiveKeeper, open_keeper, scan_policy
 from fastdicom.queries import decoded, to_dataset
@@ -50,6 +51,7 @@ class Archive:
         self, path: str | os.PathLike[str], *, config: Config | None = None, create: bool = False
     ) -> None:
         self.path = Path(path)
+        self._configured = config is not None
         self._config = config or Config(archive=self.path)
         if not create and not (self.path / "objects").is_dir():
             raise UsageError(f"{self.path} is no archive: there is no folder {self.path / 'objects'}")
@@ -78,9 +80,8 @@ class Archive:
 
     def find(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Iterator[Dataset]:
         """The matches of a query, as C-FIND would answer them."""
-        for match in self._keeper.find(self._identifier(level, model, keys)):
-            if match is not None:
-                yield to_dataset(match)
+        with closing(self._keeper.find(self._identifier(level, model, keys))) as matches:
+            yield from (to_dataset(match) for match in matches if match is not None)
 
     def instances(self, level: str | None = None, model: str = "STUDY", **keys: Any) -> Sequence[StoredEntry]:
         """Every instance below the matches. level: by default the lowest that one of the keys belongs to."""
@@ -96,10 +97,20 @@ class Archive:
 
     def explain(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Explanation:
         """Run a query and say how it was answered."""
+        identifier = self._identifier(level, model, keys)
         started = time.perf_counter()
-        plan = self._keeper.index.explain(self._identifier(level, model, keys))
+        plan = self._keeper.explain(identifier)
         seconds = time.perf_counter() - started
-        return Explanation(plan.key, plan.rows_visited, plan.answers, seconds, plan.files_read)
+        return Explanation(
+            "" if plan.key is None else tag_name(plan.key),
+            plan.found,
+            tuple(tag_name(tag) for tag in plan.tried if tag != plan.key),
+            dict(zip(LEVELS, plan.rows_visited, strict=True)),
+            plan.answers,
+            seconds,
+            plan.files_read,
+            tuple(tag_name(tag) for tag in identifier.unsupported),
+        )
 
     # ------------------------------------------------------------------------------ changing
 
@@ -131,11 +142,15 @@ class Archive:
         return maintenance.verify(self._keeper, progress)
 
     def rebuild(self, progress: ProgressCallback | None = None) -> RebuildReport:
-        """The index anew from the files alone. Raises UsageError while anybody else uses the archive."""
+        """The index anew from the files alone. Raises UsageError while anybody else uses the archive.
+
+        It holds the attributes that the configuration asks for, and without one what the old index held.
+        """
         self.close()
-        attributes = (*ATTRIBUTES, *self._config.index.extra)
+        wanted = (*ATTRIBUTES, *self._config.index.extra)
+        attributes = wanted if self._configured else maintenance.indexed_attributes(self.path)
         replace = self._config.archive.duplicates == "replace"
-        policy = scan_policy(self._config)
+        policy = scan_policy(self._config, attributes)
         return maintenance.rebuild(self.path, attributes, policy, progress, replace=replace)
 
     # ------------------------------------------------------------------------------ keys
@@ -145,4 +160,4 @@ class Archive:
 
     def _identifier(self, level: str, model: str, keys: dict[str, Any]) -> Identifier:
         """Keywords to an Identifier, on the way that a C-FIND takes; nothing is hierarchical here."""
-        return decoded(build_identifier(level, keys), model, self._config)
+        return decoded(build_identifier(level, keys), model, self._config, self._keeper.attributes)

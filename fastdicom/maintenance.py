@@ -11,14 +11,14 @@ from pathlib import Path
 import xxhash
 
 from fastdicom.archive.layout import WHOLE, block_names
-from fastdicom.dataset.attributes import Attribute
+from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Delete, Deleted, Kept, Put, StoredEntry
 from fastdicom.dataset.stream import ScanPolicy
 from fastdicom.errors import FastdicomError, UsageError
 from fastdicom.folders import files_below
 from fastdicom.index.environment import Index
-from fastdicom.keeper import SEALED, ArchiveKeeper, is_coming, lock_folder, put_of
+from fastdicom.keeper import SEALED, ArchiveKeeper, Unfinished, is_coming, lock_folder, put_of
 from fastdicom.reports import (
     DeleteReport,
     ExportReport,
@@ -108,11 +108,10 @@ def verify(keeper: ArchiveKeeper, progress: ProgressCallback | None = None) -> V
         _verify_one(keeper, entry, report)
         _tell(progress, report.checked, total, len(report.damaged) + len(report.missing), report.bytes)
     objects = keeper.path / "objects"
-    for block in block_names(objects):
-        for name in sorted(os.listdir(objects / block)):
-            path = objects / block / name
-            if name.endswith(WHOLE) and name not in known.get(block, ()) and not is_coming(path):
-                report.orphans.append(path)
+    for path in _whole_files(objects):
+        block, _, name = path.partition("/")
+        if name not in known.get(block, ()) and not is_coming(objects / path):
+            report.orphans.append(objects / path)
     return report
 
 
@@ -169,10 +168,12 @@ def rebuild(
         objects = path / "objects"
         deleted = _owed_unlinks(path / "index")
         blocks = block_names(objects)
+        total = sum(1 for _ in _whole_files(objects))
         with Index.open(fresh, attributes=attributes, sync=False) as index:
             for batch in _batches(_puts(objects, deleted, policy, report)):
                 _apply(index, [dataclasses.replace(put, replace=replace) for put in batch], report)
-                _tell(progress, report.indexed, None, len(report.failed), report.bytes)
+                done = report.indexed + report.duplicates + len(report.failed)
+                _tell(progress, done, total, len(report.failed), report.bytes)
             index.apply((), {SEALED + block: b"1" for block in blocks})
         for name in deleted:
             (objects / name).unlink(missing_ok=True)
@@ -180,6 +181,15 @@ def rebuild(
         return report
     finally:
         os.close(lock)
+
+
+def indexed_attributes(path: Path) -> tuple[Attribute, ...]:
+    """What the index of an archive holds; ATTRIBUTES when it cannot be read."""
+    try:
+        with Index.open(path / "index", readonly=True) as old:
+            return old.attributes
+    except FastdicomError:
+        return ATTRIBUTES
 
 
 def _owed_unlinks(index: Path) -> set[str]:
@@ -192,18 +202,26 @@ def _owed_unlinks(index: Path) -> set[str]:
 
 
 def _puts(objects: Path, deleted: set[str], policy: ScanPolicy, report: RebuildReport) -> Iterator[Put]:
+    for path in _whole_files(objects):
+        if path in deleted:
+            continue
+        try:
+            yield put_of(objects / path, path, policy)
+        except Unfinished as error:
+            if is_coming(objects / path):
+                (objects / path).unlink()  # nobody writes to it any more
+            else:
+                report.failed.append(NamedPath(objects / path, str(error)))
+        except (FastdicomError, OSError) as error:
+            report.failed.append(NamedPath(objects / path, str(error)))
+
+
+def _whole_files(objects: Path) -> Iterator[str]:
+    """The paths of all finished files, below the objects folder, in order of their names."""
     for block in block_names(objects):
         for name in sorted(os.listdir(objects / block)):
-            if not name.endswith(WHOLE) or f"{block}/{name}" in deleted:
-                continue
-            absolute = objects / block / name
-            try:
-                if is_coming(absolute):
-                    absolute.unlink()  # nobody writes to it any more
-                    continue
-                yield put_of(absolute, f"{block}/{name}", policy)
-            except (FastdicomError, OSError) as error:
-                report.failed.append(NamedPath(absolute, str(error)))
+            if name.endswith(WHOLE):
+                yield f"{block}/{name}"
 
 
 def _batches(puts: Iterator[Put]) -> Iterator[list[Put]]:

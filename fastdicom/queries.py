@@ -5,12 +5,14 @@ pydicom is imported when it is needed, not before.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from fastdicom.config import Config, Limits
-from fastdicom.dataset.attributes import ATTRIBUTES
+from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier, IdentifierLimits, decode_identifier
+from fastdicom.dataset.terms import Terms
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, KNOWN
 
 if TYPE_CHECKING:
@@ -47,16 +49,21 @@ def to_dataset(data: bytes, transfer_syntax_uid: str = EXPLICIT_VR_LITTLE_ENDIAN
     )
 
 
-def decoded(dataset: Dataset, model: str, config: Config) -> Identifier:
-    """A query on our own archive: relational, since nobody has to negotiate with himself."""
+def decoded(
+    dataset: Dataset, model: str, config: Config, attributes: Sequence[Attribute] = ATTRIBUTES
+) -> Identifier:
+    """A query on our own archive: relational, since nobody has to negotiate with himself.
+
+    attributes: what its index holds.
+    """
     return decode_identifier(
         encode(dataset, EXPLICIT_VR_LITTLE_ENDIAN),
         EXPLICIT_VR_LITTLE_ENDIAN,
         "PATIENT" if model.upper() == "PATIENT" else "STUDY",
         limits=identifier_limits(config.limits),
-        relational=True,
+        terms=Terms(relational=True, accent_folding=config.query.accent_folding),
         patient_level_in_study_root=True,
-        attributes=(*ATTRIBUTES, *config.index.extra),
+        attributes=attributes,
     )
 
 

@@ -159,15 +159,20 @@ class RebuildReport:
 class Explanation:
     """How a query on an archive was answered.
 
-    key: the index key that was walked, with its bounds. rows_visited: rows that were looked at.
-    files_read: objects opened for attributes that are not indexed.
+    key: the attribute whose ordered keys led to the rows, "" when all were read. found: how many entities
+    they led to, None for all. tried: other attributes that could have led there. rows_visited: rows that were
+    looked at, by level. files_read: files opened for attributes that are not indexed. not_matched: keys with
+    a value that the index does not match at this level.
     """
 
     key: str
-    rows_visited: int
+    found: int | None
+    tried: tuple[str, ...]
+    rows_visited: dict[str, int]
     answers: int
     seconds: float
     files_read: int = 0
+    not_matched: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from fastdicom.cli.answers import print_answers, print_json_answers, with_return
 from fastdicom.cli.arguments import add_json, add_keys, add_level, add_model, add_peer, keys_of, peer_of
 from fastdicom.cli.exits import DONE
 from fastdicom.cli.terminal import plural, print_json, printable, say
+from fastdicom.dataset.terms import EXTENSIONS
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier
 from fastdicom.reports import Explanation
@@ -33,6 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_level(parser)
     add_keys(parser)
+    parser.add_argument(
+        "--propose",
+        metavar="EXTENSION",
+        action="append",
+        default=[],
+        choices=EXTENSIONS,
+        help=f"ask the peer for {', '.join(EXTENSIONS)} (extended negotiation); may be given several times",
+    )
     parser.add_argument("--paths", action="store_true", help="print the matching files (--archive only)")
     parser.add_argument(
         "--explain",
@@ -56,6 +65,8 @@ def check(options: argparse.Namespace) -> None:
         raise UsageError("give HOST PORT, or --archive DIR")
     if options.archive is None and (options.paths or options.explain):
         raise UsageError("--paths and --explain are for --archive: a peer does not tell")
+    if options.archive is not None and options.propose:
+        raise UsageError("--propose is for a peer: an archive of this machine grants everything")
 
 
 def find_at_peer(options: argparse.Namespace) -> int:
@@ -64,6 +75,9 @@ def find_at_peer(options: argparse.Namespace) -> int:
     keys = with_return_keys(options.level, model, keys_of(options))
     identifier = build_identifier(options.level, keys)
     with peer_of(options) as peer:
+        peer.extensions = frozenset(options.propose)
+        for name in sorted(peer.extensions - peer.granted(model) if options.propose else ()):
+            say(f"the peer does not grant {name}")
         found = peer.find(level=options.level, model=model, identifier=identifier)
         show(found, keys, options.json)
     return DONE
@@ -99,8 +113,17 @@ def explain(explanation: Explanation, as_json: bool) -> None:
     if as_json:
         print_json(explanation)
         return
-    print(printable(f"index key     {explanation.key}"))
-    print(f"rows visited  {explanation.rows_visited}")
-    print(f"answers       {explanation.answers}")
-    print(f"files read    {explanation.files_read}")
-    print(f"time          {explanation.seconds * 1000:.2f} ms")
+    led_to = f", which led to {explanation.found:,}" if explanation.key else "none: all rows were read"
+    rows = (f"{count:,} {level}" for level, count in explanation.rows_visited.items() if count)
+    lines = {
+        "index key": explanation.key + led_to,
+        "other keys": ", ".join(explanation.tried),
+        "not matched": ", ".join(explanation.not_matched),
+        "rows visited": ", ".join(rows) or "0",
+        "answers": f"{explanation.answers:,}",
+        "files read": f"{explanation.files_read:,}",
+        "time": f"{explanation.seconds * 1000:.2f} ms",
+    }
+    for name, text in lines.items():
+        if text:
+            print(printable(f"{name:14}{text}"))

@@ -10,7 +10,9 @@ from fastdicom.cli.exits import DONE, REFUSED
 from fastdicom.cli.progress import ProgressPrinter
 from fastdicom.cli.terminal import human_size, plural, print_json, say
 
-EXAMPLE = "  fastdicom rebuild --archive /var/lib/fastdicom"
+EXAMPLE = """\
+  fastdicom rebuild --archive /var/lib/fastdicom
+  fastdicom rebuild --archive /var/lib/fastdicom --config /etc/fastdicom.toml    # with a new [index] extra"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read every file anew; files that are no instances are named and stay."""
-    archive = fastdicom.Archive(options.archive, config=config_of(options))
+    config = config_of(options) if options.config is not None else None
+    archive = fastdicom.Archive(options.archive, config=config)
     with archive, ProgressPrinter("indexed") as progress:
         report = archive.rebuild(progress)
     if options.json:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS, SPECIFIC_CHARACTER_SET, Attribute
 from fastdicom.dataset.charset import TEXT_VRS, Charset, charset_of
+from fastdicom.dataset.terms import DEFAULT_TERMS, Terms
 from fastdicom.errors import MalformedDataset, Refused, Unavailable
 from fastdicom.kernels.rows import vr_of
 from fastdicom.standard.status import CANNOT_UNDERSTAND, DOES_NOT_MATCH_SOP_CLASS, OUT_OF_RESOURCES
@@ -91,7 +92,7 @@ class Identifier:
     keys: in ascending order of tags, without the elements in CONTROL. charset: the asker's.
     transfer_syntax_uid: of the identifier, and so of the answers. asked: which elements of CONTROL there
     were. unsupported: optional keys that were given a value but that we do not match (then Pending is FF01H,
-    PS3.4 C.4.1.1.4). timezone: Timezone Offset From UTC, "" without.
+    PS3.4 C.4.1.1.4). timezone: Timezone Offset From UTC, "" without. terms: how its keys match.
     """
 
     level: str
@@ -102,6 +103,7 @@ class Identifier:
     asked: frozenset[int] = frozenset()
     unsupported: tuple[int, ...] = ()
     timezone: str = ""
+    terms: Terms = DEFAULT_TERMS
 
     def key(self, tag: int) -> Key | None:
         """The key with this tag."""
@@ -119,20 +121,19 @@ def decode_identifier(
     model: Model,
     *,
     retrieve: bool = False,
-    relational: bool = False,
+    terms: Terms = DEFAULT_TERMS,
     patient_level_in_study_root: bool = False,
     attributes: Sequence[Attribute] = ATTRIBUTES,
-    charset: str | None = None,
     limits: IdentifierLimits = DEFAULT_LIMITS,
 ) -> Identifier:
     """The identifier of a request.
 
-    retrieve: of a C-MOVE or C-GET: needs only the unique key of its own level. relational: was granted, so
-    the unique keys of higher levels may be missing (PS3.4 C.4.1.3.2). charset: what the peer's text is in,
-    whatever it says. Raises Refused (A900H, C000H) or Unavailable (A700H) with a comment and the element.
+    retrieve: of a C-MOVE or C-GET: needs only the unique key of its own level. terms: of the asker; with
+    `relational` the unique keys of higher levels may be missing (PS3.4 C.4.1.3.2).
+    Raises Refused (A900H, C000H) or Unavailable (A700H) with a comment and the element.
     """
     raw = _Reader(data, transfer_syntax_uid, limits).read()
-    asked_set = charset_of(charset) if charset else charset_of(_bytes_of(raw, SPECIFIC_CHARACTER_SET))
+    asked_set = charset_of(terms.charset or _bytes_of(raw, SPECIFIC_CHARACTER_SET))
     level = _level(raw, model, patient_level_in_study_root)
     keys = tuple(_key(one, asked_set, limits) for one in raw if one.tag not in CONTROL)
     identifier = Identifier(
@@ -144,11 +145,12 @@ def decode_identifier(
         frozenset(one.tag for one in raw if one.tag in CONTROL),
         unsupported_keys(keys, level, attributes),
         (_bytes_of(raw, TIMEZONE_OFFSET_FROM_UTC) or b"").decode("latin_1").strip(" \0"),
+        terms,
     )
     if retrieve:
         _check_retrieve(identifier)
     else:
-        _check_hierarchy(identifier, relational)
+        _check_hierarchy(identifier, terms.relational)
     return identifier
 
 
@@ -165,9 +167,14 @@ def unsupported_keys(keys: Sequence[Key], level: str, attributes: Sequence[Attri
     )
 
 
+def is_private(tag: int) -> bool:
+    """True for an odd group. PS3.5 7.8."""
+    return bool(tag >> 16 & 1)
+
+
 def is_private_creator(tag: int) -> bool:
     """True for the elements that reserve blocks of private ones; they are no keys. PS3.5 7.8.1."""
-    return bool(tag >> 16 & 1) and 0x10 <= tag & 0xFFFF <= 0xFF
+    return is_private(tag) and 0x10 <= tag & 0xFFFF <= 0xFF
 
 
 # What an identifier has to have.

@@ -35,14 +35,9 @@ class Answers(Iterator[bytes | None]):
         self._steps.close()
 
     @property
-    def key(self) -> int | None:
-        """The tag of the key that led to the rows; None when all were read."""
-        return self._walk.key
-
-    @property
-    def rows_visited(self) -> int:
-        """Rows that were looked at so far."""
-        return self._walk.rows_visited
+    def walk(self) -> Walk:
+        """How they are found."""
+        return self._walk
 
     @property
     def files_read(self) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, cast
 
 from fastdicom.dataset.identifier import BINARY_VRS, NUMBER_FORMATS, Key
+from fastdicom.dataset.terms import DEFAULT_TERMS, Terms
 from fastdicom.errors import Refused
 from fastdicom.index.folding import canonical_name, fold, fold_case, trimmed_values
 from fastdicom.index.keys import PATIENT_NAME
@@ -30,23 +30,6 @@ _WILD_CARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR"
 _NUMBERS = frozenset(("DS", "IS", *NUMBER_FORMATS))
 
 
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """How this asker's keys are matched. All but the first are granted by negotiation, PS3.4 C.5.1.1.
-
-    accent_folding: `Muller` finds `Müller`. fuzzy: names that sound alike. datetime: a date and its time are
-    one moment. timezone: dates and times of the key are the asker's, those of the data the data's.
-    """
-
-    accent_folding: bool = True
-    fuzzy: bool = False
-    datetime: bool = False
-    timezone: bool = False
-
-
-DEFAULT_MATCHING: Final = Matching()
-
-
 def has_wild_card(value: str) -> bool:
     """True for `*` or `?`."""
     return "*" in value or "?" in value
@@ -60,13 +43,13 @@ def is_universal(key: Key) -> bool:
     return not key.values or any(not value.strip("*") for value in key.values)
 
 
-def condition_of(key: Key, options: Matching = DEFAULT_MATCHING) -> Condition:
+def condition_of(key: Key, terms: Terms = DEFAULT_TERMS) -> Condition:
     """How a key that is no sequence matches. Raises Refused(A900H) for a value that means nothing."""
     values = key.values
     if is_universal(key):
         return EVERYTHING
     if key.vr == "PN":
-        return (CALL, fuzzy_matcher(values)) if options.fuzzy else (NAME, name_patterns(values))
+        return (CALL, fuzzy_matcher(values)) if terms.fuzzy else (NAME, name_patterns(values))
     if key.vr == "DA":
         return DATE, flat(date_ends(key))
     if key.vr == "TM":
@@ -93,15 +76,15 @@ def case_matcher(values: tuple[str, ...]) -> ValueMatcher:
     return _name_matcher(tuple(_name_pattern(one, fold_case) for one in values), fold_case)
 
 
-def value_matcher(key: Key, options: Matching) -> ValueMatcher | None:
+def value_matcher(key: Key, terms: Terms) -> ValueMatcher | None:
     """A key's condition on a value that does not stand in a row; None when everything matches."""
-    kind, operand = condition_of(key, options)
+    kind, operand = condition_of(key, terms)
     if kind == UNIVERSAL:
         return None
     if kind == CALL:
         return cast(ValueMatcher, operand)
     if kind == NAME:
-        folding = fold if options.accent_folding else fold_case
+        folding = fold if terms.accent_folding else fold_case
         return _name_matcher(tuple(_name_pattern(one, folding) for one in key.values), folding)
     return _slot_matcher(key, kind, operand)
 

@@ -19,8 +19,8 @@ from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Change, Deleted, Outcome, Replaced, StoredEntry
 from fastdicom.errors import UsageError
 from fastdicom.index.answers import Answers
-from fastdicom.index.conditions import DEFAULT_MATCHING, Matching
 from fastdicom.index.entries import FETCHED_AT_ONCE, Entries, Selection
+from fastdicom.index.kept import lacking, packed, unpacked
 from fastdicom.index.query import Query
 from fastdicom.index.schema import DATABASES, PAIR, SERIALS, TOTALS, VERSION, opaque_key, path_key
 from fastdicom.index.store import MAP_SIZE, Store
@@ -41,10 +41,16 @@ class Counts(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How a query was answered. key: the attribute that led to the rows, "" when all were read."""
+    """How a query was answered.
 
-    key: str
-    rows_visited: int
+    key: tag of the attribute that led to the rows, None when all were read. tried: tags of those that could
+    have. found: how many entities the key led to. rows_visited: of patients, studies, series, instances.
+    """
+
+    key: int | None
+    tried: tuple[int, ...]
+    found: int | None
+    rows_visited: tuple[int, int, int, int]
     answers: int
     files_read: int
 
@@ -56,7 +62,7 @@ class Index:
         self._store = store
         self._wanted = tuple({row.tag: row for row in attributes}.values())
         self._memory: Memory | None = None
-        self._kept: set[tuple[int, str, str]] = set()
+        self._attributes: dict[int, Attribute] = {}
 
     @classmethod
     def open(
@@ -70,6 +76,7 @@ class Index:
     ) -> Self:
         """Open the index in a folder, which is made when missing (unless `readonly`).
 
+        attributes: what a new index is to hold; one that is there holds what it was made with (`lacking`).
         sync: False leaves flushing to the system: commits then survive a crash of the process, not of the
         machine. map_size: virtual bytes to begin with; it doubles when that is not enough. Raises UsageError
         for a folder without an index (readonly), an index of a newer version, or one that cannot be opened.
@@ -81,7 +88,6 @@ class Index:
         index = cls(store, attributes)
         try:
             index._check_version()
-            index._attributes = {row.tag: row for row in index.attributes}
         except BaseException:
             store.close()
             raise
@@ -104,7 +110,6 @@ class Index:
         self._memory = None
         self._store.reopen()
         self._check_version()
-        self._attributes = {row.tag: row for row in self.attributes}
 
     def sync(self) -> None:
         """Flush what was committed without `sync`."""
@@ -168,48 +173,45 @@ class Index:
         *,
         limit: int | None = None,
         retrieve_ae_title: str = "",
-        options: Matching = DEFAULT_MATCHING,
         read_attributes: ReadAttributes | None = None,
+        file_reads_max: int = 0,
     ) -> Answers:
         """The answers to a query, from one snapshot: one encoded identifier per match.
 
         None comes now and then while nothing matches, for the caller to look for a C-CANCEL. Memory does not
         grow with the matches. limit: so many answers at most, then Unavailable is raised. read_attributes:
-        fetches what is not indexed from the stored files; without it such keys are not returned. Raises
-        Refused before the first answer when a key's value cannot be matched. Close the iterator to end the
-        snapshot early.
+        fetches what is not indexed from the stored files; without it such keys are not returned.
+        file_reads_max: so many files at most, then Unavailable is raised. Raises Refused before the first
+        answer when a key's value cannot be matched. Close the iterator to end the snapshot early.
         """
         query = Query(
             identifier,
             self._attributes,
-            options=options,
             retrieve_ae_title=retrieve_ae_title,
             read_files=read_attributes is not None,
         )
-        return Answers(Walk(self._store, query, read_attributes), limit)
+        return Answers(Walk(self._store, query, read_attributes, file_reads_max), limit)
 
     def explain(
         self,
         identifier: Identifier,
         *,
-        options: Matching = DEFAULT_MATCHING,
         read_attributes: ReadAttributes | None = None,
     ) -> Plan:
         """Run a query and tell how it was answered."""
-        answers = self.find(identifier, options=options, read_attributes=read_attributes)
+        answers = self.find(identifier, read_attributes=read_attributes)
         for _ in answers:
             pass
-        tag = answers.key
-        key = "" if tag is None else f"{self._attributes[tag].keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
-        return Plan(key, answers.rows_visited, answers.count, answers.files_read)
+        walk = answers.walk
+        return Plan(walk.key, walk.tried, walk.found, walk.rows_visited, answers.count, walk.files_read)
 
-    def instances(self, identifier: Identifier, *, options: Matching = DEFAULT_MATCHING) -> Selection:
+    def instances(self, identifier: Identifier) -> Selection:
         """All instances at or below the matches at the identifier's level: for C-MOVE, export, delete.
 
         What matches is decided in one snapshot and kept as 16 bytes an instance; their rows are fetched 64
         at a time as they are asked for, so that a transfer of hours holds no snapshot.
         """
-        walk = Walk(self._store, Query(identifier, self._attributes, options=options, answers=False))
+        walk = Walk(self._store, Query(identifier, self._attributes, answers=False))
         keys = array("Q")
         for key in walk.instance_keys():
             keys.extend(PAIR.unpack(key))
@@ -291,7 +293,7 @@ class Index:
             version, kept = (transaction.get(name, db=meta) for name in (b"version", b"attributes"))
             if version is not None:
                 self._compare(int(bytes(version)))
-                self._kept = _unpacked_attributes(bytes(kept))
+                self._attributes = {row.tag: row for row in unpacked(bytes(kept))}
         if version is None:
             if self._store.readonly:
                 raise UsageError(f"{self.path}: the index is empty")
@@ -313,29 +315,17 @@ class Index:
             transaction.put(b"version", b"%d" % VERSION, db=meta)
             transaction.put(b"serials", SERIALS.pack(0, 0, 0, 0), db=meta)
             transaction.put(b"totals", TOTALS.pack(0, 0, 0, 0, 0), db=meta)
-            transaction.put(b"attributes", _packed_attributes(self._wanted), db=meta)
+            transaction.put(b"attributes", packed(self._wanted), db=meta)
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
-        """What queries are answered from: the attributes that were asked for and that all rows hold."""
-        return tuple(row for row in self._wanted if (row.tag, row.vr, row.level) in self._kept)
+        """What all rows hold, and queries are answered from: as it was when the index was made."""
+        return tuple(self._attributes.values())
 
     @property
-    def lacks_attributes(self) -> bool:
-        """True when rows were made without some of the attributes: `fastdicom rebuild` adds them.
-
-        Until then queries treat these as not indexed.
-        """
-        return len(self.attributes) < len(self._wanted)
-
-
-def _packed_attributes(attributes: Sequence[Attribute]) -> bytes:
-    return "\n".join(f"{row.tag:08X} {row.vr} {row.level}" for row in attributes).encode("ascii")
-
-
-def _unpacked_attributes(packed: bytes) -> set[tuple[int, str, str]]:
-    rows = (line.split(" ") for line in packed.decode("ascii").split("\n") if line)
-    return {(int(tag, 16), vr, level) for tag, vr, level in rows}
+    def lacking(self) -> tuple[Attribute, ...]:
+        """Attributes that were asked for but that rows do not hold: `fastdicom rebuild` adds them."""
+        return lacking(self._wanted, self.attributes)
 
 
 def _keys_after(cursor: Any, position: bytes, count: int) -> list[bytes]:

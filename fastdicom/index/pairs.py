@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fastdicom.dataset.identifier import Identifier, Key
-from fastdicom.index.conditions import EVERYTHING, Condition, Matching, date_ends, is_universal, time_ends
+from fastdicom.index.conditions import EVERYTHING, Condition, date_ends, is_universal, time_ends
 from fastdicom.index.times import moment_from, moment_of, offset_of, shifted
 from fastdicom.kernels.query import DATE, Selector
 
@@ -83,15 +83,16 @@ def _within(value: str, ranges: list[Ends]) -> bool:
     return any(value >= low and (not high or value <= high) for low, high in ranges)
 
 
-def pairs_of(identifier: Identifier, options: Matching, tags: set[int]) -> list[Pair]:
+def pairs_of(identifier: Identifier, tags: set[int]) -> list[Pair]:
     """The pairs that have to be looked at together. tags: the keys that the index matches."""
-    offset = offset_of(identifier.timezone) if options.timezone else None
-    if not options.datetime and offset is None:
+    terms = identifier.terms
+    offset = offset_of(identifier.timezone) if terms.timezone else None
+    if not terms.datetime and offset is None:
         return []
     found = []
     for date_tag, time_tag in PAIRS:
         date, time = _valued(identifier, date_tag, tags), _valued(identifier, time_tag, tags)
-        combined = options.datetime and date is not None and time is not None
+        combined = terms.datetime and date is not None and time is not None
         if combined or (offset is not None and (date is not None or time is not None)):
             found.append(_pair(date_tag, time_tag, date, time, combined, offset))
     return found

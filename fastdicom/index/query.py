@@ -22,16 +22,10 @@ from fastdicom.dataset.identifier import (
     TIMEZONE_OFFSET_FROM_UTC,
     Identifier,
     Key,
+    is_private_creator,
 )
 from fastdicom.dataset.recoded import from_utf8, recode_value, to_utf8
-from fastdicom.index.conditions import (
-    DEFAULT_MATCHING,
-    EVERYTHING,
-    Condition,
-    Matching,
-    case_matcher,
-    condition_of,
-)
+from fastdicom.index.conditions import EVERYTHING, Condition, case_matcher, condition_of
 from fastdicom.index.pairs import Pair, pairs_of
 from fastdicom.index.sequences import SequenceKey, asks_for_all
 from fastdicom.kernels.query import CALL, NAME, Selector
@@ -68,7 +62,7 @@ class Query:
     """One identifier against rows: `selector` and `passes` match them, `answer` encodes.
 
     level: as a number, 0 patient to 3 image. conditions: by tag, for the plan. tally_levels: whose tallies
-    are needed. file_tags: what only the stored files can tell.
+    are needed. file_tags: what only the stored files can tell. file_creators: whose the private ones are.
     """
 
     def __init__(
@@ -76,7 +70,6 @@ class Query:
         identifier: Identifier,
         attributes: Mapping[int, Attribute],
         *,
-        options: Matching = DEFAULT_MATCHING,
         retrieve_ae_title: str = "",
         answers: bool = True,
         read_files: bool = False,
@@ -89,7 +82,6 @@ class Query:
         self.level = LEVELS.index(identifier.level)
         self.conditions: dict[int, Condition] = {}
         self._attributes = attributes
-        self._options = options
         self._answers = answers
         self._read_files = read_files and answers
         self._slots: dict[int, Slot] = {}
@@ -97,7 +89,7 @@ class Query:
         self._names: dict[int, tuple[str, ...]] = {}
         for key in identifier.keys:
             self._add_key(key)
-        pairs = pairs_of(identifier, options, {*self.conditions})
+        pairs = pairs_of(identifier, {*self.conditions})
         for pair in pairs:
             self._add_pair(pair)
         self._build(self._fixed_elements(retrieve_ae_title) if answers else {})
@@ -109,7 +101,7 @@ class Query:
         if key.tag in COMPUTED:
             if LEVELS.index(COMPUTED[key.tag]) <= self.level:
                 vr = _COMPUTED_VR.get(key.tag, "IS")
-                condition = condition_of(replace(key, vr=vr), self._options)
+                condition = condition_of(replace(key, vr=vr), self.identifier.terms)
                 self._slots[key.tag] = (key.tag, vr, COMPUTED_LEVEL, self._answers, *condition)
         elif key.tag in self._attributes:
             row = self._attributes[key.tag]
@@ -123,8 +115,8 @@ class Query:
         if row.vr == "SQ":
             condition = self._sequence_condition(key)
         else:
-            condition = condition_of(replace(key, vr=row.vr), self._options)
-        if condition[0] == NAME and not self._options.accent_folding:
+            condition = condition_of(replace(key, vr=row.vr), self.identifier.terms)
+        if condition[0] == NAME and not self.identifier.terms.accent_folding:
             self._names[key.tag] = key.values
         self.conditions[key.tag] = condition
         self._slots[key.tag] = (key.tag, row.vr, LEVELS.index(row.level), self._answers, *condition)
@@ -132,7 +124,7 @@ class Query:
     def _sequence_condition(self, key: Key) -> Condition:
         if asks_for_all(key):
             return EVERYTHING
-        sequence = self._sequences[key.tag] = SequenceKey(key, self._options)
+        sequence = self._sequences[key.tag] = SequenceKey(key, self.identifier.terms)
         return EVERYTHING if sequence.universal else (CALL, sequence.matches)
 
     def _add_pair(self, pair: Pair) -> None:
@@ -189,6 +181,8 @@ class Query:
         self.tally_levels = tuple(sorted({_COUNTED[tag][0] for tag in _COUNTED if tag in self._slots}))
         known = {*COMPUTED, *fixed, *self._attributes}
         self.file_tags = tuple(tag for tag in sorted(self._slots) if tag not in known)
+        named = (self.identifier.key(tag) for tag in self.file_tags if is_private_creator(tag))
+        self.file_creators = {key.tag: key.values[0] for key in named if key is not None and key.values}
 
     def _return_timezone(self) -> None:
         """Timezone Offset From UTC is no key, but an answer that has times says whose they are."""
@@ -219,22 +213,12 @@ class Query:
     # Answers.
 
     def set_file_values(self, dataset: bytes) -> None:
-        """Fill in what a file said: a Data Set as records have them, with its own character set.
-
-        Private elements whose block belongs to another creator than the asker named stay empty.
-        """
+        """Fill in what a file said: a Data Set as records have them, with its own character set."""
         found = {tag: (vr, value) for tag, vr, value in elements(to_utf8(dataset))}
         for tag in self.file_tags:
-            vr, value = found.get(tag, (None, None)) if self._is_meant(tag, found) else (None, None)
-            self.selector.set(self._index[tag], value, vr)
-
-    def _is_meant(self, tag: int, found: Mapping[int, tuple[str, bytes]]) -> bool:
-        if not (tag >> 16) & 1 or tag & 0xFFFF < 0x1000:
-            return True
-        creator = tag & 0xFFFF0000 | (tag & 0xFF00) >> 8
-        asked = self.identifier.values(creator)
-        there = found.get(creator, ("LO", b""))[1].decode("utf-8", "replace").strip(" \0")
-        return not asked or there == asked[0]
+            asked_vr = self._slots[tag][1]
+            vr, value = found.get(tag, (asked_vr, None))
+            self.selector.set(self._index[tag], value, asked_vr if vr == "UN" else vr)
 
     def answer(self) -> bytes:
         """The identifier of one Pending response, in the asker's transfer syntax and character set."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastdicom.dataset.identifier import Key
 from fastdicom.dataset.recoded import element, item
+from fastdicom.dataset.terms import Terms
 from fastdicom.errors import Refused
-from fastdicom.index.conditions import Matching, ValueMatcher, value_matcher
+from fastdicom.index.conditions import ValueMatcher, value_matcher
 from fastdicom.kernels.rows import elements, items
 from fastdicom.standard.status import DOES_NOT_MATCH_SOP_CLASS
 
@@ -16,24 +17,24 @@ class SequenceKey:
     Raises Refused(A900H) for a key with several items, which the standard does not know.
     """
 
-    def __init__(self, key: Key, options: Matching) -> None:
+    def __init__(self, key: Key, terms: Terms) -> None:
         if len(key.items) != 1:
             comment = f"({key.tag >> 16:04X},{key.tag & 0xFFFF:04X}) has {len(key.items)} items"
             raise Refused(DOES_NOT_MATCH_SOP_CLASS, comment, (key.tag,))
         self._conditions: dict[int, ValueMatcher] = {}
         self._wanted: dict[int, tuple[str, SequenceKey | None]] = {}
         for inner in key.items[0]:
-            self._add(inner, options)
+            self._add(inner, terms)
         self.universal = not self._conditions
 
-    def _add(self, key: Key, options: Matching) -> None:
-        below = SequenceKey(key, options) if key.vr == "SQ" and key.items and any(key.items) else None
+    def _add(self, key: Key, terms: Terms) -> None:
+        below = SequenceKey(key, terms) if key.vr == "SQ" and key.items and any(key.items) else None
         self._wanted[key.tag] = (key.vr, below)
         if below is not None:
             if not below.universal:
                 self._conditions[key.tag] = below.matches
         elif key.vr != "SQ":
-            matcher = value_matcher(key, options)
+            matcher = value_matcher(key, terms)
             if matcher is not None:
                 self._conditions[key.tag] = matcher
 

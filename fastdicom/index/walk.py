@@ -7,12 +7,14 @@ parent's row is matched before its children are read. Nothing here is kept but t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from fastdicom.dataset.record import StoredEntry
+from fastdicom.errors import Unavailable
 from fastdicom.index.entries import Entries
+from fastdicom.index.keys import SOP_INSTANCE_UID
 from fastdicom.index.packed import SLOTS, row_of
 from fastdicom.index.plan import Candidates, candidates, sieves, wanted_uids
 from fastdicom.index.query import Query
@@ -23,8 +25,11 @@ from fastdicom.kernels.rows import parts
 
 log = logging.getLogger(__name__)
 
-ReadAttributes = Callable[[StoredEntry, Sequence[int]], bytes]
-"""(instance, tags) -> those attributes from its file, a Data Set as records have them. Raises OSError."""
+ReadAttributes = Callable[[StoredEntry, Sequence[int], Mapping[int, str]], bytes]
+"""(instance, tags, private creators) -> those attributes from its file, a Data Set as records have them.
+
+Private creators: by the tag of the element that reserves their block. Raises OSError.
+"""
 
 _BLOCKS_A_BREATH = 64
 _ROWS_A_BREATH = 512
@@ -33,17 +38,28 @@ _ROWS_A_BREATH = 512
 class Walk:
     """One query over one snapshot, which `answers` and `instance_keys` open and close; use one of them once.
 
-    key: tag of the key that led to the rows, None when all are read. files_read: for what is not indexed.
+    key: tag of the key that led to the rows, None when all are read. tried: tags of all keys that could
+    have. found: entities that the key led to, None when all are read. files_read: for what is not indexed.
     """
 
-    def __init__(self, store: Store, query: Query, read_attributes: ReadAttributes | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        query: Query,
+        read_attributes: ReadAttributes | None = None,
+        file_reads_max: int = 0,
+    ) -> None:
+        """file_reads_max: files that may be read, 0 for any number; then Unavailable is raised."""
         self.key: int | None = None
+        self.tried: tuple[int, ...] = ()
+        self.found: int | None = None
         self.files_read = 0
         self._store = store
         self._db = store.databases
         self._query = query
         self._selector = query.selector
         self._read_attributes = read_attributes if query.file_tags else None
+        self._file_reads_max = file_reads_max
         self._txn: Any = None
         self._top = PATIENT if query.level == PATIENT else STUDY
         self._series: dict[int, list[bytes]] | None = None  # study serial -> the only series to look at
@@ -51,8 +67,8 @@ class Walk:
         self._rows = 0
 
     @property
-    def rows_visited(self) -> int:
-        """Rows that were looked at so far."""
+    def rows_visited(self) -> tuple[int, int, int, int]:
+        """Rows that were looked at so far: of patients, studies, series, instances."""
         return self._selector.visited
 
     def answers(self) -> Iterator[bytes | None]:
@@ -134,16 +150,21 @@ class Walk:
         if level == IMAGE and (uids := wanted_uids(conditions, "IMAGE")) is not None:
             return self._plan_images(uids)
         if level >= SERIES and wanted_uids(conditions, "SERIES") is not None:
-            return self._plan_series(
-                candidates(self._txn, self._db["keys"], sieves(conditions, SERIES), None)
-            )
+            return self._plan_series(self._race(SERIES, None))
         totals = TOTALS.unpack(self._txn.get(b"totals", db=self._db["meta"]))
-        found = candidates(self._txn, self._db["keys"], sieves(conditions, self._top), totals[self._top])
+        return self._race(self._top, totals[self._top]).entities
+
+    def _race(self, level: int, total: int | None) -> Candidates:
+        found = sieves(self._query.conditions, level)
+        self.tried = tuple(sieve.tag for sieve in found)
+        return self._note(candidates(self._txn, self._db["keys"], found, total))
+
+    def _note(self, found: Candidates) -> Candidates:
         self.key = found.tag
-        return found.entities
+        self.found = None if found.entities is None else len(found.entities)
+        return found
 
     def _plan_series(self, found: Candidates) -> list[bytes]:
-        self.key = found.tag
         self._series = {}
         for key in found.entities or ():
             self._series.setdefault(PAIR.unpack(key)[0], []).append(key)
@@ -156,7 +177,11 @@ class Walk:
             if where is not None:
                 self._images.setdefault(PAIR.unpack(where)[0], []).append(bytes(where))
         keys = (self._txn.get(SERIAL.pack(serial), db=self._db["series_keys"]) for serial in self._images)
-        return self._plan_series(Candidates(0x00080018, sorted(bytes(key) for key in keys)))
+        found = Candidates(SOP_INSTANCE_UID, sorted(bytes(key) for key in keys))
+        self.tried = (SOP_INSTANCE_UID,)
+        self._note(found)
+        self.found = sum(len(images) for images in self._images.values())
+        return self._plan_series(found)
 
     # The top level: patients for a query at PATIENT level, else studies.
 
@@ -311,9 +336,11 @@ class Walk:
         entry = Entries(self._txn, self._db).at(image)
         if entry is None:
             return b""
+        if self._file_reads_max and self.files_read == self._file_reads_max:
+            raise Unavailable(f"more than {self.files_read} files to read: ask more precisely")
         self.files_read += 1
         try:
-            return self._read_attributes(entry, self._query.file_tags)
+            return self._read_attributes(entry, self._query.file_tags, self._query.file_creators)
         except OSError as problem:
             log.warning("%s cannot be read for a query: %s", entry.file.path, problem)
             return b""

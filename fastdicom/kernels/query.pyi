@@ -43,8 +43,6 @@ class Selector:
 
     non_ascii: bool
     """Whether the last answer of `encode` has text that is not ASCII."""
-    visited: int
-    """Rows looked at so far."""
     def __init__(
         self,
         specification: Iterable[SlotSpecification],
@@ -54,6 +52,10 @@ class Selector:
         plain_charset: bytes = b"ISO_IR 100",
         other_charset: bytes = b"ISO_IR 192",
     ) -> None: ...
+    @property
+    def visited(self) -> tuple[int, int, int, int]:
+        """Rows looked at so far: of patients, studies, series, instances."""
+
     def take(self, level: int, row: Buffer) -> bool:
         """Look at a row of one level: True when it matches the keys of that level.
 

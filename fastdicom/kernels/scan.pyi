@@ -6,13 +6,15 @@ from typing import final
 from fastdicom.kernels._types import Buffer
 
 EVERY_LEVEL: int
+ANY_VR: str
 
 @final
 class WantedTable:
     """The attributes to look for at the top level of Data Sets; immutable, shared by all scanners.
 
     attributes: (tag, VR, level), level 0 patient, 1 study, 2 series, 3 image, EVERY_LEVEL for one that is
-    kept at each. Of two rows with one tag the last counts. Raises ValueError for no VR or no level.
+    kept at each. VR ANY_VR takes the attribute as it is found. Of two rows with one tag the last counts.
+    Raises ValueError for no VR or no level.
     """
 
     count: int

@@ -35,6 +35,7 @@ from fastdicom.upperlayer.pdus import (
     AssociationAccept,
     AssociationReject,
     AssociationRequest,
+    ExtendedNegotiation,
     PresentationContext,
     ReleaseRequest,
     ReleaseResponse,
@@ -80,9 +81,10 @@ class ClientAssociation(Connection):
         watch: Watch | None = None,
         max_length: int = _MAX_LENGTH,
         scp_classes: Sequence[str] = (),
+        extended: Sequence[ExtendedNegotiation] = (),
         window: int = 1,
     ) -> Self:
-        """Connect and associate. scp_classes: for which we want to be the SCP (C-GET).
+        """Connect and associate. scp_classes: for which we want to be the SCP (C-GET). extended: proposed.
 
         window: how many requests we would like to have on their way at once.
 
@@ -115,6 +117,7 @@ class ClientAssociation(Connection):
                 implementation_version_name=IMPLEMENTATION_VERSION_NAME,
                 asynchronous_operations=(window, 1) if window > 1 else None,
                 roles=tuple(RoleSelection(uid, False, True) for uid in scp_classes),
+                extended=tuple(extended),
             ),
         )
         try:
@@ -143,6 +146,13 @@ class ClientAssociation(Connection):
             if context.abstract_syntax == abstract_syntax:
                 return context.context_id, context.transfer_syntax
         raise Refused(0x0122, f"the peer did not accept SOP class {abstract_syntax}")
+
+    def extended(self, sop_class_uid: str) -> bytes:
+        """What the peer granted of an extended negotiation, b"" for nothing. PS3.7 D.3.3.5."""
+        accept = self.association.accept
+        assert accept is not None
+        granted = (item for item in accept.user.extended if item.sop_class_uid == sop_class_uid)
+        return next((item.information for item in granted), b"")
 
     def transfer_syntaxes(self, sop_class_uid: str) -> dict[str, int]:
         """Accepted transfer syntax -> presentation context ID, for one class."""

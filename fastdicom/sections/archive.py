@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from fastdicom.dataset.attributes import LEVELS, Attribute
+from fastdicom.dataset.terms import EXTENSIONS, Extension
 from fastdicom.sections.units import GIB
 from fastdicom.settings import boolean, choice, listing, nearest, setting, size, text
 
@@ -62,9 +63,12 @@ class IndexConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryConfig:
-    """[query]. The first four are granted by SOP Class Extended Negotiation only (PS3.4 C.5.1.1).
+    """[query]. The first four are what SOP Class Extended Negotiation may grant (PS3.4 C.5.1.1).
 
-    accent_folding: `Muller` finds `Müller`. patient_level_in_study_root: answer a Study Root query at PATIENT
+    relational: unique keys of higher levels may be missing. datetime: a date and its time match as one
+    moment. fuzzy: names that sound alike. timezone: the asker's clock. `grants` of a peer overrules them.
+    accent_folding: `Muller` finds `Müller`. read_files: attributes that are not indexed are returned from
+    the stored files. patient_level_in_study_root: answer a Study Root query at PATIENT
     level instead of refusing it.
     """
 
@@ -73,4 +77,10 @@ class QueryConfig:
     fuzzy: bool = setting(False, boolean)
     timezone: bool = setting(False, boolean)
     accent_folding: bool = setting(True, boolean)
+    read_files: bool = setting(True, boolean)
     patient_level_in_study_root: bool = setting(False, boolean)
+
+    @property
+    def grants(self) -> tuple[Extension, ...]:
+        """What may be granted to who asks for it."""
+        return tuple(name for name in EXTENSIONS if getattr(self, name))

@@ -17,6 +17,8 @@ class Limits:
     inflated_length_max, inflate_ratio_max: of a deflated Data Set, the ratio once inflate_ratio_after bytes
     came out. dataset_length_max: of a C-STORE as it arrives (0: no limit). indexed_value_length_max: longer
     values are stored but not indexed. answers_max: of one C-FIND, then A700H (0: no limit).
+    file_reads_max: files that one C-FIND may open for attributes that are not indexed, then A700H (0: no
+    limit). file_read_length_max: bytes of each that are looked at, inflated.
     frame_length_max: of a decoded frame. message_stall_s: silence inside a message. send_stall_s: a peer
     that does not read.
     """
@@ -35,6 +37,8 @@ class Limits:
     dataset_length_max: int = setting(0, size(64 * KIB, zero_allowed=True))
     indexed_value_length_max: int = setting(64 * KIB, size(64, 16 * MIB))
     answers_max: int = setting(100_000, number(0, COUNT_MAX))
+    file_reads_max: int = setting(10_000, number(0, COUNT_MAX))
+    file_read_length_max: int = setting(MIB, size(64 * KIB, GIB))
     frame_length_max: int = setting(512 * MIB, size(MIB))
     message_stall_s: float = setting(30.0, seconds, "message_stall")
     send_stall_s: float = setting(30.0, seconds, "send_stall")

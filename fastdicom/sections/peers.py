@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fastdicom.settings import ae_title, choices, host, listing, number, read_with, setting, transfer_syntax
+from fastdicom.dataset.charset import charset_of
+from fastdicom.dataset.terms import EXTENSIONS, Extension
+from fastdicom.settings import (
+    ae_title,
+    choices,
+    host,
+    listing,
+    number,
+    read_with,
+    setting,
+    text,
+    transfer_syntax,
+)
 
 Operation = Literal["echo", "store", "find", "move", "get"]
 OPERATIONS: tuple[Operation, ...] = ("echo", "store", "find", "move", "get")
@@ -13,6 +25,18 @@ OPERATIONS: tuple[Operation, ...] = ("echo", "store", "find", "move", "get")
 
 def _host_or_none(value: object) -> str:
     return "" if value == "" else host(value)
+
+
+def _grants_or_none(value: object) -> tuple[Extension, ...] | None:
+    return None if value is None else choices(*EXTENSIONS)(value)
+
+
+def _charset(value: object) -> str:
+    """Defined terms of Specific Character Set, several divided by a backslash. PS3.3 C.12.1.1.2."""
+    name = text(value).strip()
+    if not charset_of(name).known:
+        raise ValueError(f'{name!r} is no Specific Character Set, such as "ISO_IR 100"')
+    return name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +52,9 @@ class Peer:
 
     host: "" for a peer that only calls us and is no C-MOVE destination. allow: what it may ask of us.
     transfer_syntaxes: UIDs to propose to it; empty: what fits the object. associations: how many of them one
-    C-MOVE to it may use at once; the instances then arrive in no particular order.
+    C-MOVE to it may use at once; the instances then arrive in no particular order. grants: what extended
+    negotiation of queries grants it; None: what [query] says. charset: what its queries are in whatever they
+    say, and their answers; "": what they say.
 
     >>> Config(peers=[Peer(ae_title="PACS", host="10.0.0.5", port=11112)]).peer("PACS").host
     '10.0.0.5'
@@ -39,4 +65,6 @@ class Peer:
     port: int = setting(104, number(1, 65535))
     allow: tuple[Operation, ...] = setting(OPERATIONS, choices(*OPERATIONS))
     transfer_syntaxes: tuple[str, ...] = setting((), listing(transfer_syntax))
+    grants: tuple[Extension, ...] | None = setting(None, _grants_or_none)
+    charset: str = setting("", _charset)
     associations: int = setting(1, number(1, 64))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from fastdicom.dataset.identifier import Identifier
+from fastdicom.dataset.terms import DEFAULT_TERMS, Terms
 from fastdicom.dimse import messages
 from fastdicom.errors import Refused
 from fastdicom.services.echo import Answer, echo
@@ -34,11 +35,11 @@ class ContextSyntaxes(NamedTuple):
 class QueryPolicy(NamedTuple):
     """What the configuration says about C-FIND, C-MOVE and C-GET.
 
-    decode: (identifier's bytes, transfer syntax UID, SOP class UID, for a retrieve) -> Identifier.
+    decode: (identifier's bytes, its context, for a retrieve, how the caller queries) -> Identifier.
     destination: a C-MOVE destination by AE title.
     """
 
-    decode: Callable[[bytes, str, str, bool], Identifier]
+    decode: Callable[[bytes, ContextSyntaxes, bool, Terms], Identifier]
     destination: Callable[[str], Destination | None]
     identifier_length_max: int
     answers_max: int
@@ -102,7 +103,7 @@ class Services:
             request,
             caller,
             self._finder,
-            lambda data: policy.decode(data, context.transfer_syntax, context.abstract_syntax, False),
+            lambda data: policy.decode(data, context, False, _terms(caller, context)),
             length_max=policy.identifier_length_max,
             answers_max=policy.answers_max,
         )
@@ -121,11 +122,15 @@ class Services:
             context.transfer_syntax,
             caller,
             self._finder,
-            lambda data: policy.decode(data, context.transfer_syntax, context.abstract_syntax, True),
+            lambda data: policy.decode(data, context, True, _terms(caller, context)),
             Sender(self._keeper.read, self._converter, originator),
             link,
             policy.identifier_length_max,
         )
+
+
+def _terms(caller: Caller, context: ContextSyntaxes) -> Terms:
+    return caller.terms.get(context.abstract_syntax, DEFAULT_TERMS)
 
 
 _OPERATION: dict[type, str] = {

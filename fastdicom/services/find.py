@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dimse import messages
@@ -103,16 +104,17 @@ class FindOperation(Collected):
         )
         count = 0
         nothing_yet = Reply(b"")  # gives the caller the chance to look for a C-CANCEL
-        for match in self._finder.find(identifier):
-            if self._cancelled:
-                return
-            if match is None:
-                yield nothing_yet
-                continue
-            if self._answers_max and count >= self._answers_max:
-                raise Unavailable(f"more than {self._answers_max} matches: ask more precisely")
-            count += 1
-            yield Reply(pending, match)
+        with closing(self._finder.find(identifier)) as matches:
+            for match in matches:
+                if self._cancelled:
+                    return
+                if match is None:
+                    yield nothing_yet
+                    continue
+                if self._answers_max and count >= self._answers_max:
+                    raise Unavailable(f"more than {self._answers_max} matches: ask more precisely")
+                count += 1
+                yield Reply(pending, match)
 
     def _final(self, code: int, comment: str = "", offending: tuple[int, ...] = ()) -> Reply:
         return Reply(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Change, Outcome, StoredEntry
+from fastdicom.dataset.terms import Terms
 from fastdicom.dimse.messages import CStoreRequest, Response
 
 Buffer = bytes | bytearray | memoryview
+
+
+_NO_TERMS: Mapping[str, Terms] = {}
 
 
 class Caller(NamedTuple):
@@ -21,6 +25,8 @@ class Caller(NamedTuple):
     address: str
     operations: frozenset[str]
     """What it may ask for: any of "echo", "store", "find", "move", "get"."""
+    terms: Mapping[str, Terms] = _NO_TERMS
+    """How it queries, by SOP class."""
 
 
 class Reply(NamedTuple):
@@ -73,11 +79,19 @@ class Keeper(Protocol):
     def read(self, entry: StoredEntry) -> memoryview: ...
 
 
+class Matches(Protocol):
+    """Encoded identifiers as they are found; None now and then while nothing matches."""
+
+    def __iter__(self) -> Iterator[bytes | None]: ...
+    def close(self) -> None:
+        """The rest is not wanted: ends the snapshot of the index."""
+
+
 class Finder(Protocol):
     """The index, as far as queries go."""
 
-    def find(self, identifier: Identifier) -> Iterator[bytes | None]:
-        """Encoded identifiers of the matches; None now and then while nothing matches."""
+    def find(self, identifier: Identifier) -> Matches:
+        """The answers to a query. Close them."""
 
     def instances(self, identifier: Identifier) -> Sequence[StoredEntry]:
         """All instances below the matches."""

@@ -5,8 +5,8 @@ Pure: a request and a policy go in, an answer comes out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from fastdicom.standard.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from fastdicom.standard.sop_classes import APPLICATION_CONTEXT
@@ -39,7 +39,7 @@ class AcceptorPolicy:
     further test for abstract syntaxes that are not in the table (private Storage classes).
     preferred: chosen, in this order, before the order of the proposal counts.
     scp_role: classes for which the requestor may be the SCP (C-GET: it receives what it asked for).
-    extended: what we grant of an extended negotiation item, by SOP class; no entry: nothing.
+    extended: (calling AE title, item) -> what we grant of an extended negotiation item; None: nothing.
     """
 
     ae_title: str
@@ -51,7 +51,7 @@ class AcceptorPolicy:
     accepts_calling: Callable[[str], bool] = lambda ae_title: True
     scp_role: frozenset[str] = frozenset()
     max_length: int = 262144
-    extended: Mapping[str, Callable[[bytes], bytes | None]] = field(default_factory=dict)
+    extended: Callable[[str, ExtendedNegotiation], bytes | None] = lambda ae_title, item: None
 
 
 def negotiate(request: AssociationRequest, policy: AcceptorPolicy) -> AssociationAccept | AssociationReject:
@@ -109,8 +109,7 @@ def _grant_role(role: RoleSelection, policy: AcceptorPolicy) -> RoleSelection:
 def _grant_extended(request: AssociationRequest, policy: AcceptorPolicy) -> list[ExtendedNegotiation]:
     granted = []
     for item in request.user.extended:
-        grant = policy.extended.get(item.sop_class_uid)
-        information = grant(item.information) if grant is not None else None
+        information = policy.extended(request.calling_ae_title, item)
         if information is not None:
             granted.append(ExtendedNegotiation(item.sop_class_uid, information))
     return granted

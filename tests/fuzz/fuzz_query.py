@@ -12,10 +12,10 @@ import atexit
 import tempfile
 from functools import cache
 
-from fastdicom.dataset.identifier import decode_identifier
+from fastdicom.dataset.identifier import Model, decode_identifier
 from fastdicom.dataset.recoded import element, item
+from fastdicom.dataset.terms import Terms
 from fastdicom.errors import Refused
-from fastdicom.index.conditions import Matching
 from fastdicom.index.environment import Index
 from fastdicom.index.packed import pack_block
 from fastdicom.index.schema import pack_row
@@ -77,19 +77,18 @@ def one_identifier(data: bytes, choice: int) -> None:
     syntax = SYNTAXES[choice & 3]
     on = bool(choice & 4)
     try:
-        asked = decode_identifier(
-            data, syntax, "PATIENT" if choice & 8 else "STUDY", relational=True, retrieve=bool(choice & 16)
-        )
-        options = Matching(accent_folding=not on, fuzzy=bool(choice & 32), datetime=on, timezone=on)
+        terms = Terms(True, on, bool(choice & 32), on, accent_folding=not on)
+        model: Model = "PATIENT" if choice & 8 else "STUDY"
+        asked = decode_identifier(data, syntax, model, terms=terms, retrieve=bool(choice & 16))
         if choice & 16:
-            list(index().instances(asked, options=options))
+            list(index().instances(asked))
             return
-        answers = [one for one in index().find(asked, options=options) if one is not None]
+        answers = [one for one in index().find(asked) if one is not None]
     except Refused as refusal:
         assert refusal.status in (0xA700, 0xA900, 0xC000) and refusal.comment
         return
     for answer in answers:
-        decode_identifier(answer, syntax, "PATIENT", relational=True)
+        decode_identifier(answer, syntax, "PATIENT", terms=Terms(relational=True))
 
 
 def one_row(data: bytes, choice: int) -> None:

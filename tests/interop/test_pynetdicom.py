@@ -165,3 +165,38 @@ def test_we_query_and_retrieve_from_its_qrscp(tmp_path: Path, study: list[Instan
         assert set(sink.by_instance()) == set(by_uid(native))
         fastdicom("get", "127.0.0.1", scp.port, tmp_path / "got", *key, "--called", scp.ae_title)
         assert set(data_sets_in(tmp_path / "got")) == set(by_uid(native))
+
+
+def test_extended_negotiation_of_queries(tmp_path: Path, study: list[Instance]) -> None:
+    from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
+
+    item = SOPClassExtendedNegotiation()
+    item.sop_class_uid = STUDY_ROOT_FIND
+    item.service_class_application_information = b"\1\1\1\1\1"
+    series = query("SERIES", SeriesInstanceUID="", PatientName="Mustre^Müler")
+    series.SpecificCharacterSet = "ISO_IR 100"
+    contexts = ((STUDY_ROOT_FIND, [SYNTAXES["explicit_le"]]),)
+    with fastdicom_node(tmp_path / "node", {"query": {"relational": True, "fuzzy": True}}) as node:
+        store_raw(node.port, study)
+        with associated(node, *contexts, ext_neg=[item]) as association:
+            granted = association.acceptor.sop_class_extended
+            assert granted == {STUDY_ROOT_FIND: b"\1\0\1\0"}
+            answers = [status.Status for status, _ in association.send_c_find(series, STUDY_ROOT_FIND)]
+            assert answers == [0xFF00, 0xFF00, 0]
+        with associated(node, *contexts) as association:
+            assert association.acceptor.sop_class_extended == {}
+            answers = [status.Status for status, _ in association.send_c_find(series, STUDY_ROOT_FIND)]
+            assert answers == [0xA900]
+
+
+def test_attributes_that_only_the_files_have(node: Node, study: list[Instance]) -> None:
+    store_raw(node.port, study)
+    keys = query("IMAGE", SOPInstanceUID="", StudyInstanceUID=study[0].study, SliceThickness="")
+    keys.SeriesInstanceUID = str(dcmread(study[0].path).SeriesInstanceUID)
+    keys.private_block(0x0029, "FASTDICOM TEST", create=True).add_new(0x11, "LO", "")
+    with associated(node, (STUDY_ROOT_FIND, [SYNTAXES["explicit_le"]])) as association:
+        answers = [one for _, one in association.send_c_find(keys, STUDY_ROOT_FIND) if one is not None]
+    assert len(answers) == len(SYNTAXES)
+    for answer in answers:
+        assert answer.SliceThickness == 1
+        assert answer.private_block(0x0029, "FASTDICOM TEST")[0x11].value == "private value"

@@ -18,7 +18,7 @@ from pydicom.filewriter import write_dataset
 from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS
 from fastdicom.dataset.identifier import decode_identifier
 from fastdicom.dataset.record import FileEntry, InstanceRecord, Put
-from fastdicom.index.conditions import Matching
+from fastdicom.dataset.terms import Terms
 from fastdicom.index.environment import Index
 from fastdicom.standard.transfer_syntaxes import (
     EXPLICIT_VR_BIG_ENDIAN,
@@ -289,10 +289,9 @@ def test_the_index_finds_what_the_standard_says(
             setattr(identifier, keyword, "")
     with TemporaryDirectory() as folder, Index.open(Path(folder), sync=False) as index:
         index.apply([one.put for one in stored])
-        asked = decode_identifier(encoded(identifier, syntax), syntax, "PATIENT", relational=True)
-        answers = [
-            read(one, syntax) for one in index.find(asked, options=Matching(accent_folding=accents)) if one
-        ]
+        terms = Terms(relational=True, accent_folding=accents)
+        asked = decode_identifier(encoded(identifier, syntax), syntax, "PATIENT", terms=terms)
+        answers = [read(one, syntax) for one in index.find(asked) if one]
     told = [tuple(answer[keyword].value for keyword in returned[1:] or returned) for answer in answers]
     assert len(told) == len(set(told))
     assert set(told) == wanted

@@ -151,7 +151,7 @@ class FakeArchive:
 
     def explain(self, **query: Any) -> Explanation:
         self.calls.append(("explain", query))
-        return Explanation("patient_id = '123'", 17, 3, 0.0004)
+        return Explanation("PatientID (0010,0020)", 17, ("StudyDate (0008,0020)",), {"STUDY": 17}, 3, 0.0004)
 
     def instances(self, **query: Any) -> list[StoredEntry]:
         self.calls.append(("instances", query))

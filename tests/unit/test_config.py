@@ -77,10 +77,9 @@ def test_the_documented_example_loads(tmp_path: Path) -> None:
 def test_what_would_have_no_effect_is_refused(tmp_path: Path) -> None:
     for name in ("node.crt", "node.key"):
         (tmp_path / name).write_text("")
-    text = '[tls]\ncertificate = "node.crt"\nkey = "node.key"\n[query]\nfuzzy = true\naccent_folding = true\n'
+    text = '[tls]\ncertificate = "node.crt"\nkey = "node.key"\n'
     assert mistakes_of(tmp_path, text) == [
         (1, "tls", "is not available yet: everything would travel in the clear"),
-        (5, "query.fuzzy", "is not available yet: it can only be false"),
     ]
 
 

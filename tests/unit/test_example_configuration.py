@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fastdicom.config import Config, IndexConfig, Limits, LogConfig, NodeConfig, Timeouts
+from fastdicom.config import Config, IndexConfig, Limits, LogConfig, NodeConfig, QueryConfig, Timeouts
 from fastdicom.settings import keys_of
 
 EXAMPLE = Path(__file__).parents[2] / "systemd" / "fastdicom.toml"
@@ -28,7 +28,7 @@ def test_its_comments_are_the_defaults(tmp_path: Path) -> None:
     assert config == Config(bind="0.0.0.0", port=104, archive="/var/lib/fastdicom", peers=[peer])
 
 
-@pytest.mark.parametrize("section", [NodeConfig, Timeouts, Limits, LogConfig, IndexConfig])
+@pytest.mark.parametrize("section", [NodeConfig, Timeouts, Limits, LogConfig, IndexConfig, QueryConfig])
 def test_it_names_every_key(section: type) -> None:
     text = EXAMPLE.read_text("utf-8")
     named = {key for key in keys_of(section) if re.search(rf"^(# )?{key} = ", text, re.MULTILINE)}

@@ -10,6 +10,7 @@ import pytest
 
 from fastdicom import Archive, Config, Engine, UsageError, connect
 from fastdicom.archive.layout import block_names
+from fastdicom.cli.main import main
 from fastdicom.keeper import lock_folder
 from tests.support.datasets import numbered_uids, synthetic
 from tests.support.part10 import join
@@ -186,3 +187,45 @@ def test_a_cut_file_is_not_sent(archive: Archive, tmp_path: Path) -> None:
         report = peer.get(tmp_path / "got", level="STUDY", StudyInstanceUID=entry.study_instance_uid)
     assert report.failed_sop_instance_uids == [entry.sop_instance_uid]
     assert (report.status, report.failed, report.completed) == (0xB000, 1, 2)
+
+
+def test_the_command_line_explains_how_an_archive_answers(
+    archive: Archive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive.close()
+    keys = ["-k", "PatientName=MUSTER*", "-k", "StudyDate=20240131", "-k", "Modality=CT", "-k", "KVP"]
+    assert main(["find", "--archive", str(archive.path), "--explain", *keys]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:6] == [
+        "index key     PatientName (0010,0010), which led to 2",
+        "other keys    StudyDate (0008,0020)",
+        "not matched   Modality (0008,0060)",
+        "rows visited  2 STUDY",
+        "answers       2",
+        "files read    2",
+    ]
+    assert lines[6].startswith("time")
+    assert main(["find", "--archive", str(archive.path), "--explain", "-k", "StudyDescription=*Abd*"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["index key     none: all rows were read", "rows visited  2 STUDY"]
+
+
+def test_rebuilding_adds_the_attributes_that_the_configuration_names(
+    archive: Archive, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = Config(archive=archive.path, index={"extra": ["SERIES/SliceThickness"]})
+    archive.close()
+    seen: list[tuple[int, int | None]] = []
+    with Archive(archive.path, config=config) as more:
+        assert [study.StudyID for study in more.find(SliceThickness="9", StudyID="")]  # not matched yet
+        assert "made without SERIES/SliceThickness" in caplog.text and "fastdicom rebuild" in caplog.text
+        report = more.rebuild(lambda progress: seen.append((progress.done, progress.total)))
+        assert report.indexed == 6 and seen[-1] == (6, 6)
+        caplog.clear()
+        assert not list(more.find("SERIES", SliceThickness="9"))
+        assert len(list(more.find("SERIES", SliceThickness="1"))) == 6
+        assert more.explain("SERIES", SliceThickness="1").files_read == 0
+    assert not caplog.text
+    with Archive(archive.path) as archive:  # who has no configuration keeps what is there
+        archive.rebuild()
+        assert not list(archive.find("SERIES", SliceThickness="9"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import struct
 import zlib
 
@@ -12,8 +11,8 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from fastdicom.dataset.identifier import Identifier, IdentifierLimits, decode_identifier
-from fastdicom.dataset.keywords import identifier_from_keywords
-from fastdicom.errors import Refused, UsageError
+from fastdicom.dataset.terms import Terms
+from fastdicom.errors import Refused
 from fastdicom.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -123,7 +122,7 @@ def test_study_root_has_no_patients_unless_allowed() -> None:
 def test_the_unique_keys_above_are_needed(model: str, level: str, keys: dict[str, str], missing: int) -> None:
     refusal = refused(query(level, **keys), model)
     assert (refusal.status, refusal.offending) == (0xA900, (missing,))
-    assert decode(query(level, **keys), model, relational=True).level == level
+    assert decode(query(level, **keys), model, terms=Terms(relational=True)).level == level
 
 
 def test_a_retrieve_needs_its_own_unique_key_only() -> None:
@@ -134,10 +133,13 @@ def test_a_retrieve_needs_its_own_unique_key_only() -> None:
         )
 
 
+CYRILLIC = Terms(charset="ISO_IR 144")
+
+
 def test_a_peer_that_misnames_its_set_can_be_overruled() -> None:
     dataset = query(SpecificCharacterSet="ISO_IR 100")
     dataset.add_new(0x00100010, "PN", "Люк".encode("iso8859-5"))
-    found = decode_identifier(encoded(dataset), EXPLICIT_VR_LITTLE_ENDIAN, "STUDY", charset="ISO_IR 144")
+    found = decode_identifier(encoded(dataset), EXPLICIT_VR_LITTLE_ENDIAN, "STUDY", terms=CYRILLIC)
     assert found.values(0x00100010) == ("Люк",)
 
 
@@ -201,41 +203,3 @@ def test_lengths_that_lie_are_refused() -> None:
     )
     assert refused(LEVEL + struct.pack("<HH4s", 0x10, 0x10, b"\1\2\3\4")).status == 0xC000
     assert refused(b"\xff" * 64).status == 0xC000
-
-
-def test_keywords_make_the_same_identifier() -> None:
-    found = identifier_from_keywords(
-        "study",
-        PatientName="DOE*",
-        StudyDate=datetime.date(2024, 1, 2),
-        ModalitiesInStudy=["CT", "MR"],
-        StudyTime="",
-        RequestedProcedureCodeSequence={"CodeValue": "X"},
-    )
-    assert found.level == "STUDY"
-    assert found.values(0x00080020) == ("20240102",)
-    assert found.values(0x00080061) == ("CT", "MR")
-    sequence = found.key(0x00321064)
-    assert sequence is not None and sequence.items[0][0].values == ("X",)
-
-
-def test_keywords_take_pydicom_sequences() -> None:
-    item = Dataset()
-    item.CodeValue = "X"
-    found = identifier_from_keywords("STUDY", ProcedureCodeSequence=[item])
-    sequence = found.key(0x00081032)
-    assert sequence is not None and sequence.items[0][0].values == ("X",)
-
-
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [({"PatientNam": "A"}, "PatientName"), ({"PatientName": object()}, "type object")],
-)
-def test_what_makes_no_key_is_a_usage_error(keys: dict[str, object], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        identifier_from_keywords("STUDY", **keys)
-
-
-def test_an_unknown_level_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="no level"):
-        identifier_from_keywords("FRAME")

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastdicom.dataset.keywords import identifier_from_keywords as ask
 from fastdicom.dataset.record import Delete, Put
 from fastdicom.index.environment import Counts, Index
 from tests.support.answers import found
+from tests.support.asking import ask
 from tests.support.records import put
 
 Change = tuple[str, int, int, int, int, bool]

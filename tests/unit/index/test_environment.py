@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
-from fastdicom.dataset.keywords import identifier_from_keywords as ask
 from fastdicom.dataset.record import Added, Delete, Deleted, Kept, Replaced
 from fastdicom.errors import UsageError
 from fastdicom.index import environment
 from fastdicom.index.environment import Counts, Index
 from tests.support.answers import found
+from tests.support.asking import ask
 from tests.support.records import put
 
 STUDY_KEYS = {"StudyInstanceUID": "", "PatientID": "", "PatientName": ""}
@@ -235,13 +235,17 @@ def test_attributes_that_rows_lack_are_not_answered_from_them(tmp_path: Path) ->
     Index.open(tmp_path).close()
     more = (*ATTRIBUTES, Attribute(0x00180022, "CS", "ScanOptions", "SERIES"))
     with Index.open(tmp_path, attributes=more) as index:
-        assert index.lacks_attributes
+        assert index.lacking == more[-1:]
         assert index.attributes == ATTRIBUTES
     with Index.open(tmp_path / "fresh", attributes=more) as index:
-        assert not index.lacks_attributes
+        assert not index.lacking
         assert index.attributes == more
-    with Index.open(tmp_path / "fresh") as index:
-        assert not index.lacks_attributes
+    with Index.open(tmp_path / "fresh") as index:  # whoever opens it knows what it holds
+        assert not index.lacking
+        assert index.attributes == more
+    elsewhere = (*ATTRIBUTES, Attribute(0x00180022, "CS", "ScanOptions", "IMAGE"))
+    with Index.open(tmp_path / "fresh", attributes=elsewhere) as index:
+        assert index.lacking == elsewhere[-1:]
 
 
 def test_it_can_be_opened_anew(index: Index) -> None:

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from fastdicom.dataset.keywords import identifier_from_keywords as ask
 from fastdicom.errors import Unavailable
 from fastdicom.index import store
 from fastdicom.index.environment import Index
+from tests.support.asking import ask
 from tests.support.records import put
 
 KIB = 1 << 10
 ROOT = Path(__file__).parents[3]
 READER = """
 import sys
-from fastdicom.dataset.keywords import identifier_from_keywords as ask
+from tests.support.asking import ask
 from fastdicom.index.environment import Index
 with Index.open(sys.argv[1], readonly=True, map_size=256 << 10) as index:
     for line in sys.stdin:

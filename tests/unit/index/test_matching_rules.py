@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from fastdicom.dataset.keywords import identifier_from_keywords as ask
+from fastdicom.dataset.terms import Terms
 from fastdicom.errors import Refused
-from fastdicom.index.conditions import Matching
 from fastdicom.index.environment import Index
 from tests.support.answers import found
+from tests.support.asking import ask
 from tests.support.records import put
 
 
@@ -21,8 +21,8 @@ def matching(index: Index, keyword: str, key: object, values: list[object], **op
             put(f"1.{number}", f"2.{number}", f"3.{number}", charset="ISO_IR 192", codec="utf-8", **keys)
         )
     index.apply(puts)
-    asked = ask("STUDY", **({"StudyInstanceUID": ""} | {keyword: key}))
-    answers = found(index, asked, options=Matching(**options))
+    asked = ask("STUDY", terms=Terms(**options), **({"StudyInstanceUID": ""} | {keyword: key}))
+    answers = found(index, asked)
     return [values[int(answer.StudyInstanceUID[2:])] for answer in answers]
 
 

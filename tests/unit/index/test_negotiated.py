@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fastdicom.dataset.identifier import decode_identifier
-from fastdicom.dataset.keywords import identifier_from_keywords as ask
-from fastdicom.index.conditions import Matching
+from fastdicom.dataset.terms import Terms
 from fastdicom.index.environment import Index
 from fastdicom.index.phonetic import sound_of
 from fastdicom.index.times import moment_of, moment_range
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from tests.support.answers import found
+from tests.support.asking import ask
 from tests.support.records import put
 from tests.unit.dataset.test_identifier import encoded, query
 
+RELATIONAL = Terms(relational=True)
 STUDIES = {
     "3.1": {"StudyDate": "20240101", "StudyTime": "2300"},
     "3.2": {"StudyDate": "20240102", "StudyTime": "0100"},
@@ -57,7 +60,7 @@ def test_date_and_time_as_one_moment(
     studies(index)
     asked = ask("STUDY", StudyInstanceUID="", StudyDate=date, StudyTime=time)
     for datetime, expected in ((False, apart), (True, joined)):
-        answers = found(index, asked, options=Matching(datetime=datetime))
+        answers = found(index, replace(asked, terms=Terms(datetime=datetime)))
         assert sorted(answer.StudyInstanceUID for answer in answers) == expected
 
 
@@ -68,7 +71,7 @@ def test_the_askers_clock(index: Index) -> None:
     plain = {answer.StudyInstanceUID for answer in found(index, asked)}
     assert plain == {"3.2", "3.3", "3.5"}
     answers = {
-        answer.StudyInstanceUID: answer for answer in found(index, asked, options=Matching(timezone=True))
+        answer.StudyInstanceUID: answer for answer in found(index, replace(asked, terms=Terms(timezone=True)))
     }
     assert set(answers) == {
         "3.1",
@@ -82,7 +85,7 @@ def test_the_time_of_day_on_the_askers_clock(index: Index) -> None:
     studies(index, {"3.1": "+0000", "3.2": "+0000"})
     dataset = query(StudyInstanceUID="", StudyTime="0000-0200", TimezoneOffsetFromUTC="+0200")
     asked = decode_identifier(encoded(dataset), EXPLICIT_VR_LITTLE_ENDIAN, "STUDY")
-    answers = found(index, asked, options=Matching(timezone=True))
+    answers = found(index, replace(asked, terms=Terms(timezone=True)))
     assert {answer.StudyInstanceUID for answer in answers} == {"3.1", "3.6"}  # 3.6 does not say whose clock
 
 
@@ -205,7 +208,7 @@ def test_fuzzy_names(index: Index, key: str, matched: list[str]) -> None:
             for n, name in enumerate(names)
         ]
     )
-    answers = found(index, ask("STUDY", PatientName=key), options=Matching(fuzzy=True))
+    answers = found(index, ask("STUDY", PatientName=key, terms=Terms(fuzzy=True)))
     assert [str(answer.PatientName) for answer in answers] == matched
 
 
@@ -217,8 +220,8 @@ def test_relational_queries_need_no_higher_keys(index: Index) -> None:
         ]
     )
     dataset = query("SERIES", Modality="MR", SeriesInstanceUID="")
-    asked = decode_identifier(encoded(dataset), EXPLICIT_VR_LITTLE_ENDIAN, "STUDY", relational=True)
+    asked = decode_identifier(encoded(dataset), EXPLICIT_VR_LITTLE_ENDIAN, "STUDY", terms=RELATIONAL)
     assert {answer.SeriesInstanceUID for answer in found(index, asked)} == {"2.1", "2.3", "2.5"}
     dataset = query("IMAGE", Modality="MR", InstanceNumber="3", SOPInstanceUID="")
-    asked = decode_identifier(encoded(dataset), EXPLICIT_VR_LITTLE_ENDIAN, "PATIENT", relational=True)
+    asked = decode_identifier(encoded(dataset), EXPLICIT_VR_LITTLE_ENDIAN, "PATIENT", terms=RELATIONAL)
     assert {answer.SOPInstanceUID for answer in found(index, asked)} == {"1.3"}

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from fastdicom.dataset.keywords import identifier_from_keywords as ask
 from fastdicom.dataset.record import Delete
 from fastdicom.errors import Unavailable
 from fastdicom.index import writer
 from fastdicom.index.environment import Counts, Index
 from tests.support.answers import found
+from tests.support.asking import ask
 from tests.support.records import put
 
 ROOT = Path(__file__).parents[3]

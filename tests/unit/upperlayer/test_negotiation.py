@@ -155,9 +155,37 @@ def test_roles_are_granted_where_we_can_send() -> None:
     )
 
 
+def granted(config: Config, sop_class_uid: str, wanted: bytes) -> tuple[bytes, ...]:
+    items = (ExtendedNegotiation(sop_class_uid, wanted),)
+    asked = request(calling_ae_title="PACS", user=UserInformation(extended=items))
+    return tuple(item.information for item in accepted(asked, Admission(config).policy).user.extended)
+
+
 def test_extended_negotiation_is_read_and_not_granted() -> None:
-    items = (ExtendedNegotiation(sop_classes.STUDY_ROOT_FIND, b"\x01\x01\x01\x01"),)
-    assert accepted(request(user=UserInformation(extended=items))).user.extended == ()
+    assert granted(Config(), sop_classes.STUDY_ROOT_FIND, b"\x01\x01\x01\x01") == ()
+
+
+@pytest.mark.parametrize(
+    ("sop_class_uid", "wanted", "given"),
+    [
+        (sop_classes.STUDY_ROOT_FIND, b"\x01\x01\x01\x01", (b"\x01\x00\x01\x00",)),
+        (sop_classes.PATIENT_ROOT_FIND, b"\x01\x01\x01\x01\x01", (b"\x01\x00\x01\x00",)),  # no multi-frame
+        (sop_classes.STUDY_ROOT_FIND, b"\x00\x01", (b"\x00\x00",)),
+        (sop_classes.STUDY_ROOT_FIND, b"\x02", (b"\x00",)),
+        (sop_classes.STUDY_ROOT_FIND, b"", (b"",)),
+        (sop_classes.STUDY_ROOT_MOVE, b"\x01\x01", (b"\x01",)),
+        (CT, b"\x01\x01\x01", ()),  # Storage has extended negotiation of its own
+    ],
+)
+def test_extended_negotiation_of_queries(sop_class_uid: str, wanted: bytes, given: tuple[bytes, ...]) -> None:
+    assert granted(Config(query={"relational": True, "fuzzy": True}), sop_class_uid, wanted) == given
+
+
+def test_a_peer_is_granted_what_its_own_entry_says() -> None:
+    config = Config(query={"relational": True}, peers=[{"ae_title": "PACS", "grants": ["timezone"]}])
+    assert granted(config, sop_classes.STUDY_ROOT_FIND, b"\x01\x01\x01\x01") == (b"\0\0\0\x01",)
+    config = Config(query={"relational": True}, peers=[{"ae_title": "PACS", "grants": []}])
+    assert granted(config, sop_classes.STUDY_ROOT_FIND, b"\x01\x01\x01\x01") == ()
 
 
 def test_asynchronous_operations_are_brought_down_to_one() -> None:
