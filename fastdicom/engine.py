@@ -28,8 +28,9 @@ from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
 from fastdicom.local import Archive
-from fastdicom.net.acceptor import Acceptor, start_thread
+from fastdicom.net.acceptor import Acceptor
 from fastdicom.net.connection import Timing
+from fastdicom.net.crew import Crew
 from fastdicom.net.server import ServerConnection
 from fastdicom.net.transport import Transport
 from fastdicom.queries import decoded, identifier_limits, to_dataset
@@ -104,7 +105,8 @@ class Engine:
         self._services: Services
         self._admission: Admission
         self._timing = _timing(config)
-        self._threads: dict[ServerConnection, threading.Thread] = {}
+        self._crew = Crew()
+        self._serving: set[ServerConnection] = set()
         self._lock = threading.Lock()
         self._started_at = 0.0
         self._publisher_stop = threading.Event()
@@ -136,6 +138,7 @@ class Engine:
             raise
         self._started_at = time.time()
         self._acceptor = acceptor
+        self._crew = Crew()
         acceptor.start()
         self._publisher_stop.clear()
         self._publisher = threading.Thread(target=self._publish, name="fastdicom-status", daemon=True)
@@ -153,10 +156,11 @@ class Engine:
         deadline = time.monotonic() + timeout_s
         for connection in self._connections():
             connection.stop()
-        self._join(deadline)
+        self._crew.wait(deadline)
         for connection in self._connections():
             connection.transport.cut()
-        self._join(time.monotonic() + 2 * _CLOSING_S)
+        self._crew.wait(time.monotonic() + 2 * _CLOSING_S)
+        self._crew.close()
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
@@ -309,13 +313,14 @@ class Engine:
             sock.close()
             return
         self._number += 1
+        connection = self._connection(sock, address, self._number)
         try:
-            connection = self._connection(sock, address, self._number)
             with self._lock:
-                thread = start_thread(lambda: self._run(connection), f"fastdicom-{connection.number}")
-                if not connection.ended:
-                    self._threads[connection] = thread
+                self._serving.add(connection)
+                self._crew.run(lambda: self._run(connection))
         except BaseException:
+            with self._lock:
+                self._serving.discard(connection)
             self._admission.turned_away()
             raise
 
@@ -346,8 +351,7 @@ class Engine:
         finally:
             self._admission.closed(connection)
             with self._lock:
-                connection.ended = True
-                self._threads.pop(connection, None)
+                self._serving.discard(connection)
 
     def _decide(
         self, connection: ServerConnection, request: AssociationRequest
@@ -363,13 +367,7 @@ class Engine:
 
     def _connections(self) -> list[ServerConnection]:
         with self._lock:
-            return list(self._threads)
-
-    def _join(self, deadline: float) -> None:
-        with self._lock:
-            threads = list(self._threads.values())
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            return list(self._serving)
 
     # ------------------------------------------------------------------------------ status
 

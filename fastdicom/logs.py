@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from typing import TextIO
 
 from fastdicom.config import LogConfig
@@ -35,6 +36,7 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(room)s: %(message)s")
+        self._second = (-1, "")
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback's lines below it."""
@@ -43,10 +45,20 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The message without line breaks: what a peer sends must not forge a line."""
-        record.message = "".join(
-            sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in record.message
-        )
+        if not record.message.isprintable():
+            record.message = "".join(
+                sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in record.message
+            )
         return super().formatMessage(record)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """Local time with milliseconds; the part that all lines of a second share is made once."""
+        second, text = self._second
+        if second != int(record.created):
+            second = int(record.created)
+            text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+            self._second = second, text  # one assignment: several threads log
+        return f"{text},{int(record.msecs):03d}"
 
 
 class JsonFormatter(logging.Formatter):

@@ -61,7 +61,6 @@ class ServerConnection(Connection):
     address = ""
     name = "?"  # for logs: calling AE title, once known
     failed = False
-    ended = False  # set by who started the thread
 
     _operation: Serving | None = None
     _replies: Iterable[Replying] = ()
