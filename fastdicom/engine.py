@@ -256,7 +256,6 @@ class Engine:
             Conversions(),
             StorePolicy(
                 scan=self.archive.scan_policy,
-                sync=self.archive.sync,
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
                 stored=self._stored,

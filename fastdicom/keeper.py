@@ -24,6 +24,7 @@ from fastdicom.archive.disk import Disk
 from fastdicom.archive.files import Files
 from fastdicom.archive.incoming import IncomingFile
 from fastdicom.archive.recovery import Recovery, Verdict, recover
+from fastdicom.archive.unproven import UNPROVEN, Unproven
 from fastdicom.config import Config
 from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier
@@ -38,6 +39,7 @@ from fastdicom.dataset.part10 import (
 from fastdicom.dataset.record import (
     Added,
     Change,
+    Delete,
     Deleted,
     FileEntry,
     InstanceRecord,
@@ -49,7 +51,7 @@ from fastdicom.dataset.record import (
 )
 from fastdicom.dataset.scanned import wanted_table
 from fastdicom.dataset.stream import DatasetScan, ScanPolicy
-from fastdicom.errors import FastdicomError, Refused, UsageError
+from fastdicom.errors import FastdicomError, Refused, Unavailable, UsageError
 from fastdicom.file_attributes import FileAttributes
 from fastdicom.index.answers import Answers
 from fastdicom.index.environment import Counts, Index, Plan
@@ -58,6 +60,7 @@ log = logging.getLogger(__name__)
 
 SEALED = "sealed/"
 _TRASH_BATCH = 256
+BESIDE_LENGTH_MAX = 4 << 20  # longer files: their flush takes so long that the row's does not matter
 _PREFIX_END = 132  # preamble and DICM, PS3.10 7.1
 _READ_PIECE = 1 << 20
 
@@ -110,9 +113,10 @@ class ArchiveKeeper:
         self._tell_what_lacks()
         self._unlinked: list[str] = []
         self._trash_lock = threading.Lock()
+        self._unproven = Unproven()
         self.committer = Committer(
             self._apply,
-            reopen=self.index.reopen,
+            reopen=self._reopen_index,
             has_row=lambda path: self.index.at_path(path) is not None,
         )
 
@@ -157,13 +161,69 @@ class ArchiveKeeper:
         return self.files.incoming()
 
     def commit(self, file: IncomingFile | None, change: Change) -> Outcome:
-        """Make a sealed file and its row durable (or a deletion). Raises Unavailable when it failed."""
-        outcome: Outcome = self.committer.commit(file, change)
+        """Make a whole file and its row durable (or a deletion). Raises Unavailable when it failed."""
+        if file is None:
+            outcome: Outcome = self.committer.commit(None, change)
+        elif self.sync and file.size <= BESIDE_LENGTH_MAX and isinstance(change, Put) and not change.replace:
+            outcome = self._commit_beside(file, change)
+        else:
+            outcome = self._commit_after(file, change)
+        if isinstance(outcome, Kept) and not self._unproven.wait(outcome.file.path):
+            assert file is not None
+            file.discard()
+            raise Unavailable("the instance that is there already could not be made durable")
         try:
             self._tidy(file, outcome)
         except (FastdicomError, OSError) as error:
             log.error("a superfluous file stays until the next start: %s", error)
         return outcome
+
+    def _commit_after(self, file: IncomingFile, change: Change) -> Outcome:
+        """First the file, then its row."""
+        try:
+            file.seal(sync=self.sync)
+        except OSError as error:
+            file.discard()
+            raise Unavailable(f"cannot write: {error.strerror}") from error
+        outcome: Outcome = self.committer.commit(file, change)
+        return outcome
+
+    def _commit_beside(self, file: IncomingFile, put: Put) -> Outcome:
+        """File and row at the same time; `Unproven` says what makes up for a power cut in between."""
+        path = file.path
+        self._unproven.add(path)
+        ticket = self.committer.begin(file, put)
+        failure: OSError | None = None
+        try:
+            file.seal(sync=True)
+        except OSError as error:
+            failure = error
+        try:
+            outcome: Outcome = self.committer.finish(ticket)
+        except BaseException:
+            self._unproven.settle(path, lost=ticket.in_doubt and failure is not None)
+            raise
+        if failure is not None:
+            self._take_back(file, put, outcome)
+            raise Unavailable(f"cannot write: {failure.strerror}") from failure
+        self._unproven.settle(path)
+        return outcome
+
+    def _take_back(self, file: IncomingFile, put: Put, outcome: Outcome) -> None:
+        """The file could not be flushed: its row goes, then the file."""
+        if isinstance(outcome, Kept):
+            self._unproven.settle(file.path)
+            file.discard()
+            return
+        try:
+            self.committer.commit(None, Delete(put.record.sop_instance_uid))
+        except Unavailable:
+            file.block.clean = False  # the next start looks at it again
+            self._unproven.settle(file.path, lost=True)
+            file.finish()
+            return
+        self._unproven.settle(file.path)
+        file.discard()
 
     def _tidy(self, file: IncomingFile | None, outcome: Outcome) -> None:
         """Remove what a durable change left over. Its failure changes nothing about the outcome."""
@@ -195,7 +255,6 @@ class ArchiveKeeper:
                     file.append([piece])
                 seal = encode_seal(file.size - len(head), checksum)
                 file.overwrite(seal, len(head) - SEAL_LENGTH)
-                file.seal(sync=self.sync)
             except BaseException:
                 file.discard()
                 raise
@@ -259,9 +318,23 @@ class ArchiveKeeper:
             is_sealed=sealed.__contains__,
             indexed_paths=self.index.paths,
             adopt=self._adopt,
+            keeps_row=self._keeps_row,
         )
         self._note_sealed(found.sealed)
         return found
+
+    def _keeps_row(self, path: str) -> bool:
+        """Look whether a file is whole whose row may have been durable before it. Without one, its row goes."""
+        block, _, name = path.partition("/")
+        mark = self.index.notes(UNPROVEN + block).get(UNPROVEN + block)
+        entry = self.index.at_path(path)
+        if mark is None or entry is None or name < mark.decode("ascii"):
+            return True
+        if _is_as_indexed(self.files.path_of(path), entry.file):
+            return True
+        log.warning("%s was not whole when the node ended, and had not been acknowledged", path)
+        self.index.apply([Delete(entry.sop_instance_uid)])
+        return False
 
     def _adopt(self, path: str) -> Verdict:
         """Index a whole file that has no row, unless its row was deleted or another file has one.
@@ -284,8 +357,14 @@ class ArchiveKeeper:
     # ------------------------------------------------------------------------------ the index's side
 
     def _apply(self, batch: Sequence[Change]) -> list[Outcome]:
-        notes = {SEALED + name: b"1" for name in self.files.layout.take_finished()}
+        notes: dict[str, bytes | None] = {**self._unproven.new_marks()}
+        for name in self.files.layout.take_finished():
+            notes |= {SEALED + name: b"1", UNPROVEN + name: None}
         return self.index.apply(batch, notes)
+
+    def _reopen_index(self) -> None:
+        self._unproven.forget_marks()
+        self.index.reopen()
 
     def _seal_finished(self) -> None:
         finished = self.files.layout.take_finished()
@@ -294,7 +373,7 @@ class ArchiveKeeper:
 
     def _note_sealed(self, names: Sequence[str]) -> None:
         for name in names:
-            self.index.note(SEALED + name, b"1")
+            self.index.apply((), {SEALED + name: b"1", UNPROVEN + name: None})
 
     def _unlink(self, path: str) -> None:
         """A row let go of this file. Its entry in the index's trash goes later, with others."""
@@ -331,6 +410,18 @@ def put_of(absolute: Path, path: str, policy: ScanPolicy) -> Put:
         meta.source_ae_title,
     )
     return Put(record, entry)
+
+
+def _is_as_indexed(absolute: Path, file: FileEntry) -> bool:
+    """Whether size and checksum are those of the row. Raises OSError."""
+    checksum = xxhash.xxh3_64()
+    with absolute.open("rb") as stream:
+        if os.fstat(stream.fileno()).st_size != file.size:
+            return False
+        stream.seek(file.dataset_offset)
+        while piece := stream.read(_READ_PIECE):
+            checksum.update(piece)
+    return checksum.intdigest() == file.checksum
 
 
 def is_coming(absolute: Path) -> bool:

@@ -47,11 +47,13 @@ def recover(
     is_sealed: Callable[[str], bool],
     indexed_paths: Callable[[str], Iterable[str]],
     adopt: Callable[[str], Verdict],
+    keeps_row: Callable[[str], bool] = lambda path: True,
 ) -> Recovery:
     """Bring every open block to a state in which each file has a row.
 
     indexed_paths: the indexed paths that begin with a block's name. adopt: judge one file by its path, and
-    index it when it is a whole instance that is not there yet.
+    index it when it is a whole instance that is not there yet. keeps_row: look at an indexed file; False when
+    it is not whole and its row was dropped.
     """
     found = Recovery()
     sealed = []
@@ -62,7 +64,7 @@ def recover(
         try:
             if not block.try_lock():
                 continue  # a living process fills it
-            if _recover_block(block, disk, set(indexed_paths(name + "/")), adopt, found):
+            if _recover_block(block, disk, set(indexed_paths(name + "/")), adopt, keeps_row, found):
                 sealed.append(name)
         finally:
             block.release()
@@ -75,14 +77,19 @@ def recover(
 
 
 def _recover_block(
-    block: Block, disk: Disk, indexed: set[str], adopt: Callable[[str], Verdict], found: Recovery
+    block: Block,
+    disk: Disk,
+    indexed: set[str],
+    adopt: Callable[[str], Verdict],
+    keeps_row: Callable[[str], bool],
+    found: Recovery,
 ) -> bool:
     """False for an empty block: another process may have made it just now and want to fill it."""
     names = sorted(os.listdir(block.fd))
     for name in names:
         path = f"{block.name}/{name}"
         if name.endswith(WHOLE):
-            if path in indexed:
+            if path in indexed and keeps_row(path):
                 continue
             if _is_empty(block, name):
                 disk.unlink(block.fd, name)

@@ -27,6 +27,7 @@ class Crew:
         self._busy = 0
         self._idle = 0  # threads that wait, or are about to, and that no job was queued for
         self._closed = False
+        self._threads: set[threading.Thread] = set()
 
     def run(self, job: Job) -> None:
         """Begin `job`. Raises RuntimeError when the system gives no more threads."""
@@ -51,20 +52,28 @@ class Crew:
             )
 
     def close(self) -> None:
-        """Let the threads go: those that wait at once, others when their job has ended."""
+        """End the threads that wait; others end with their job, and are not waited for."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, 0
+            ending = [] if self._busy else list(self._threads)
         for _ in range(idle):
             self._jobs.put(None)
+        for thread in ending:
+            thread.join()
 
     def _work(self, job: Job | None) -> None:
+        thread = threading.current_thread()
+        with self._lock:
+            self._threads.add(thread)
         while job is not None:
             job()
             job = None  # what it holds goes now, not with the next connection
             if not self._done():
-                return
+                break
             job = self._jobs.get()
+        with self._lock:
+            self._threads.discard(thread)
 
     def _done(self) -> bool:
         """A job has ended; True when its thread is to wait for another."""

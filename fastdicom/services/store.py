@@ -32,23 +32,20 @@ _UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(?:\.[0-9]+)*\Z")
 class StorePolicy:
     """What the configuration says about C-STORE.
 
-    sync: the file's bytes are made durable (durability "full"). replace: a duplicate takes the place of
-    the first. dataset_length_max: 0 for none. stored: told of every new instance after its commit.
+    replace: a duplicate takes the place of the first. dataset_length_max: 0 for none. stored: told of every new instance after its commit.
     """
 
-    __slots__ = ("dataset_length_max", "replace", "scan", "stored", "sync")
+    __slots__ = ("dataset_length_max", "replace", "scan", "stored")
 
     def __init__(
         self,
         *,
         scan: ScanPolicy,
-        sync: bool = True,
         replace: bool = False,
         dataset_length_max: int = 0,
         stored: Stored | None = None,
     ) -> None:
         self.scan = scan
-        self.sync = sync
         self.replace = replace
         self.dataset_length_max = dataset_length_max
         self.stored = stored
@@ -166,10 +163,6 @@ class StoreOperation:
             time.time(),
             self._caller.calling_ae_title,
         )
-        try:
-            file.seal(sync=self._policy.sync)
-        except OSError as error:
-            raise Unavailable(f"cannot write: {error.strerror}") from error
         put = Put(record, entry, self._policy.replace)
         self._file = None  # from here on the keeper answers for it
         outcome = self._keeper.commit(file, put)

@@ -54,11 +54,6 @@ class File:
         assert offset + len(data) <= self.size
         self.content = self.content[:offset] + data + self.content[offset + len(data) :]
 
-    def seal(self, *, sync: bool) -> None:
-        if self._fail == "seal":
-            raise OSError(errno.EIO, "Input/output error")
-        self.state = "synced" if sync else "sealed"
-
     def finish(self) -> None:
         self.state = "finished"
 
@@ -81,6 +76,7 @@ class Keeper:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         self.committed.append(change)
+        self.file.state = "committed"
         return self.outcome
 
     def read(self, entry: StoredEntry) -> memoryview:
@@ -116,7 +112,7 @@ def test_success_after_the_commit_with_the_bytes_as_received() -> None:
     assert keeper.file.content[:132] == bytes(128) + b"DICM"
     assert (put.file.size, put.file.source_ae_title) == (len(keeper.file.content), "MODALITY")
     assert put.record.study_instance_uid == "1.2.3"
-    assert keeper.file.state == "synced"
+    assert keeper.file.state == "committed"
 
 
 @pytest.mark.parametrize("step", [7, len(WHOLE)])
@@ -130,12 +126,6 @@ def test_a_whole_file_says_so_before_its_data_set(step: int) -> None:
         operation.data(WHOLE[step:])
     operation.end()
     assert read_file_meta(keeper.file.content).seal == (len(WHOLE), xxhash.xxh3_64_intdigest(WHOLE))
-
-
-def test_durability_os_does_not_sync() -> None:
-    keeper = Keeper()
-    store(keeper, sync=False)
-    assert keeper.file.state == "sealed"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +147,7 @@ def test_a_cut_data_set_is_refused(cut: int) -> None:
     assert keeper.file.state == "discarded" and not keeper.committed
 
 
-@pytest.mark.parametrize("fail", ["append", "overwrite", "seal"])
+@pytest.mark.parametrize("fail", ["append", "overwrite"])
 def test_a_disk_that_fails_half_way_is_a700(fail: str) -> None:
     keeper = Keeper(File(fail))
     response = store(keeper)
