@@ -324,7 +324,7 @@ class ArchiveKeeper:
         return found
 
     def _keeps_row(self, path: str) -> bool:
-        """Look whether a file is whole whose row may have been durable before it. Without one, its row goes."""
+        """Look at a file whose row may have been durable before it: when it is not whole, the row goes."""
         block, _, name = path.partition("/")
         mark = self.index.notes(UNPROVEN + block).get(UNPROVEN + block)
         entry = self.index.at_path(path)

@@ -1,7 +1,7 @@
 """Files whose rows are committed while they themselves are still on their way to the disk.
 
-A small file and its row are flushed side by side, which takes as long as the slower of the two. A power cut in
-between may leave the row of a file that is not whole. Start-up finds it by a mark in the index: for each
+A small file and its row are flushed side by side, which takes as long as the slower of the two. A power cut
+in between may leave the row of a file that is not whole. Start-up finds it by a mark in the index: for each
 block the name from which on files are to be looked at. The mark moves on every MARK_EVERY files, in a
 transaction that is written anyway, so that looking takes moments.
 """

@@ -32,7 +32,8 @@ _UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(?:\.[0-9]+)*\Z")
 class StorePolicy:
     """What the configuration says about C-STORE.
 
-    replace: a duplicate takes the place of the first. dataset_length_max: 0 for none. stored: told of every new instance after its commit.
+    replace: a duplicate takes the place of the first. dataset_length_max: 0 for none. stored: told of every
+    new instance after its commit.
     """
 
     __slots__ = ("dataset_length_max", "replace", "scan", "stored")

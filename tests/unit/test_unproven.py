@@ -1,4 +1,4 @@
-"""A small file and its row on their way to the disk at the same time: what may fail, and a power cut. Promise 1."""
+"""A small file and its row on their way to the disk at once: what may fail, and a power cut. Promise 1."""
 
 from __future__ import annotations
 
