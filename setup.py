@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from Cython.Build import cythonize
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 
 SANITIZE = os.environ.get("FASTDICOM_SANITIZE") == "1"
 RELEASE_FLAGS = ["-O3", "-fno-strict-aliasing", "-Wall", "-Wno-unused-function"]
@@ -26,6 +26,8 @@ kernels = [
 ]
 
 setup(
+    packages=[*find_packages(include=["fastdicom*"]), "fastdicom.systemd"],
+    package_dir={"fastdicom.systemd": "systemd"},  # data: what install-service puts in place
     ext_modules=cythonize(
         kernels,
         include_path=["ext"],

@@ -26,22 +26,23 @@ WIDTHS = {"key": 18}
 RESULTS = Path(__file__).parent / "results" / "find.json"
 
 
-def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Everything that was asked for."""
-    generator = build(folder)
+def measure(options: argparse.Namespace, folder: Path, scratch: Path) -> dict[str, Any]:
+    """Everything that was asked for. folder: of the archives. scratch: of everything else."""
+    generator = build(scratch)
     result: dict[str, Any] = {"machine": describe(folder), "sizes": [], "rivals": []}
     for studies in options.studies:
-        archive, first = archives.made(folder, studies)
-        size = {"studies": studies, "ingest_empty_cpu_us": first * 1e6}
+        archive = archives.made(folder, studies)
+        size: dict[str, Any] = {"studies": studies}
         size["inside"] = inside.report(archive, studies, options.repetitions)
         show(f"{studies:,} studies, inside", size["inside"]["rows"])
-        size["node"] = node.report(generator, folder, archive, studies, options.seconds)
+        size["node"] = node.report(generator, scratch, archive, studies, options.seconds)
         show(f"{studies:,} studies, node", size["node"]["rows"])
-        size["ingest_cpu_us"] = inside.growth(archive, studies)
+        costs = inside.growth(scratch, archive, studies)
+        size["ingest_empty_cpu_us"], size["ingest_cpu_us"] = costs
         show_rest(size)
         result["sizes"].append(size)
     for studies in options.rivals:
-        found = rivals.report(generator, folder, studies, options.seconds, list(rivals.RIVALS))
+        found = rivals.report(generator, folder, scratch, studies, options.seconds, list(rivals.RIVALS))
         for name, one in found.items():
             if isinstance(one, dict):
                 show(f"{studies:,} studies, {name}", one["rows"])
@@ -73,13 +74,19 @@ def cell(value: object) -> str:
 def show_rest(size: dict[str, Any]) -> None:
     """What stands beside the questions."""
     within, served = size["inside"], size["node"]
-    busy, memory = served["while_storing"], served["memory_mib"]
+    busy, memory, cancel = served["while_storing"], served["memory_mib"], served["cancel"]
     lines = [
+        f"C-CANCEL after {cancel['answers']:,} answers: FE00H {cancel['ms']:.1f} ms later",
         f"index of {within['index_mib']:.0f} MiB, opened in {within['open_ms']:.1f} ms",
         f"the node listened after {served['start_s']:.2f} s",
         f"ingest, {archives.BATCH} a transaction: {size['ingest_empty_cpu_us']:.1f} us CPU an instance "
         f"while empty, {size['ingest_cpu_us']:.1f} us at this size",
-        f"{served['stored_per_s']:,.0f} objects/s of 16 KiB by {node.WRITERS} associations",
+        *(
+            f"{node.WRITERS} associations store 16 KiB, archive {name}: "
+            f"{row['stored_per_s']:,.0f} objects/s, "
+            f"{row['cpu_us_per_object']:.0f} us CPU each"
+            for name, row in served["ingest"].items()
+        ),
         f"{busy['query']} while they store ({busy['stored_per_s']:,.0f} objects/s): "
         f"p50 {busy['p50_ms']:.2f} ms, p99 {busy['p99_ms']:.2f} ms",
         f"memory of the node's own before and after the questions: {memory[0]:.0f} and {memory[1]:.0f} MiB",
@@ -110,7 +117,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fastdicom-bench-") as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        result = measure(options, folder)
+        result = measure(options, folder, Path(temporary))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n")
 

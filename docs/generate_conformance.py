@@ -18,11 +18,13 @@ from typing import Any
 from fastdicom.config import (
     Access,
     ArchiveConfig,
+    CompressRule,
     Limits,
     LogConfig,
     NodeConfig,
     Peer,
     Timeouts,
+    TranscodingConfig,
 )
 from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS
 from fastdicom.settings import key_of, seconds
@@ -32,7 +34,6 @@ from fastdicom.standard.sop_classes import SopClass
 from fastdicom.standard.transfer_syntaxes import KNOWN, TransferSyntax
 
 DOCUMENT = Path(__file__).with_name("conformance.md")
-NOT_IN_FORCE = {"`[limits] frame_length_max`"}  # nothing decodes pixels for a peer yet
 BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 KINDS = {"U": "unique", "R": "required", "O": "optional"}
 SECTIONS: dict[str, type[Any]] = {
@@ -41,6 +42,8 @@ SECTIONS: dict[str, type[Any]] = {
     "archive": ArchiveConfig,
     "access": Access,
     "peers": Peer,
+    "transcoding": TranscodingConfig,
+    "compress": CompressRule,
     "log": LogConfig,
 }
 
@@ -88,8 +91,8 @@ def further_syntaxes() -> str:
 
 def _syntaxes(rows: Iterable[TransferSyntax]) -> str:
     return table(
-        ("Transfer Syntax", "UID", "Keyword", "Pixel Data"),
-        [(row.name, f"`{row.uid}`", f"`{row.keyword}`", _pixel_data(row)) for row in rows],
+        ("Transfer Syntax", "UID", "Keyword", "Pixel Data", "Converted"),
+        [(row.name, f"`{row.uid}`", f"`{row.keyword}`", _pixel_data(row), _converted(row)) for row in rows],
     )
 
 
@@ -97,6 +100,15 @@ def _pixel_data(row: TransferSyntax) -> str:
     if row.native:
         return "native"
     return "encapsulated" if row.encapsulated else "referenced"
+
+
+def _converted(row: TransferSyntax) -> str:
+    """Whether pixels are converted from and to it."""
+    return {
+        (True, True): "from and to",
+        (True, False): "from",
+        (False, False): "no",
+    }[row.decode, row.encode]
 
 
 def query_keys() -> str:
@@ -122,12 +134,11 @@ def settings() -> str:
 
 def limits() -> str:
     """The ceilings on what a peer can make the node hold or loop over."""
-    rows = [row for row in _settings("limits", Limits) if row[0] not in NOT_IN_FORCE]
-    return table(("Key", "Default"), rows)
+    return table(("Key", "Default"), _settings("limits", Limits))
 
 
 def _settings(name: str, section: type[Any]) -> list[tuple[str, str]]:
-    place = f"[[{name}]]" if section is Peer else f"[{name}]"
+    place = f"[[{name}]]" if section in (Peer, CompressRule) else f"[{name}]"
     return [(f"`{place} {key_of(declared)}`", _default(declared)) for declared in fields(section)]
 
 

@@ -195,6 +195,33 @@ cdef class Selector:
             for i in range(self.level_count[level]):
                 self.slot[self.order[level][i]].present = False
 
+    def detach(self):
+        cdef int level
+        for level in range(LEVELS):
+            if self.viewed[level]:
+                self._detach(level)
+
+    def held(self, int level):
+        if not 0 <= level < LEVELS or not self.viewed[level]:
+            raise ValueError(f"nothing is held of level {level}")
+        return <object>self.view[level].obj
+
+    cdef int _detach(self, int level) except -1:
+        """Copy what a row or block was borrowed from, and point the values into the copy."""
+        cdef const uint8_t* old = <const uint8_t*>self.view[level].buf
+        cdef size_t length = <size_t>self.view[level].len
+        cdef bytes copied = PyBytes_FromStringAndSize(<const char*>old, <Py_ssize_t>length)
+        cdef const uint8_t* new = <const uint8_t*>PyBytes_AS_STRING(copied)
+        cdef int i
+        for i in range(self.count_of_slots):
+            move_span(&self.slot[i].value, old, length, new)
+            move_span(&self.slot[i].folded, old, length, new)
+        PyBuffer_Release(&self.view[level])
+        self.viewed[level] = False
+        PyObject_GetBuffer(copied, &self.view[level], PyBUF_SIMPLE)
+        self.viewed[level] = True
+        return 0
+
     cdef Py_buffer* _hold(self, int level, data) except NULL:
         """Borrow the row's bytes: the values point into them until the next row of this level."""
         if self.viewed[level]:
@@ -411,6 +438,11 @@ cdef class Selector:
             self.out.at = larger
             self.room = needed + 256
         return 0
+
+
+cdef inline void move_span(Span* span, const uint8_t* old, size_t length, const uint8_t* new) noexcept:
+    if span.at != NULL and old <= span.at < old + length:
+        span.at = new + (span.at - old)
 
 
 def matches_like(bytes pattern not None, bytes value not None):

@@ -53,6 +53,14 @@ cdef enum Kind:
     FRAGMENTS
 
 
+cdef struct Place:                 # of a wanted element at the top level
+    uint32_t tag
+    uint16_t vr                    # NO_VR: it is not there, and would stand at `start`
+    uint64_t start
+    uint64_t value
+    uint64_t end
+
+
 cdef struct Coding:
     bint explicit_vr
     bint big_endian
@@ -95,6 +103,12 @@ cdef class Recoder:
     cdef int depth_max
 
     cdef bint measuring
+    cdef Place* places             # of the wanted elements, by tag; the first walk fills them
+    cdef int place_count
+    cdef int place_next            # the first one with a tag above all that came
+    cdef int place_open            # whose end is where the next element begins, or -1
+    cdef uint64_t nested_at        # where the first fragments inside a sequence are; OPEN
+    cdef readonly object nested_fragments
     cdef readonly uint64_t length  # of the whole result
     cdef uint64_t offset           # in the source
     cdef uint64_t written
@@ -120,7 +134,7 @@ cdef class Recoder:
 
     def __cinit__(
         self, source not None, bint explicit_vr, bint big_endian, bint to_explicit_vr, bint to_big_endian, *,
-        bint encapsulated=False, int depth_max=64,
+        bint encapsulated=False, int depth_max=64, wanted=(),
     ):
         if not 1 <= depth_max <= 10_000:
             raise ValueError(f"depth_max has to be 1 to 10000, not {depth_max}")
@@ -135,13 +149,19 @@ cdef class Recoder:
         self.stack = <Frame*>malloc((2 * <size_t>depth_max + 2) * sizeof(Frame))
         self.length_room = LENGTHS_START
         self.lengths = <uint32_t*>malloc(LENGTHS_START * sizeof(uint32_t))
-        if self.stack == NULL or self.lengths == NULL:
+        self.place_count = <int>len(wanted)
+        self.places = <Place*>malloc((<size_t>self.place_count + 1) * sizeof(Place))
+        if self.stack == NULL or self.lengths == NULL or self.places == NULL:
             raise MemoryError()
+        for number, tag in enumerate(sorted(wanted)):
+            self.places[number] = Place(tag, NO_VR, self.size, self.size, self.size)
+        self.place_open = -1
         self._measure()
 
     def __dealloc__(self):
         free(self.stack)
         free(self.lengths)
+        free(self.places)
 
     def __iter__(self):
         return self
@@ -165,15 +185,28 @@ cdef class Recoder:
             self._raise()
         return piece[:len(piece) - <Py_ssize_t>self.room] if self.room else piece
 
+    @property
+    def places(self):
+        cdef Place* place
+        cdef int number
+        found = {}
+        for number in range(self.place_count):
+            place = &self.places[number]
+            vr = "" if place.vr == NO_VR else chr(place.vr >> 8) + chr(place.vr & 0xFF)
+            found[place.tag] = (vr, place.start, place.value, place.end)
+        return found
+
     cdef int _measure(self) except -1:
         """The first walk: everything is checked, nothing written."""
         self._restart()
         self.measuring = True
+        self.nested_at = OPEN
         with nogil:
             self._run()
             self._check_end()
         if self.fault != NO_FAULT:
             self._raise()
+        self.nested_fragments = None if self.nested_at == OPEN else self.nested_at
         self.length = self.written
         self.measuring = False
         self.data_set_is_signed = self.stack[0].is_signed
@@ -256,6 +289,8 @@ cdef class Recoder:
         cdef Plain element
         if frame.kind != DATASET and frame.kind != SEQUENCE_ITEM:
             return False
+        if measuring and self.place_count and self.top == 0:
+            return False                                         # places are noted one by one
         while read_plain(at, <size_t>(stop - at), explicit_vr, big_endian, &element):
             if decides_others(element.tag):
                 break
@@ -304,6 +339,8 @@ cdef class Recoder:
             frame.coding.explicit_vr, frame.coding.big_endian, element,
         )
         self.element_at = self.offset
+        if self.top == 0 and self.measuring and self.place_count:
+            self._note_place()
         if outcome == NEED_MORE:
             return self._fail(CUT_HEAD)
         if outcome == MALFORMED:
@@ -385,6 +422,8 @@ cdef class Recoder:
             return self._fail(LENGTH_NOT_DEFINED)
         if self.top == 0 and not self.encapsulated:
             return self._fail(ENCAPSULATED)
+        if self.top and self.nested_at == OPEN:
+            self.nested_at = self.element_at
         return self._open(FRAGMENTS, VR_OB, self.stack[self.top].coding)
 
     cdef Outcome _open(self, Kind kind, uint16_t vr, Coding inside) noexcept nogil:
@@ -436,6 +475,43 @@ cdef class Recoder:
                 self._fail_at(TOO_LONG, frame.tag, self.offset)
             self.lengths[frame.length_index] = <uint32_t>length
         self.top -= 1
+
+    # ---- places ----
+
+    cdef void _note_place(self) noexcept nogil:
+        """An element of the top level begins: the end of the one before, and maybe a wanted one."""
+        cdef Place* place
+        cdef int number
+        if self.place_open >= 0:
+            self.places[self.place_open].end = self.element_at
+            self.place_open = -1
+        while self.place_next < self.place_count and self.places[self.place_next].tag < self.element.tag:
+            place = &self.places[self.place_next]
+            if place.vr == NO_VR:
+                place.start = place.value = place.end = self.element_at
+            self.place_next += 1
+        number = self._place_of(self.element.tag)
+        if number < 0 or self.places[number].vr != NO_VR:
+            return
+        find_vr(&self.element)
+        place = &self.places[number]
+        place.vr = self.element.vr if self.element.vr != NO_VR else VR_UN
+        place.start = self.element_at
+        place.value = self.element_at + self.element.head_length
+        place.end = self.size
+        self.place_open = number
+
+    cdef int _place_of(self, uint32_t tag) noexcept nogil:
+        cdef int low = 0
+        cdef int high = self.place_count
+        cdef int middle
+        while low < high:
+            middle = (low + high) // 2
+            if self.places[middle].tag < tag:
+                low = middle + 1
+            else:
+                high = middle
+        return low if low < self.place_count and self.places[low].tag == tag else -1
 
     # ---- values ----
 

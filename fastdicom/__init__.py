@@ -25,7 +25,7 @@ from fastdicom.errors import (
 if TYPE_CHECKING:
     from fastdicom.client import PeerConnection, connect
     from fastdicom.config import Config, ConfigError, Peer
-    from fastdicom.converting import transcode
+    from fastdicom.converting import transcode, transcode_file, transcode_folder
     from fastdicom.engine import Engine, StoredInstance
     from fastdicom.local import Archive
 
@@ -41,6 +41,8 @@ _LATER = {
     "StoredInstance": "engine",
     "connect": "client",
     "transcode": "converting",
+    "transcode_file": "converting",
+    "transcode_folder": "converting",
 }
 
 __all__ = [
@@ -63,6 +65,8 @@ __all__ = [
     "UsageError",
     "connect",
     "transcode",
+    "transcode_file",
+    "transcode_folder",
 ]
 
 

@@ -81,7 +81,7 @@ class Admission:
             if not self._book.seat(arrival, caller, self._associations_max):
                 response = REJECT_LOCAL_LIMIT
         if isinstance(response, AssociationReject):
-            self._book.rejected += 1
+            self._book.turn_down()
         return response
 
     def caller(self, arrival: Arrival) -> Caller:
@@ -145,13 +145,13 @@ class Admission:
 
     @property
     def bytes_received(self) -> int:
-        """From connections that are closed."""
-        return self._book.bytes_received
+        """From all connections so far."""
+        return self._book.traffic()[0]
 
     @property
     def bytes_sent(self) -> int:
-        """To connections that are closed."""
-        return self._book.bytes_sent
+        """To all connections so far."""
+        return self._book.traffic()[1]
 
 
 class _Book:
@@ -182,6 +182,18 @@ class _Book:
             self.seated[arrival] = caller
             self.accepted += 1
             return True
+
+    def turn_down(self) -> None:
+        with self._lock:
+            self.rejected += 1
+
+    def traffic(self) -> tuple[int, int]:
+        """Bytes (received, sent), with those of associations in progress."""
+        with self._lock:
+            transports = [arrival.transport for arrival in self.seated]
+            received = sum(transport.received for transport in transports)
+            sent = sum(transport.sent for transport in transports)
+            return self.bytes_received + received, self.bytes_sent + sent
 
     def remove(self, arrival: Arrival) -> None:
         with self._lock:

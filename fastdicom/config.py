@@ -17,28 +17,36 @@ from typing import Any
 
 from fastdicom.errors import UsageError
 from fastdicom.sections.archive import ArchiveConfig, IndexConfig, QueryConfig
+from fastdicom.sections.audit import AuditConfig
+from fastdicom.sections.compress import CompressRule
 from fastdicom.sections.limits import Limits
 from fastdicom.sections.log import LogConfig
+from fastdicom.sections.metrics import MetricsConfig
 from fastdicom.sections.node import NodeConfig, Timeouts
 from fastdicom.sections.peers import OPERATIONS, Access, Operation, Peer
 from fastdicom.sections.tls import TlsConfig
+from fastdicom.sections.transcoding import TranscodingConfig
 from fastdicom.settings import Mistake, TableReader, as_table, keys_of, nearest
 
 __all__ = [
     "OPERATIONS",
     "Access",
     "ArchiveConfig",
+    "AuditConfig",
+    "CompressRule",
     "Config",
     "ConfigError",
     "IndexConfig",
     "Limits",
     "LogConfig",
+    "MetricsConfig",
     "NodeConfig",
     "Operation",
     "Peer",
     "QueryConfig",
     "Timeouts",
     "TlsConfig",
+    "TranscodingConfig",
 ]
 
 
@@ -65,8 +73,16 @@ _SECTIONS: dict[str, type[Any]] = {
     "limits": Limits,
     "query": QueryConfig,
     "index": IndexConfig,
+    "transcoding": TranscodingConfig,
+    "audit": AuditConfig,
+    "metrics": MetricsConfig,
 }
-_RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log"})
+_PATHS = (
+    ("archive", "path"),
+    *(("tls", key) for key in ("certificate", "key", "authorities")),
+    *(("audit", key) for key in ("certificate", "key", "authorities", "file")),
+)
+_RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log", "transcoding", "compress"})
 
 
 @dataclass(frozen=True, init=False)
@@ -90,6 +106,10 @@ class Config:
     limits: Limits
     query: QueryConfig
     index: IndexConfig
+    transcoding: TranscodingConfig
+    compress: tuple[CompressRule, ...]
+    audit: AuditConfig
+    metrics: MetricsConfig
 
     def __init__(
         self,
@@ -104,6 +124,10 @@ class Config:
         limits: Limits | Mapping[str, Any] | None = None,
         query: QueryConfig | Mapping[str, Any] | None = None,
         index: IndexConfig | Mapping[str, Any] | None = None,
+        transcoding: TranscodingConfig | Mapping[str, Any] | None = None,
+        compress: Iterable[CompressRule | Mapping[str, Any]] | None = None,
+        audit: AuditConfig | Mapping[str, Any] | None = None,
+        metrics: MetricsConfig | Mapping[str, Any] | None = None,
         ae_title: str | None = None,
         bind: str | Iterable[str] | None = None,
         port: int | None = None,
@@ -125,9 +149,11 @@ class Config:
             "node": _table(node) | {key: value for key, value in shortcuts.items() if value is not None},
             "archive": {"path": archive} if isinstance(archive, (str, os.PathLike)) else archive,
             "peers": _maybe_tuple(peers),
+            "compress": _maybe_tuple(compress),
         }
         tables |= {"timeouts": timeouts, "access": access, "tls": tls, "log": log}
-        tables |= {"limits": limits, "query": query, "index": index}
+        tables |= {"limits": limits, "query": query, "index": index, "transcoding": transcoding}
+        tables |= {"audit": audit, "metrics": metrics}
         reader = TableReader()
         self._fill(reader, {name: table for name, table in tables.items() if table is not None})
         if reader.mistakes:
@@ -172,7 +198,7 @@ class Config:
 
     def _fill(self, reader: TableReader, tables: Mapping[str, Any]) -> None:
         """Set every section from `tables`; what is wrong is in `reader.mistakes` afterwards."""
-        names = [*_SECTIONS, "peers"]
+        names = [*_SECTIONS, "peers", "compress"]
         for name in tables:
             if name not in names:
                 reader.mistake((name,), _unknown_section(name, names))
@@ -180,7 +206,10 @@ class Config:
             found = reader.section(kind, tables[name], (name,)) if name in tables else None
             object.__setattr__(self, name, found or (None if kind is TlsConfig else kind()))
         object.__setattr__(self, "peers", _read_peers(reader, tables.get("peers", ())))
+        object.__setattr__(self, "compress", _read_rules(reader, tables.get("compress", ())))
         self._check_available(reader)
+        for key, message in self.audit.mistakes().items():
+            reader.mistake(("audit", key), message)
 
     def _check_available(self, reader: TableReader) -> None:
         if self.tls is not None:
@@ -226,6 +255,17 @@ def _read_peers(reader: TableReader, entries: object) -> tuple[Peer, ...]:
     return tuple(peers.values())
 
 
+def _read_rules(reader: TableReader, entries: object) -> tuple[CompressRule, ...]:
+    if not isinstance(entries, (list, tuple)):
+        reader.mistake(("compress",), "must be a list of tables: write [[compress]] above each")
+        return ()
+    rules = (
+        reader.section(CompressRule, entry, ("compress", str(place)))
+        for place, entry in enumerate(entries, 1)
+    )
+    return tuple(rule for rule in rules if rule is not None)
+
+
 def _unknown_section(name: str, names: list[str]) -> str:
     """A hint for a name at the top level: a key that lost its section, or a misspelled section."""
     for section, kind in _SECTIONS.items():
@@ -245,7 +285,7 @@ def _syntax_mistake(message: str, document: str) -> Mistake:
 
 def _resolve_paths(tables: dict[str, Any], folder: Path) -> None:
     """Make the relative paths of a file count from `folder`."""
-    for section, key in (("archive", "path"), ("tls", "certificate"), ("tls", "key"), ("tls", "authorities")):
+    for section, key in _PATHS:
         table = tables.get(section)
         if isinstance(table, dict) and isinstance(table.get(key), str) and table[key]:
             table[key] = folder / table[key]

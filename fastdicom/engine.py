@@ -16,18 +16,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fastdicom import status_file
+from fastdicom import log_context
 from fastdicom.access import Admission
+from fastdicom.activation import InheritedSockets
+from fastdicom.compressing import compressor_of
 from fastdicom.config import Config
+from fastdicom.conversions import ConversionThreads, conversions_of, threads_of
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
 from fastdicom.dataset.terms import Terms
 from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
+from fastdicom.draining import Drain
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
 from fastdicom.local import Archive
+from fastdicom.monitor import Monitor
+from fastdicom.monitoring.health import RECOVERING, RUNNING, STOPPING
 from fastdicom.net.acceptor import Acceptor
 from fastdicom.net.connection import Timing
 from fastdicom.net.crew import Crew
@@ -39,9 +45,9 @@ from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
-from fastdicom.transcoding.plan import Conversions
 from fastdicom.upperlayer.association import Association, Context
 from fastdicom.upperlayer.pdus import AssociationAccept, AssociationReject, AssociationRequest
+from fastdicom.vitals import Vitals, progress_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -104,14 +110,20 @@ class Engine:
         self._acceptor: Acceptor | None = None
         self._services: Services
         self._admission: Admission
+        self._conversion_threads: ConversionThreads
         self._timing = _timing(config)
         self._crew = Crew()
-        self._serving: set[ServerConnection] = set()
+        self._serving: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._started_at = 0.0
         self._publisher_stop = threading.Event()
         self._publisher: threading.Thread | None = None
         self._number = 0
+        self._drain: Drain | None = None
+        self._vitals = Vitals(
+            lambda: progress_of(self._acceptor, self.archive.committer, self._running(), self.config.limits)
+        )
+        self.monitor = Monitor(config, lambda: self._figures())
 
     def on_stored(self, handler: Handler) -> Handler:
         """Call `handler` after each commit, on the association's thread. Usable as a decorator.
@@ -123,19 +135,42 @@ class Engine:
 
     # ------------------------------------------------------------------------------ life
 
-    def start(self) -> None:
-        """Recover the archive, listen, serve. Raises UsageError when that is not possible."""
+    def start(
+        self, inherited: InheritedSockets | None = None, progress: Callable[[], object] = lambda: None
+    ) -> None:
+        """Recover the archive, listen, serve. Raises UsageError when that is not possible.
+
+        inherited: sockets that listen already and that the configuration must ask for. progress: called
+        again and again while the archive is recovered.
+        """
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
-        self.archive = open_keeper(self.config.archive.path, self.config)
+        monitor = self.monitor = Monitor(self.config, lambda: self._figures())
+        disk = monitor.open(self.config.archive.path)
         try:
-            self.archive.recover()
-            self._plug()
-            acceptor = Acceptor(self._serve)
-            self.addresses = acceptor.listen(self.config.node.bind, self.config.node.port)
+            self.archive = open_keeper(self.config.archive.path, self.config, disk=disk)
         except BaseException:
+            monitor.close()
+            raise
+        self._conversion_threads = threads_of(self.config)
+        try:
+            monitor.health.phase = RECOVERING
+            self.archive.recover(progress)
+            monitor.watch(self.archive)
+            self._plug()
+            inherited = inherited or InheritedSockets()
+            acceptor = Acceptor(self._serve, inherited.claim)
+            node = self.config.node
+            with inherited.all_claimed(f"{', '.join(node.bind)} port {node.port}"):
+                self.addresses = acceptor.listen(node.bind, node.port)
+        except BaseException:
+            self._conversion_threads.close()
+            monitor.close()
             self.archive.close()
             raise
+        monitor.health.checks.append(self.stuck)
+        monitor.health.phase = RUNNING
+        monitor.observer.began()
         self._started_at = time.time()
         self._acceptor = acceptor
         self._crew = Crew()
@@ -144,28 +179,33 @@ class Engine:
         self._publisher = threading.Thread(target=self._publish, name="fastdicom-status", daemon=True)
         self._publisher.start()
 
-    def stop(self, timeout_s: float = 10.0) -> None:
+    def stop(self, timeout_s: float = 10.0, *, drain_s: float = 0.0) -> None:
         """Accept nothing more, finish the messages at hand, close. Idle associations are aborted.
 
-        timeout_s: how long messages at hand may take; then their associations are cut.
+        drain_s: how long associations at work may go on before, until their peers release them.
+        timeout_s: how long messages at hand may take then; then their associations are cut.
         """
         if self._acceptor is None:
             return
+        self.monitor.health.phase = STOPPING
         self._acceptor.stop()
         self._acceptor = None
-        deadline = time.monotonic() + timeout_s
-        for connection in self._connections():
-            connection.stop()
-        self._crew.wait(deadline)
-        for connection in self._connections():
-            connection.transport.cut()
-        self._crew.wait(time.monotonic() + 2 * _CLOSING_S)
+        drain = self._drain = Drain(self._running)
+        drain.let_finish(drain_s)
+        drain.end_messages(timeout_s)
+        drain.cut(2 * _CLOSING_S)
         self._crew.close()
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
-        status_file.withdraw(self.archive.path)
+        self._conversion_threads.close()
+        self.monitor.say_goodbye(self.archive.path)
         self.archive.close()
+
+    def hurry(self) -> None:
+        """A `stop` under way in another thread waits for nobody any more."""
+        if self._drain is not None:
+            self._drain.hurry()
 
     def __enter__(self) -> Self:
         self.start()
@@ -182,9 +222,10 @@ class Engine:
         self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
-        for section in ("timeouts", "access", "peers", "log", "limits"):
+        for section in ("timeouts", "access", "peers", "log", "limits", "transcoding", "compress"):
             object.__setattr__(merged, section, getattr(config, section))
         self.config = self.archive.config = merged
+        self.monitor.reload(merged)
         self._timing = _timing(merged)
         self._plug()
         return restart
@@ -204,6 +245,18 @@ class Engine:
         with Archive(self.archive.path, config=self.config) as archive:
             return archive.delete(level, dry_run=dry_run, **keys)
 
+    @property
+    def connections(self) -> int:
+        """Connections that are served, with an association or without."""
+        return len(self._serving)
+
+    def stuck(self) -> list[str]:
+        """What of the node has not moved for too long and will not by itself; empty when all is well.
+
+        To be asked every few seconds: see `vitals`.
+        """
+        return self._vitals.stuck()
+
     def status(self) -> dict[str, Any]:
         """Figures of the running node, never patient data."""
         self._must_run()
@@ -211,7 +264,7 @@ class Engine:
 
     def _figures(self) -> dict[str, Any]:
         counts = self.archive.counts()
-        return {
+        own = {
             "started": self._started_at,
             "ae_title": self.config.node.ae_title,
             "addresses": [list(address) for address in self.addresses],
@@ -237,7 +290,10 @@ class Engine:
             },
             "queues": {"commit": self.archive.committer.waiting},
             "free_bytes": self.archive.files.free,
+            "min_free_bytes": self.archive.files.min_free,
+            "index": {"bytes": self.archive.index.length, "map_bytes": self.archive.index.map_length},
         }
+        return self.monitor.extended(own)
 
     def _must_run(self) -> None:
         if self._acceptor is None:
@@ -253,12 +309,14 @@ class Engine:
         self._services = Services(
             self.archive,
             self.archive,
-            Conversions(),
+            conversions_of(config, self._conversion_threads, self.archive.path),
             StorePolicy(
                 scan=self.archive.scan_policy,
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
                 stored=self._stored,
+                compress=compressor_of(config, self.archive, self._conversion_threads),
+                observer=self.monitor.observer,
             ),
             QueryPolicy(
                 decode=self._decode_identifier,
@@ -266,6 +324,7 @@ class Engine:
                 identifier_length_max=config.limits.identifier_length_max,
                 answers_max=config.limits.answers_max,
             ),
+            self.monitor.observer,
         )
 
     def _decode_identifier(
@@ -302,7 +361,8 @@ class Engine:
             try:
                 handler(instance)
             except Exception:
-                log.exception("an on_stored handler failed for %s", record.sop_instance_uid)
+                uid = record.sop_instance_uid
+                log.exception("an on_stored handler failed for %s", uid, extra={"sop_instance_uid": uid})
 
     # ------------------------------------------------------------------------------ serving
 
@@ -310,16 +370,17 @@ class Engine:
         """A new connection: give it a thread. On the accepting thread."""
         if not self._admission.connected(address):
             sock.close()
+            self.monitor.turned_away(address)
             return
         self._number += 1
         connection = self._connection(sock, address, self._number)
         try:
             with self._lock:
-                self._serving.add(connection)
+                self._serving[connection] = threading.current_thread()  # until it has its own
                 self._crew.run(lambda: self._run(connection))
         except BaseException:
             with self._lock:
-                self._serving.discard(connection)
+                self._serving.pop(connection, None)
             self._admission.turned_away()
             raise
 
@@ -345,17 +406,23 @@ class Engine:
         return connection
 
     def _run(self, connection: ServerConnection) -> None:
+        with self._lock:
+            self._serving[connection] = threading.current_thread()
         try:
-            connection.run()
+            with log_context.association(connection):
+                connection.run()
         finally:
             self._admission.closed(connection)
+            self.monitor.ended(connection)
             with self._lock:
-                self._serving.discard(connection)
+                self._serving.pop(connection, None)
 
     def _decide(
         self, connection: ServerConnection, request: AssociationRequest
     ) -> AssociationAccept | AssociationReject:
-        return self._admission.decide(connection, request)
+        response = self._admission.decide(connection, request)
+        self.monitor.decided(connection, request, response, self._admission.caller)
+        return response
 
     def _begin(
         self, connection: ServerConnection, context: Context, request: messages.Request
@@ -364,16 +431,16 @@ class Engine:
         syntaxes = ContextSyntaxes(context.abstract_syntax, context.transfer_syntax)
         return self._services.begin(request, syntaxes, caller, connection)
 
-    def _connections(self) -> list[ServerConnection]:
+    def _running(self) -> dict[ServerConnection, threading.Thread]:
         with self._lock:
-            return list(self._serving)
+            return dict(self._serving)
 
     # ------------------------------------------------------------------------------ status
 
     def _publish(self) -> None:
         while True:
             try:
-                status_file.publish(self.archive.path, self._figures())
+                self.monitor.publish(self.archive.path)
             except Exception as error:  # a full disk must not end the reports for good
                 log.warning("cannot publish the status: %s", error)
             if self._publisher_stop.wait(_PUBLISH_S):

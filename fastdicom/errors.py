@@ -77,6 +77,10 @@ class Unavailable(Refused):
         super().__init__(status, comment)
 
 
+class LimitReached(Unavailable):
+    """A ceiling of the configuration: the peer asked for more than anybody may. Nobody has to act."""
+
+
 class MalformedDataset(Refused):
     """A Data Set that breaks PS3.5; `offset` counts bytes from its first element.
 

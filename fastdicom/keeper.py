@@ -10,7 +10,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from io import BufferedReader
@@ -52,6 +53,7 @@ from fastdicom.dataset.record import (
 from fastdicom.dataset.scanned import wanted_table
 from fastdicom.dataset.stream import DatasetScan, ScanPolicy
 from fastdicom.errors import FastdicomError, Refused, Unavailable, UsageError
+from fastdicom.events import SILENT, InstanceGroup, Observer
 from fastdicom.file_attributes import FileAttributes
 from fastdicom.index.answers import Answers
 from fastdicom.index.environment import Counts, Index, Plan
@@ -95,6 +97,7 @@ class ArchiveKeeper:
 
     def __init__(self, path: Path, config: Config, disk: Disk) -> None:
         self.users = 0
+        self.observer: Observer = SILENT  # of commits, deletions and exports
         self.path = path
         self.config = config
         settings = config.archive
@@ -300,14 +303,32 @@ class ArchiveKeeper:
         """Where the file of an instance is."""
         return self.path / "objects" / entry.file.path
 
+    def patient_of(self, sop_instance_uid: str) -> bytes:
+        """The attributes of an instance's patient, Explicit VR Little Endian; b"" when it is not there."""
+        return self.index.patient_of(sop_instance_uid)
+
+    def groups_of(self, entries: Iterable[StoredEntry]) -> Counter[InstanceGroup]:
+        """How many instances of each patient, study and class: for the audit trail, before they go."""
+        patients: dict[str, bytes] = {}
+        groups: Counter[InstanceGroup] = Counter()
+        for entry in entries:
+            study = entry.study_instance_uid
+            if study not in patients:
+                patients[study] = self.patient_of(entry.sop_instance_uid)
+            groups[InstanceGroup(patients[study], study, entry.sop_class_uid)] += 1
+        return groups
+
     def counts(self) -> Counts:
         """Entities of each level, and bytes."""
         return self.index.counts()
 
     # ------------------------------------------------------------------------------ start-up
 
-    def recover(self) -> Recovery:
-        """Settle what an earlier process left behind. Before anything is received."""
+    def recover(self, progress: Callable[[], object] = lambda: None) -> Recovery:
+        """Settle what an earlier process left behind. Before anything is received.
+
+        progress: called after every file that was looked at.
+        """
         trash = self.index.trash()
         if trash:
             self.index.forget_trash(self.files.unlink(trash))
@@ -319,6 +340,7 @@ class ArchiveKeeper:
             indexed_paths=self.index.paths,
             adopt=self._adopt,
             keeps_row=self._keeps_row,
+            progress=progress,
         )
         self._note_sealed(found.sealed)
         return found
@@ -360,7 +382,10 @@ class ArchiveKeeper:
         notes: dict[str, bytes | None] = {**self._unproven.new_marks()}
         for name in self.files.layout.take_finished():
             notes |= {SEALED + name: b"1", UNPROVEN + name: None}
-        return self.index.apply(batch, notes)
+        started = time.perf_counter()
+        outcomes = self.index.apply(batch, notes)
+        self.observer.committed(len(batch), time.perf_counter() - started)
+        return outcomes
 
     def _reopen_index(self) -> None:
         self._unproven.forget_marks()

@@ -6,6 +6,8 @@ pydicom Data Sets and keywords come in and go out; the work is done in `keeper` 
 from __future__ import annotations
 
 import os
+import pwd
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -13,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fastdicom import maintenance
+from fastdicom.audit.handover import Visit, read_note
 from fastdicom.config import Config
 from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import StoredEntry
 from fastdicom.errors import UsageError
+from fastdicom.events import SILENT
 from fastdicom.identifiers import build_identifier, deepest_level, tag_name
 from fastdicom.index.environment import Counts
 from fastdicom.keeper import ArchiveKeeper, open_keeper, scan_policy
@@ -56,12 +60,14 @@ class Archive:
         if not create and not (self.path / "objects").is_dir():
             raise UsageError(f"{self.path} is no archive: there is no folder {self.path / 'objects'}")
         self._opened: ArchiveKeeper | None = None
+        self._visit: Visit | None = None
 
     @property
     def _keeper(self) -> ArchiveKeeper:
         """Opened when it is needed: `rebuild` is there for an index that cannot be."""
         if self._opened is None:
             self._opened = open_keeper(self.path, self._config)
+            self._visit = _audited(self._opened)
         return self._opened
 
     def __enter__(self) -> Self:
@@ -73,6 +79,11 @@ class Archive:
     def close(self) -> None:
         """Give everything back. The archive may be used again, and is opened again then."""
         keeper, self._opened = self._opened, None
+        visit, self._visit = self._visit, None
+        if visit is not None and keeper is not None:
+            if keeper.observer is visit.trail:
+                keeper.observer = SILENT
+            visit.close()
         if keeper is not None:
             keeper.close()
 
@@ -129,13 +140,16 @@ class Archive:
         **keys: Any,
     ) -> ExportReport:
         """Copy what matches to `out/<study>/<series>/<SOP Instance UID>.dcm`; without keys, everything."""
-        return maintenance.export(self._keeper, Path(out), self._below(level, "STUDY", keys), progress)
+        return maintenance.export(
+            self._keeper, Path(out), self._below(level, "STUDY", keys), progress, actor=_actor()
+        )
 
     def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
         """Delete what matches. Raises UsageError without a key that says what."""
         if not any(value not in ("", None, []) for value in keys.values()):
             raise UsageError("name what is to be deleted: at least one key with a value")
-        return maintenance.delete(self._keeper, self._below(level, "STUDY", keys), dry_run=dry_run)
+        below = self._below(level, "STUDY", keys)
+        return maintenance.delete(self._keeper, below, dry_run=dry_run, actor=_actor())
 
     def verify(self, progress: ProgressCallback | None = None) -> VerifyReport:
         """Is every indexed instance whole on disk, and every file indexed?"""
@@ -161,3 +175,25 @@ class Archive:
     def _identifier(self, level: str, model: str, keys: dict[str, Any]) -> Identifier:
         """Keywords to an Identifier, on the way that a C-FIND takes; nothing is hierarchical here."""
         return decoded(build_identifier(level, keys), model, self._config, self._keeper.attributes)
+
+
+def _audited(keeper: ArchiveKeeper) -> Visit | None:
+    """Report to the audit trail of the archive's node, unless this process is that node, or there is none."""
+    note = read_note(keeper.path) if keeper.observer is SILENT else None
+    if note is None:
+        return None
+    try:
+        visit = Visit(keeper.path, note, keeper.patient_of)
+    except OSError as error:
+        raise UsageError(f"the audit trail of {keeper.path} cannot be written: {error}") from error
+    keeper.observer = visit.trail
+    return visit
+
+
+def _actor() -> str:
+    """Who runs this program, for the audit trail: `root, fastdicom`."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = str(os.getuid())
+    return f"{user}, {Path(sys.argv[0]).name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,12 +14,14 @@ import xxhash
 from fastdicom.archive.layout import WHOLE, block_names
 from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier
-from fastdicom.dataset.record import Delete, Deleted, Kept, Put, StoredEntry
+from fastdicom.dataset.record import Compression, Delete, Deleted, FileEntry, Kept, Put, StoredEntry
 from fastdicom.dataset.stream import ScanPolicy
 from fastdicom.errors import FastdicomError, UsageError
+from fastdicom.events import InstanceGroup
 from fastdicom.folders import files_below
 from fastdicom.index.environment import Index
 from fastdicom.keeper import SEALED, ArchiveKeeper, Unfinished, is_coming, lock_folder, put_of
+from fastdicom.outbox import read_whole
 from fastdicom.reports import (
     DeleteReport,
     ExportReport,
@@ -29,6 +32,7 @@ from fastdicom.reports import (
     RebuildReport,
     VerifyReport,
 )
+from fastdicom.transcoding.proof import pixel_checksum
 
 _BATCH = 256
 _PIECE = 1 << 20
@@ -57,14 +61,20 @@ def import_paths(
 
 
 def export(
-    keeper: ArchiveKeeper, out: Path, identifier: Identifier, progress: ProgressCallback | None = None
+    keeper: ArchiveKeeper,
+    out: Path,
+    identifier: Identifier,
+    progress: ProgressCallback | None = None,
+    *,
+    actor: str = "",
 ) -> ExportReport:
     """Copy every instance below the matches to `out/<study>/<series>/<SOP Instance UID>.dcm`.
 
-    The UIDs were vetted when they came in; a file that exists is replaced.
+    The UIDs were vetted when they came in; a file that exists is replaced. actor: who, for the audit trail.
     """
     report = ExportReport()
     entries = keeper.instances(identifier)
+    exported: list[StoredEntry] = []
     for entry in entries:
         folder = out / entry.study_instance_uid / entry.series_instance_uid
         target = folder / f"{entry.sop_instance_uid}.dcm"
@@ -76,21 +86,37 @@ def export(
         else:
             report.exported += 1
             report.bytes += entry.file.size
+            exported.append(entry)
+            if len(exported) == _BATCH:
+                keeper.observer.exported(keeper.groups_of(exported), actor)
+                exported.clear()
         _tell(progress, report.exported, len(entries), len(report.failed), report.bytes)
+    if exported:
+        keeper.observer.exported(keeper.groups_of(exported), actor)
     return report
 
 
-def delete(keeper: ArchiveKeeper, identifier: Identifier, *, dry_run: bool = False) -> DeleteReport:
-    """Delete every instance below the matches: row first, then file."""
+def delete(
+    keeper: ArchiveKeeper, identifier: Identifier, *, dry_run: bool = False, actor: str = ""
+) -> DeleteReport:
+    """Delete every instance below the matches: row first, then file. actor: who, for the audit trail."""
     report = DeleteReport()
-    for entry in keeper.instances(identifier):
-        if not dry_run:
-            outcome = keeper.commit(None, Delete(entry.sop_instance_uid))
-            if not isinstance(outcome, Deleted) or outcome.old is None:
-                continue  # somebody else was faster
-        report.entries.append(entry)
-        report.instances += 1
-        report.bytes += entry.file.size
+    deleted: Counter[InstanceGroup] = Counter()
+    whole = identifier.level in ("PATIENT", "STUDY")
+    try:
+        for entry in keeper.instances(identifier):
+            if not dry_run:
+                groups = keeper.groups_of([entry])
+                outcome = keeper.commit(None, Delete(entry.sop_instance_uid))
+                if not isinstance(outcome, Deleted) or outcome.old is None:
+                    continue  # somebody else was faster
+                deleted += groups
+            report.entries.append(entry)
+            report.instances += 1
+            report.bytes += entry.file.size
+    finally:
+        if deleted:
+            keeper.observer.deleted(deleted, whole, actor)
     return report
 
 
@@ -131,6 +157,21 @@ def _verify_one(keeper: ArchiveKeeper, entry: StoredEntry, report: VerifyReport)
         report.damaged.append(NamedPath(path, f"has {size} bytes, not {entry.file.size}"))
     elif checksum != entry.file.checksum:
         report.damaged.append(NamedPath(path, "its Data Set is not the one that was received (checksum)"))
+    elif entry.file.compression is not None:
+        problem = _pixels_changed(path, entry.file, entry.file.compression)
+        if problem:
+            report.damaged.append(NamedPath(path, problem))
+
+
+def _pixels_changed(path: Path, file: FileEntry, compression: Compression) -> str:
+    """Why a compressed instance does not have the pixels that were received any more; "" when it has."""
+    try:
+        pixels = pixel_checksum(read_whole(path)[file.dataset_offset :], file.transfer_syntax_uid)
+    except (FastdicomError, OSError) as fault:
+        return f"its pixels cannot be decoded: {fault}"
+    if not pixels == compression.pixels_before == compression.pixels_after:
+        return "its pixels are not those that were received (checksum of the decoded frames)"
+    return ""
 
 
 def _checksum(path: Path, dataset_offset: int) -> tuple[int, int]:

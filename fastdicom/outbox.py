@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from fastdicom.dataset.part10 import read_file_meta, scan_file
+from fastdicom.conversions import Conversions, ConversionThreads
+from fastdicom.dataset.part10 import FileMeta, read_file_meta, scan_file
 from fastdicom.dataset.record import FileEntry, StoredEntry
 from fastdicom.errors import MalformedDataset, Refused, UsageError
 from fastdicom.folders import files_below
@@ -15,7 +16,9 @@ from fastdicom.net.requestor import ClientAssociation, Proposal
 from fastdicom.reports import FailedObject, NamedPath, Progress, ProgressCallback, StoreReport
 from fastdicom.services.proposals import AssociationPlan, plan_associations
 from fastdicom.services.suboperations import Sender, Tally
-from fastdicom.transcoding.plan import Conversions
+from fastdicom.transcoding.codecs import Quality
+from fastdicom.transcoding.objects import Options
+from fastdicom.transcoding.plan import LOSSY_ORDER, Preferences
 
 Open = Callable[[Sequence[Proposal]], ClientAssociation]
 
@@ -25,6 +28,10 @@ class _Always:
 
     def wanted(self) -> bool:
         return True
+
+    def moved(self) -> None:
+        """Nobody watches over it."""
+
 
 
 def send_files(
@@ -37,27 +44,27 @@ def send_files(
 ) -> StoreReport:
     """Send all DICOM files below `paths`, over as many associations, one after the other, as they need.
 
+    transfer_syntaxes: propose only these, and convert to the first that fits what is stored otherwise.
+
     Raises ConnectionLost or AssociationRejected when the first association did not come about: then
     nothing was sent. Later failures are in the report, object by object.
     """
     report = StoreReport()
     entries = list(_entries(paths, report))
     tally = Tally(len(entries))
-    plans = plan_associations(entries, only=transfer_syntaxes)
-    sender = Sender(lambda entry: read_whole(Path(entry.file.path)), Conversions())
-    opened = 0
 
     def open_channel(plan: AssociationPlan) -> ClientAssociation:
-        nonlocal opened
-        channel = open_association([(class_uid, (syntax,)) for class_uid, syntax in plan.proposals])
-        opened += 1
-        return channel
+        return open_association([(class_uid, (syntax,)) for class_uid, syntax in plan.proposals])
 
-    if plans:
-        open_channel(plans[0])  # its failure is the caller's to hear; send_all gets the same association
-    for _ in sender.send_all(plans, open_channel, lambda channel: None, tally, _Always()):
-        if progress is not None:
-            progress(Progress(tally.done, tally.total, len(tally.failures), tally.warning, tally.bytes))
+    with ConversionThreads() as threads:
+        conversions = Conversions(threads, _preferences(transfer_syntaxes), Options(quality=Quality()))
+        plans = plan_associations(entries, only=transfer_syntaxes, fallbacks=conversions.fallbacks)
+        sender = Sender(lambda entry: read_whole(Path(entry.file.path)), conversions)
+        if plans:
+            open_channel(plans[0])  # its failure is the caller's to hear; send_all gets the same association
+        for _ in sender.send_all(plans, open_channel, lambda channel: None, tally, _Always()):
+            if progress is not None:
+                progress(Progress(tally.done, tally.total, len(tally.failures), tally.warning, tally.bytes))
     close_association()
     report.sent = tally.completed + tally.warning
     report.bytes = tally.bytes
@@ -65,6 +72,12 @@ def send_files(
         FailedObject(entry.file.path, code or None, reason) for entry, code, reason in tally.failures
     ]
     return report
+
+
+def _preferences(transfer_syntaxes: Sequence[str]) -> Preferences:
+    """Whoever names a lossy transfer syntax wants it."""
+    lossy = tuple(uid for uid in transfer_syntaxes if uid in LOSSY_ORDER)
+    return Preferences(lossy=lossy).first(*transfer_syntaxes)
 
 
 def read_whole(path: Path) -> memoryview:
@@ -84,22 +97,27 @@ def _entries(paths: Iterable[str | os.PathLike[str]], report: StoreReport) -> It
 
 
 def _entry(path: Path) -> StoredEntry:
-    """What sending needs to know of one file. Raises UsageError (no instance), Refused (a broken one).
+    """What sending needs to know of one file. Raises as `identify` does."""
+    class_uid, instance_uid, meta = identify(path)
+    size = path.stat().st_size
+    file = FileEntry(str(path), size, meta.dataset_offset, 0, meta.transfer_syntax_uid, 0.0, "")
+    return StoredEntry(class_uid, instance_uid, "", "", file)
+
+
+def identify(path: Path) -> tuple[str, str, FileMeta]:
+    """(SOP Class UID, SOP Instance UID, head) of a file. Raises UsageError (no instance), Refused (broken).
 
     The UIDs are those of the Data Set, which a receiver compares with the command's; File Meta
     Information speaks only for a Data Set that has none.
     """
     try:
         record, meta = scan_file(path)
-        class_uid, instance_uid = record.sop_class_uid, record.sop_instance_uid
+        return record.sop_class_uid, record.sop_instance_uid, meta
     except MalformedDataset:
         raise
     except Refused:
         with path.open("rb") as stream:
             meta = read_file_meta(stream)
-        class_uid, instance_uid = meta.sop_class_uid, meta.sop_instance_uid
-        if not class_uid or not instance_uid:
+        if not meta.sop_class_uid or not meta.sop_instance_uid:
             raise
-    size = path.stat().st_size
-    file = FileEntry(str(path), size, meta.dataset_offset, 0, meta.transfer_syntax_uid, 0.0, "")
-    return StoredEntry(class_uid, instance_uid, "", "", file)
+    return meta.sop_class_uid, meta.sop_instance_uid, meta

@@ -9,9 +9,11 @@ is for: that is `config.py`.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
@@ -262,6 +264,15 @@ def host(value: object) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.:%-]{1,253}", name):
         raise ValueError(f"{value!r} is no host name or address")
     return name
+
+
+def existing_file(value: object) -> Path:
+    """The path of a file that is there."""
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise ValueError(f"must be the path of a file, not {value!r}")
+    if not Path(value).is_file():
+        raise ValueError(f"there is no file {os.fspath(value)!r}")
+    return Path(value)
 
 
 def transfer_syntax(value: object) -> str:

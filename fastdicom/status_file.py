@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 FILE_NAME = "status.json"
+INCIDENTS_NAME = "incidents.json"
 STALE_AFTER_S = 10.0
 
 
@@ -37,9 +38,26 @@ def publish(archive: Path, figures: Mapping[str, Any], now: float | None = None)
     os.replace(fresh, archive / FILE_NAME)
 
 
-def withdraw(archive: Path) -> None:
-    """Take the status away: the node has stopped in order."""
+def withdraw(archive: Path, incidents: Mapping[str, Any] | None = None) -> None:
+    """Take the status away: the node has stopped in order. incidents: its last failures, which stay."""
+    if incidents and any(incidents.values()):
+        fresh = archive / f"{INCIDENTS_NAME}.new"
+        fresh.write_text(json.dumps(incidents), "utf-8")
+        os.replace(fresh, archive / INCIDENTS_NAME)
     (archive / FILE_NAME).unlink(missing_ok=True)
+
+
+def last_incidents(archive: Path) -> dict[str, Any]:
+    """The last failures of the node that ran here before, however it ended; {} when there were none."""
+    for name in (FILE_NAME, INCIDENTS_NAME):
+        try:
+            told = json.loads((archive / name).read_text("utf-8"))
+        except (OSError, ValueError):
+            continue
+        incidents = told.get("incidents") if name == FILE_NAME and isinstance(told, dict) else told
+        if isinstance(incidents, dict):
+            return incidents
+    return {}
 
 
 def read(archive: Path, now: float | None = None) -> NodeStatus:
@@ -48,7 +66,8 @@ def read(archive: Path, now: float | None = None) -> NodeStatus:
         figures = json.loads((archive / FILE_NAME).read_text("utf-8"))
         pid, updated = int(figures["pid"]), float(figures["updated"])
     except (OSError, ValueError, KeyError, TypeError):
-        return NodeStatus("not running")
+        incidents = last_incidents(archive)
+        return NodeStatus("not running", figures={"incidents": incidents} if incidents else {})
     age = max(0.0, (time.time() if now is None else now) - updated)
     if not _lives(pid):
         return NodeStatus("not running", age, figures)

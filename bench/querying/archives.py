@@ -18,7 +18,6 @@ from fastdicom.kernels.rows import elements
 INSTANCES = 5
 STUDIES_OF_A_PATIENT = 3
 BATCH = 64
-FIRST = 2000  # studies of which the cost on an empty archive is told
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 ROOT = "1.2.826.0.1.3680043.10.999"
@@ -126,23 +125,16 @@ def fill(index: Index, first: int, last: int, label: str) -> float:
     return seconds / max(total, 1)
 
 
-def made(folder: Path, studies: int) -> tuple[Path, float]:
-    """An archive with so many studies in `folder`, made unless it is there; and what its first ones cost.
-
-    The cost is in CPU seconds an instance, 0 where the archive was there. Its files are not made.
-    """
+def made(folder: Path, studies: int) -> Path:
+    """An archive with so many studies in `folder`, made unless it is there, without the files."""
     archive = folder / f"archive-{studies}"
     (archive / "objects").mkdir(parents=True, exist_ok=True)
-    first = 0.0
     with Index.open(archive / "index", sync=False) as index:
         there = index.counts().studies
-        if not there:
-            there = min(studies, FIRST)
-            first = fill(index, 0, there, "first studies")
         if there < studies:
             fill(index, there, studies, f"{studies:,} studies")
         index.sync()
-    return archive, first
+    return archive
 
 
 def write_files(folder: Path, studies: int, join: Callable[[bytes, str, str, str], bytes]) -> Path:

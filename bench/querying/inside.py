@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.querying.archives import FIRST, fill
+from bench.querying.archives import fill
 from bench.querying.questions import Question, questions
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.identifiers import tag_name
@@ -16,6 +16,7 @@ from fastdicom.index.environment import Index
 from fastdicom.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 
 Row = dict[str, Any]
+MORE = 2000  # studies
 
 
 def decoded(question: Question) -> Identifier:
@@ -65,8 +66,13 @@ def report(archive: Path, studies: int, repetitions: int) -> Row:
         return {"open_ms": opened * 1e3, "index_mib": index.length / 2**20, "rows": rows}
 
 
-def growth(archive: Path, studies: int) -> float:
-    """CPU microseconds that each of some more instances costs at this size."""
-    with Index.open(archive / "index", sync=False) as index:
-        there = index.counts().studies
-        return fill(index, there, there + min(studies, FIRST), "more studies") * 1e6
+def growth(folder: Path, archive: Path, studies: int) -> tuple[float, float]:
+    """CPU microseconds an instance on an empty index and at this size, taken in turns; the least of three."""
+    empty, here = [], []
+    for turn in range(3):
+        with Index.open(folder / f"empty-{studies}-{turn}", sync=False) as index:
+            empty.append(fill(index, 0, min(studies, MORE), "first studies"))
+        with Index.open(archive / "index", sync=False) as index:
+            there = index.counts().studies
+            here.append(fill(index, there, there + min(studies, MORE), "more studies"))
+    return min(empty) * 1e6, min(here) * 1e6

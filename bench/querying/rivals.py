@@ -39,20 +39,22 @@ def send(peer: Peer, files: Path, total: int) -> float:
     return time.perf_counter() - started
 
 
-def report(generator: Generator, folder: Path, studies: int, seconds: float, names: list[str]) -> Row:
+def report(
+    generator: Generator, folder: Path, scratch: Path, studies: int, seconds: float, names: list[str]
+) -> Row:
     """Each rival that can hold so many studies, and ours; who is not installed is told."""
     found: Row = {"studies": studies, "missing": []}
-    with node.serving(folder / f"ours-{studies}", archives.made(folder, studies)[0]) as (ours, _):
-        found["fastdicom"] = {"rows": node.ask_all(generator, ours, studies, folder, seconds)}
+    with node.serving(scratch / f"ours-{studies}", archives.made(folder, studies)) as (ours, _):
+        found["fastdicom"] = {"rows": node.ask_all(generator, ours, studies, scratch, seconds)}
     for name in names:
         start, studies_max = RIVALS[name]
         if studies > studies_max:
             continue
         try:
             files = archives.write_files(folder, studies, part10.join)
-            with start(folder / f"{name}-{studies}") as peer:
+            with start(scratch / f"{name}-{studies}") as peer:
                 filled = send(peer, files, studies * archives.INSTANCES)
-                rows = node.ask_all(generator, peer, studies, folder, seconds)
+                rows = node.ask_all(generator, peer, studies, scratch, seconds)
             found[name] = {"fill_s": filled, "rows": rows}
         except PeerMissing as problem:
             found["missing"].append(f"{name}: {problem}")

@@ -62,11 +62,22 @@ class Committer:
         self._thread: threading.Thread | None = None
         self.batches = 0
         self.commits = 0
+        self.turns = 0  # batches that ended, well or not: proof of life for a watchdog
 
     @property
     def waiting(self) -> int:
         """Changes that no batch has taken yet."""
         return len(self._queue)
+
+    @property
+    def busy(self) -> bool:
+        """True while a batch is under way or waited for: then `turns` has to grow."""
+        return bool(self._queue) or self._leader.locked()
+
+    @property
+    def failing(self) -> bool:
+        """True from a batch that the index could not write to the next that it could."""
+        return self._index_failed
 
     def commit(self, file: IncomingFile | None, change: object) -> Any:
         """Make one change durable; `file`, when there is one, is sealed and synced.
@@ -96,7 +107,10 @@ class Committer:
         """What became of it, as `commit`."""
         with self._leader:
             if not ticket.done:
-                self._run_batch()
+                try:
+                    self._run_batch()
+                finally:
+                    self.turns += 1
         if ticket.error is None and ticket.done:
             return ticket.outcome
         if ticket.file is not None:
@@ -109,6 +123,7 @@ class Committer:
                 if self._queue:
                     with suppress(BaseException):  # whose tickets these are hear of it
                         self._run_batch()
+                    self.turns += 1
 
     def close(self) -> None:
         """Leave files whose commit is in doubt to the next start."""

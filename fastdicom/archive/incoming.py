@@ -52,6 +52,10 @@ class IncomingFile:
             data = data[written:]
             offset += written
 
+    def read(self) -> memoryview:
+        """What has been written so far, mapped."""
+        return self._disk.read(self.block.fd, self._name)
+
     def seal(self, *, sync: bool) -> None:
         """The file is whole; with `sync` its bytes are on stable storage when this returns."""
         if sync:

@@ -48,12 +48,13 @@ def recover(
     indexed_paths: Callable[[str], Iterable[str]],
     adopt: Callable[[str], Verdict],
     keeps_row: Callable[[str], bool] = lambda path: True,
+    progress: Callable[[], object] = lambda: None,
 ) -> Recovery:
     """Bring every open block to a state in which each file has a row.
 
     indexed_paths: the indexed paths that begin with a block's name. adopt: judge one file by its path, and
     index it when it is a whole instance that is not there yet. keeps_row: look at an indexed file; False when
-    it is not whole and its row was dropped.
+    it is not whole and its row was dropped. progress: called for each file and block.
     """
     found = Recovery()
     sealed = []
@@ -64,10 +65,11 @@ def recover(
         try:
             if not block.try_lock():
                 continue  # a living process fills it
-            if _recover_block(block, disk, set(indexed_paths(name + "/")), adopt, keeps_row, found):
+            if _recover_block(block, disk, set(indexed_paths(name + "/")), adopt, keeps_row, found, progress):
                 sealed.append(name)
         finally:
             block.release()
+            progress()
     found.sealed = tuple(sealed)
     if found.swept or found.adopted:
         log.warning("start-up indexed %d whole files and swept %d others", found.adopted, found.swept)
@@ -83,11 +85,13 @@ def _recover_block(
     adopt: Callable[[str], Verdict],
     keeps_row: Callable[[str], bool],
     found: Recovery,
+    progress: Callable[[], object],
 ) -> bool:
     """False for an empty block: another process may have made it just now and want to fill it."""
     names = sorted(os.listdir(block.fd))
     for name in names:
         path = f"{block.name}/{name}"
+        progress()
         if name.endswith(WHOLE):
             if path in indexed and keeps_row(path):
                 continue

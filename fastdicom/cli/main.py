@@ -34,6 +34,8 @@ COMMANDS = {
     "rebuild": "make an archive's index anew from its files",
     "status": "show what a node does and what its archive holds",
     "check-config": "name every mistake of a configuration file",
+    "install-service": "put the systemd service in place",
+    "uninstall-service": "take the systemd service away; archive and configuration stay",
 }
 MODULES = {"import": "import_files"}  # `import` is no name for a module
 
@@ -114,8 +116,11 @@ def prepare_output(verbose: int) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if verbose:
-        level = logging.INFO if verbose == 1 else logging.DEBUG
-        logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        from fastdicom.logs import TextFormatter  # no control characters of a peer's on the terminal
+
+        handler = logging.StreamHandler()
+        handler.setFormatter(TextFormatter())
+        logging.basicConfig(level=logging.INFO if verbose == 1 else logging.DEBUG, handlers=[handler])
     else:
         logging.basicConfig(handlers=[logging.NullHandler()])
         warnings.simplefilter("ignore")  # pydicom's about values: the answer shows them as they are

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import signal
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
-import fastdicom
-from fastdicom import logs
 from fastdicom.cli.arguments import checked, whole_number
 from fastdicom.cli.exits import DONE
 from fastdicom.cli.main import configuration_line
 from fastdicom.cli.terminal import printable
-from fastdicom.config import Config, ConfigError
+from fastdicom.config import Config
 from fastdicom.settings import ae_title
 
 EXAMPLE = """\
   fastdicom serve
-  fastdicom serve --config /etc/fastdicom.toml --port 104"""
-STOP_TIMEOUT_S = 10.0
-log = logging.getLogger("fastdicom.service")
+  fastdicom serve --config /etc/fastdicom/fastdicom.toml --port 104"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,20 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve. Raises ConfigError when the configuration is wrong, OSError when the port is taken."""
-    config = read_config(options)
-    logs.configure(config.log, options.verbose)
-    signals: SimpleQueue[int] = SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda caught, _: signals.put(caught))
-    engine = fastdicom.Engine(config)
-    engine.start()
-    try:
-        print(listening_line(config, engine.addresses), flush=True)
-        while signals.get() == signal.SIGHUP:
-            config = reload(engine, config, options)
-    finally:
-        engine.stop(timeout_s=STOP_TIMEOUT_S)
+    """Serve. Raises ConfigError when the configuration is wrong, UsageError when the port is taken."""
+    from fastdicom.service import Service
+
+    service = Service(
+        lambda: read_config(options),
+        configuration_line,
+        reloadable=options.config is not None,
+        verbose=options.verbose,
+    )
+    service.run(lambda config, addresses: print(listening_line(config, addresses), flush=True))
     return DONE
 
 
@@ -76,25 +65,3 @@ def listening_line(config: Config, addresses: list[tuple[str, int]]) -> str:
     path = config.archive.path
     shown = path if path.is_absolute() else f"./{path}"
     return printable(f"fastdicom: {config.node.ae_title} listens on {', '.join(places)}, archive {shown}")
-
-
-def reload(engine: fastdicom.Engine, old: Config, options: argparse.Namespace) -> Config:
-    """Have the engine take over a new configuration; the one in force afterwards. All or nothing."""
-    if options.config is None:
-        log.warning("SIGHUP: there is no configuration file to read")
-        return old
-    try:
-        new = read_config(options)
-        restart = engine.reload(new)
-    except ConfigError as error:
-        for mistake in error.mistakes:
-            log.error("reload refused, %s", configuration_line(error.source, mistake))
-        return old
-    except Exception:
-        log.exception("reload failed, the configuration stays as it was")
-        return old
-    logs.configure(new.log, options.verbose)
-    log.info("configuration %s reloaded", options.config)
-    if restart:
-        log.warning("a restart is needed for: %s", ", ".join(restart))
-    return new

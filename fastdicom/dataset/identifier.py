@@ -15,7 +15,7 @@ from typing import Literal
 from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS, SPECIFIC_CHARACTER_SET, Attribute
 from fastdicom.dataset.charset import TEXT_VRS, Charset, charset_of
 from fastdicom.dataset.terms import DEFAULT_TERMS, Terms
-from fastdicom.errors import MalformedDataset, Refused, Unavailable
+from fastdicom.errors import LimitReached, MalformedDataset, Refused
 from fastdicom.kernels.rows import vr_of
 from fastdicom.standard.status import CANNOT_UNDERSTAND, DOES_NOT_MATCH_SOP_CLASS, OUT_OF_RESOURCES
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, KNOWN
@@ -130,7 +130,7 @@ def decode_identifier(
 
     retrieve: of a C-MOVE or C-GET: needs only the unique key of its own level. terms: of the asker; with
     `relational` the unique keys of higher levels may be missing (PS3.4 C.4.1.3.2).
-    Raises Refused (A900H, C000H) or Unavailable (A700H) with a comment and the element.
+    Raises Refused (A900H, C000H) or LimitReached (A700H) with a comment and the element.
     """
     raw = _Reader(data, transfer_syntax_uid, limits).read()
     asked_set = charset_of(terms.charset or _bytes_of(raw, SPECIFIC_CHARACTER_SET))
@@ -268,7 +268,7 @@ class _Reader:
         self._limits = limits
         self._data = _inflated(data, limits.length_max) if syntax.deflated else data
         if len(self._data) > limits.length_max:
-            raise Unavailable(f"identifier of more than {limits.length_max} bytes")
+            raise LimitReached(f"identifier of more than {limits.length_max} bytes")
         self._explicit = syntax.explicit_vr
         self._order: Literal["big", "little"] = "big" if syntax.big_endian else "little"
         self._count = 0
@@ -299,7 +299,7 @@ class _Reader:
     def _element(self, tag: int, at: int, end: int, depth: int) -> tuple[_Raw, int]:
         self._count += 1
         if self._count > self._limits.keys_max:
-            raise Unavailable(f"identifier with more than {self._limits.keys_max} keys")
+            raise LimitReached(f"identifier with more than {self._limits.keys_max} keys")
         vr, length, body = self._head(tag, at, end)
         if tag >> 16 == 0xFFFE:
             raise MalformedDataset("an item stands where a key has to be", at, tag)
@@ -344,7 +344,7 @@ class _Reader:
             item, at = self._item(tag, at, end, depth)
             items.append(item)
             if len(items) > self._limits.keys_max:
-                raise Unavailable(f"identifier with more than {self._limits.keys_max} items")
+                raise LimitReached(f"identifier with more than {self._limits.keys_max} items")
         if delimited:
             raise MalformedDataset("a sequence of the identifier is not closed", at, tag)
         return tuple(items), at
@@ -374,7 +374,7 @@ def _inflated(data: bytes, length_max: int) -> bytes:
     except zlib.error as problem:
         raise MalformedDataset(f"identifier does not inflate: {problem}", 0) from None
     if inflater.unconsumed_tail:
-        raise Unavailable(f"identifier of more than {length_max} bytes")
+        raise LimitReached(f"identifier of more than {length_max} bytes")
     return out
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from fastdicom.errors import MalformedDataset, Refused
-from fastdicom.standard.status import OUT_OF_RESOURCES
+from fastdicom.errors import LimitReached, MalformedDataset
 
 INFLATED_PIECE = 256 * 1024
 _DEFLATED_PIECE = 64 * 1024  # zlib copies what it has not consumed at each call: keep that short
@@ -79,10 +78,10 @@ class Inflater:
     def _check_ceilings(self, unread: int) -> None:
         if self.given > self._inflated_length_max:
             comment = f"Data Set inflates to more than {self._inflated_length_max} bytes"
-            raise Refused(OUT_OF_RESOURCES, comment)
+            raise LimitReached(comment)
         consumed = self.taken - unread
         if self.given > self._ratio_free and self.given > consumed * self._ratio_max:
-            raise Refused(OUT_OF_RESOURCES, f"Data Set inflates more than {self._ratio_max} times")
+            raise LimitReached(f"Data Set inflates more than {self._ratio_max} times")
 
     def _check_trailer(self, trailer: bytes | memoryview) -> None:
         """Allow padding, and the CRC and length that writers leave who cut them from a gzip file."""

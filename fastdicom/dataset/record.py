@@ -31,12 +31,28 @@ class InstanceRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Compression:
+    """What an instance was before we compressed it without loss, and the proof that its pixels are the same.
+
+    received_as: transfer syntax UID. received_size: of the file. received_checksum: XXH3-64 of the Data Set.
+    pixels_before, pixels_after: XXH3-64 of the native frames, of what came and of what is kept, decoded.
+    """
+
+    received_as: str
+    received_size: int
+    received_checksum: int
+    pixels_before: int
+    pixels_after: int
+
+
+@dataclass(frozen=True, slots=True)
 class FileEntry:
     """Where the bytes of an instance are and how to tell that they are whole.
 
     path: relative to the archive's objects folder. size: of the whole file. dataset_offset: where the
     Data Set begins, after the File Meta Information. checksum: XXH3-64 of the Data Set's bytes.
-    received_at: seconds since the epoch. source_ae_title: who sent it ("" when imported).
+    received_at: seconds since the epoch. source_ae_title: who sent it ("" when imported). compression: None
+    unless we compressed it.
     """
 
     path: str
@@ -46,6 +62,12 @@ class FileEntry:
     transfer_syntax_uid: str
     received_at: float
     source_ae_title: str
+    compression: Compression | None = None
+
+    @property
+    def received_checksum(self) -> int:
+        """XXH3-64 of the Data Set as it came."""
+        return self.checksum if self.compression is None else self.compression.received_checksum
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,7 +239,7 @@ def _encode_response(response: Response) -> bytes:
     if response.offending:
         fields.append((_OFFENDING, response.offending))
     if response.comment:
-        fields.append((_COMMENT, response.comment[:COMMENT_LENGTH_MAX]))
+        fields.append((_COMMENT, comment_value(response.comment)))
     if response.sop_instance_uid:
         fields.append((_AFFECTED_INSTANCE, response.sop_instance_uid))
     if response.counters is not None:
@@ -250,6 +250,15 @@ def _encode_response(response: Response) -> bytes:
             zip((_COMPLETED, _FAILED, _WARNING), (min(count, 0xFFFF) for count in others), strict=True)
         )
     return command.encode(fields)
+
+
+def comment_value(text: str) -> str:
+    """`text` as VR LO in the default repertoire: at most 64 characters, no controls, no backslash. PS3.5 6.2.
+
+    A comment may quote what a peer sent; what cannot stand in it becomes "?", a backslash "/".
+    """
+    printed = (sign if " " <= sign <= "~" else "?" for sign in text[:COMMENT_LENGTH_MAX])
+    return "".join(printed).replace("\\", "/")
 
 
 def _number(fields: Fields, element: int) -> int:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator
-from typing import Self
+from contextlib import closing
+from itertools import islice
 
 from fastdicom.errors import Unavailable
 from fastdicom.index.walk import Walk
 
 log = logging.getLogger(__name__)
+
+_AT_ONCE_MAX = 32  # steps of the walk in one go: entering the lease for each would cost a third more
 
 
 class Answers(Iterator[bytes | None]):
@@ -24,8 +27,8 @@ class Answers(Iterator[bytes | None]):
         self._steps = self._run()
         self.count = 0
 
-    def __iter__(self) -> Self:
-        return self
+    def __iter__(self) -> Iterator[bytes | None]:
+        return self._steps
 
     def __next__(self) -> bytes | None:
         return next(self._steps)
@@ -46,12 +49,25 @@ class Answers(Iterator[bytes | None]):
 
     def _run(self) -> Generator[bytes | None, None, None]:
         try:
-            for answer in self._walk.answers():
-                if answer is not None:
-                    if self.count == self._limit:
-                        raise Unavailable(f"more than {self._limit} matches: ask more precisely")
-                    self.count += 1
-                yield answer
+            for chunk in self._chunks():
+                for answer in chunk:
+                    if answer is not None:
+                        if self.count == self._limit:
+                            raise Unavailable(f"more than {self._limit} matches: ask more precisely")
+                        self.count += 1
+                    yield answer
         finally:
             if self.files_read:
                 log.info("%d answers took %d files to read", self.count, self.files_read)
+
+    def _chunks(self) -> Iterator[list[bytes | None]]:
+        """Steps of the walk: one at first, so that nobody waits for it, then more and more at once."""
+        at_once = 1
+        with closing(self._walk.answers()) as steps:
+            while True:
+                with self._walk.lease:
+                    chunk = list(islice(steps, at_once))
+                if not chunk:
+                    return
+                yield chunk
+                at_once = 1 if self._walk.reads_files else min(2 * at_once, _AT_ONCE_MAX)

@@ -21,6 +21,7 @@ from fastdicom.errors import UsageError
 from fastdicom.index.answers import Answers
 from fastdicom.index.entries import FETCHED_AT_ONCE, Entries, Selection
 from fastdicom.index.kept import lacking, packed, unpacked
+from fastdicom.index.patients import patient_of
 from fastdicom.index.query import Query
 from fastdicom.index.schema import DATABASES, PAIR, SERIALS, TOTALS, VERSION, opaque_key, path_key
 from fastdicom.index.store import MAP_SIZE, Store
@@ -213,8 +214,9 @@ class Index:
         """
         walk = Walk(self._store, Query(identifier, self._attributes, answers=False))
         keys = array("Q")
-        for key in walk.instance_keys():
-            keys.extend(PAIR.unpack(key))
+        with walk.lease:
+            for key in walk.instance_keys():
+                keys.extend(PAIR.unpack(key))
         return Selection(self._store, keys)
 
     def get(self, sop_instance_uid: str) -> StoredEntry | None:
@@ -228,6 +230,11 @@ class Index:
         with self._store.reading() as transaction:
             where = transaction.get(path_key(path), db=self._store.databases["paths"])
             return None if where is None else Entries(transaction, self._store.databases).at(bytes(where))
+
+    def patient_of(self, sop_instance_uid: str) -> bytes:
+        """The attributes of an instance's patient, Explicit VR Little Endian; b"" when it is not there."""
+        with self._store.reading() as transaction:
+            return patient_of(transaction, self._store.databases, sop_instance_uid)
 
     def entries(self) -> Iterator[StoredEntry]:
         """Every instance, for `verify`: fetched in short transactions, so it may take hours."""
@@ -272,6 +279,11 @@ class Index:
     def length(self) -> int:
         """Bytes of the index on disk that are in use."""
         return self._store.length
+
+    @property
+    def map_length(self) -> int:
+        """Bytes that the index's map has room for; it grows by itself."""
+        return self._store.map_length
 
     def _names(self, database: str, prefix: str) -> Iterator[str]:
         start = prefix.encode("utf-8", "surrogateescape")

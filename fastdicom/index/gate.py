@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+_ASK_AGAIN_S = 0.005
 
 
 class Gate:
@@ -62,9 +64,12 @@ class Gate:
                 self._condition.notify_all()
 
     @contextmanager
-    def alone(self, timeout_s: float) -> Iterator[bool]:
-        """Pass alone; gives False (and nothing is locked) when others stayed inside for `timeout_s`."""
-        entered = self._enter_alone(timeout_s)
+    def alone(self, timeout_s: float, make_way: Callable[[], None] = lambda: None) -> Iterator[bool]:
+        """Pass alone; gives False (and nothing is locked) when others stayed inside for `timeout_s`.
+
+        make_way: called now and then while we wait; asks who is inside but idle to leave.
+        """
+        entered = self._enter_alone(timeout_s, make_way)
         try:
             yield entered
         finally:
@@ -73,15 +78,22 @@ class Gate:
                     self._alone = None
                     self._condition.notify_all()
 
-    def _enter_alone(self, timeout_s: float) -> bool:
+    def _enter_alone(self, timeout_s: float, make_way: Callable[[], None]) -> bool:
         deadline = time.monotonic() + timeout_s
         with self._condition:
             self._waiting += 1
             try:
                 while self._inside or self._alone is not None:
+                    self._condition.release()  # who makes way passes the gate
+                    try:
+                        make_way()
+                    finally:
+                        self._condition.acquire()
                     left = deadline - time.monotonic()
-                    if left <= 0 or not self._condition.wait(left):
+                    if (self._inside or self._alone is not None) and left <= 0:
                         return False
+                    if self._inside or self._alone is not None:
+                        self._condition.wait(min(left, _ASK_AGAIN_S))
                 self._alone = threading.get_ident()
                 return True
             finally:

@@ -24,7 +24,7 @@ import hashlib
 import struct
 from dataclasses import dataclass, field
 
-from fastdicom.dataset.record import FileEntry
+from fastdicom.dataset.record import Compression, FileEntry
 from fastdicom.kernels.rows import packed_tally
 
 VERSION = 1
@@ -42,6 +42,7 @@ TOTALS = struct.Struct("<QQQQQ")
 SERIALS = struct.Struct("<QQQQ")
 _PARTS = struct.Struct("<IIII")
 _FILE = struct.Struct("<QIQdHBB")
+_COMPRESSION = struct.Struct("<QQQQ")
 _TALLY = struct.Struct("<IIIQIIII")
 _DISTINCT_MAX = 1024  # modalities or classes that one entity lists; a peer that sends more lists no more
 
@@ -79,7 +80,26 @@ def pack_file(file: FileEntry) -> bytes:
     fixed = _FILE.pack(
         file.size, file.dataset_offset, file.checksum, file.received_at, len(path), len(syntax), len(source)
     )
-    return b"".join((fixed, path, syntax, source))
+    return b"".join((fixed, path, syntax, source, _pack_compression(file.compression)))
+
+
+def _pack_compression(compression: Compression | None) -> bytes:
+    """Behind the rest, and nothing at all for most instances."""
+    if compression is None:
+        return b""
+    numbers = _COMPRESSION.pack(
+        compression.received_size,
+        compression.received_checksum,
+        compression.pixels_before,
+        compression.pixels_after,
+    )
+    return numbers + compression.received_as.encode("ascii")
+
+
+def _unpack_compression(data: bytes) -> Compression | None:
+    if not data:
+        return None
+    return Compression(data[_COMPRESSION.size :].decode("ascii"), *_COMPRESSION.unpack_from(data))
 
 
 def unpack_file(head: bytes) -> FileEntry:
@@ -87,6 +107,7 @@ def unpack_file(head: bytes) -> FileEntry:
     size, offset, checksum, received_at, path_length, syntax_length, source_length = _FILE.unpack_from(head)
     path_end = _FILE.size + path_length
     syntax_end = path_end + syntax_length
+    source_end = syntax_end + source_length
     return FileEntry(
         head[_FILE.size : path_end].decode("utf-8", "surrogateescape"),
         size,
@@ -94,7 +115,8 @@ def unpack_file(head: bytes) -> FileEntry:
         checksum,
         head[path_end:syntax_end].decode("ascii"),
         received_at,
-        head[syntax_end : syntax_end + source_length].decode("utf-8"),
+        head[syntax_end:source_end].decode("utf-8"),
+        _unpack_compression(head[source_end:]),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import lmdb
 
 from fastdicom.errors import Unavailable, UsageError
 from fastdicom.index.gate import Gate
+from fastdicom.index.lease import Lease
 
 log = logging.getLogger(__name__)
 
@@ -49,15 +51,19 @@ class Store:
         self._names = names
         self._map_size = map_size
         self._gate = Gate()
+        self._leases: set[Lease] = set()
+        self._leases_lock = threading.Lock()
+        self._closed = False
         self._writes = 0
         self._grow_at = 0
         self._open()
 
     def close(self) -> None:
-        """Wait for open transactions of this process, then close."""
-        with self._gate.alone(GROW_TIMEOUT_S) as alone:
+        """Wait for open transactions of this process, then close. Leases raise Unavailable from then on."""
+        with self._gate.alone(GROW_TIMEOUT_S, self._park) as alone:
             if not alone:
                 log.warning("index %s is closed while a query is still open", self.path)
+            self._closed = True
             self._environment.close()
 
     def reopen(self) -> None:
@@ -65,7 +71,7 @@ class Store:
 
         Raises Unavailable when transactions of this process stay open.
         """
-        with self._gate.alone(GROW_TIMEOUT_S) as alone:
+        with self._gate.alone(GROW_TIMEOUT_S, self._park) as alone:
             if not alone:
                 raise Unavailable("the index is busy and cannot be opened anew")
             self._environment.close()
@@ -90,6 +96,11 @@ class Store:
         info = self._environment.info()
         return int((info["last_pgno"] + 1) * self._page_size)
 
+    @property
+    def map_length(self) -> int:
+        """Bytes of the map."""
+        return int(self._environment.info()["map_size"])
+
     # Transactions.
 
     def begin(self) -> Any:
@@ -97,6 +108,8 @@ class Store:
         while True:
             self._gate.enter()
             try:
+                if self._closed:
+                    raise Unavailable("the index is closed")
                 return self._environment.begin(buffers=True)
             except lmdb.MapResizedError:
                 self._gate.leave()
@@ -125,9 +138,28 @@ class Store:
         finally:
             self.end(transaction)
 
+    def lease(self, before_parking: Callable[[], None]) -> Lease:
+        """A read transaction that gives way while nobody is inside; give it to `end_lease`."""
+        lease = Lease(self, before_parking)
+        with self._leases_lock:
+            self._leases.add(lease)
+        return lease
+
+    def end_lease(self, lease: Lease) -> None:
+        """Close what `lease` gave."""
+        with self._leases_lock:
+            self._leases.discard(lease)
+        lease.close()
+
+    def _park(self) -> None:
+        with self._leases_lock:
+            leases = list(self._leases)
+        for lease in leases:
+            lease.park()
+
     @property
     def wanted(self) -> bool:
-        """True while the map has to grow: long readers should end their transaction and begin a new one."""
+        """True while the map has to grow: leases end their transaction and begin a new one."""
         return self._gate.wanted
 
     def write(self, work: Callable[[Any], Result]) -> Result:
@@ -224,7 +256,7 @@ class Store:
         used = (info["last_pgno"] + 1) * self._page_size
         if used < max(info["map_size"] // 2, self._grow_at):
             return
-        with self._gate.alone(_EARLY_TIMEOUT_S) as alone:
+        with self._gate.alone(_EARLY_TIMEOUT_S, self._park) as alone:
             if alone:
                 self._set_map_size(info["map_size"] * 2)
             else:
@@ -232,7 +264,7 @@ class Store:
 
     def _grow(self) -> None:
         """Double the map. LMDB allows it only while no transaction of this process is open."""
-        with self._gate.alone(GROW_TIMEOUT_S) as alone:
+        with self._gate.alone(GROW_TIMEOUT_S, self._park) as alone:
             if not alone:
                 raise Unavailable("the index has to grow, but queries stay open")
             self._set_map_size(self._environment.info()["map_size"] * 2)
@@ -246,7 +278,7 @@ class Store:
 
     def _adopt(self) -> None:
         """Take the map size that another process has given it."""
-        with self._gate.alone(GROW_TIMEOUT_S) as alone:
+        with self._gate.alone(GROW_TIMEOUT_S, self._park) as alone:
             if not alone:
                 raise Unavailable("the index has grown, but queries stay open")
             self._environment.set_mapsize(0)

@@ -15,6 +15,7 @@ from fastdicom.dataset.record import StoredEntry
 from fastdicom.errors import Unavailable
 from fastdicom.index.entries import Entries
 from fastdicom.index.keys import SOP_INSTANCE_UID
+from fastdicom.index.lease import Lease
 from fastdicom.index.packed import SLOTS, row_of
 from fastdicom.index.plan import Candidates, candidates, sieves, wanted_uids
 from fastdicom.index.query import Query
@@ -38,6 +39,9 @@ _ROWS_A_BREATH = 512
 class Walk:
     """One query over one snapshot, which `answers` and `instance_keys` open and close; use one of them once.
 
+    Each step of `answers` is to be taken inside `lease`. Where the map has to grow between two steps, the
+    rest is read from a later snapshot.
+
     key: tag of the key that led to the rows, None when all are read. tried: tags of all keys that could
     have. found: entities that the key led to, None when all are read. files_read: for what is not indexed.
     """
@@ -60,18 +64,23 @@ class Walk:
         self._selector = query.selector
         self._read_attributes = read_attributes if query.file_tags else None
         self._file_reads_max = file_reads_max
-        self._txn: Any = None
+        self._lease: Lease | None = None
         self._top = PATIENT if query.level == PATIENT else STUDY
         self._series: dict[int, list[bytes]] | None = None  # study serial -> the only series to look at
         self._images: dict[int, list[bytes]] | None = None  # series serial -> the only instances
         self._rows = 0
 
     @property
+    def reads_files(self) -> bool:
+        """True when each answer takes a file to read."""
+        return self._read_attributes is not None
+
+    @property
     def rows_visited(self) -> tuple[int, int, int, int]:
         """Rows that were looked at so far: of patients, studies, series, instances."""
         return self._selector.visited
 
-    def answers(self) -> Iterator[bytes | None]:
+    def answers(self) -> Generator[bytes | None, None, None]:
         """One encoded identifier per match; None now and then while nothing matches."""
         with self._snapshot():
             if self._query.level == self._top and self._read_attributes is None:
@@ -125,22 +134,22 @@ class Walk:
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
-        self._txn = self._store.begin()
         try:
             yield
         finally:
-            self._end()
+            self._selector.release()
+            self._store.end_lease(self.lease)
 
-    def _end(self) -> None:
-        self._selector.release()
-        transaction, self._txn = self._txn, None
-        if transaction is not None:
-            self._store.end(transaction)
+    @property
+    def lease(self) -> Lease:
+        """The read transaction; it begins with the first step."""
+        if self._lease is None:
+            self._lease = self._store.lease(self._selector.detach)
+        return self._lease
 
-    def _renew(self) -> None:
-        """Let the map grow, and go on with a new snapshot."""
-        self._end()
-        self._txn = self._store.begin()
+    @property
+    def _txn(self) -> Any:
+        return self.lease.transaction
 
     # The plan.
 
@@ -194,34 +203,37 @@ class Walk:
         """All rows of the top level, in blocks, in order."""
         position: bytes | None = b""
         while position is not None:
-            position = yield from self._scan_until_wanted(position)
-            if position is not None:
-                self._renew()
+            position = yield from self._scan_snapshot(position)
 
-    def _scan_until_wanted(self, position: bytes) -> Generator[int | None, None, bytes | None]:
-        """The rows from a key on; returns the key to go on from when the map has to grow, else None."""
+    def _scan_snapshot(self, position: bytes) -> Generator[int | None, None, bytes | None]:
+        """The rows from a key on; returns the key to go on from when the snapshot was given up, else None."""
+        renewals = self.lease.renewals
         cursor = self._txn.cursor(db=self._db["patients" if self._top == PATIENT else "studies"])
         if not (cursor.set_range(position) if position else cursor.first()):
             return None
         take_packed, top = self._selector.take_packed, self._top
-        for blocks, (key, block) in enumerate(cursor, 1):
+        for blocks, (view, block) in enumerate(cursor, 1):
+            key = bytes(view)
             if len(key) > SERIAL.size:
-                yield from self._lone_row(bytes(key), block)
+                yield from self._lone_row(key, block)
             else:
                 slot = take_packed(top, block, 0)
                 if slot >= 0:
                     yield from self._block(SERIAL.unpack(key)[0] * SLOTS, block, slot)
             if not blocks % _BLOCKS_A_BREATH:
                 yield None
-                if self._store.wanted:
-                    return bytes(key) + b"\0"
+            if self.lease.renewals != renewals:
+                return key + b"\0"
         return None
 
     def _block(self, first: int, block: Any, slot: int) -> Iterator[int]:
         """What matches in a block, from a slot on that does so far. first: serial of the first slot."""
+        renewals = self.lease.renewals
         while slot >= 0:
             if self._complete(self._top, first + slot, block, slot):
                 yield first + slot
+                if self.lease.renewals != renewals:
+                    block = self._selector.held(self._top)
             slot = self._selector.take_packed(self._top, block, slot + 1)
 
     def _lone_row(self, key: bytes, row: Any) -> Iterator[int]:
@@ -240,8 +252,6 @@ class Walk:
                 yield serial
             if not number % _ROWS_A_BREATH:
                 yield None
-                if self._store.wanted:
-                    self._renew()
 
     def _complete(self, level: int, serial: int, block: Any, slot: int) -> bool:
         """What is left once the row of a patient or study matches: checks, and what is counted."""
@@ -302,15 +312,20 @@ class Walk:
                 yield key, row
 
     def _below(self, database: str, parent: int) -> Iterator[tuple[bytes, Any]]:
-        prefix = SERIAL.pack(parent)
-        cursor = self._txn.cursor(db=self._db[database])
-        more = cursor.set_range(prefix)
-        while more:
-            key = bytes(cursor.key())
-            if not key.startswith(prefix):
+        prefix = position = SERIAL.pack(parent)
+        while True:
+            renewals = self.lease.renewals
+            cursor = self._txn.cursor(db=self._db[database])
+            more = cursor.set_range(position)
+            while more and self.lease.renewals == renewals:
+                key = bytes(cursor.key())
+                if not key.startswith(prefix):
+                    return
+                yield key, cursor.value()
+                position = key + b"\0"
+                more = self.lease.renewals != renewals or cursor.next()
+            if not more:
                 return
-            yield key, cursor.value()
-            more = cursor.next()
 
     def _children(self, database: str, parent: int) -> Iterator[bytes]:
         """Keys of a parent's children."""

@@ -69,6 +69,12 @@ class Selector:
     def head(self, block: Buffer, slot: int) -> bytes:
         """The head of the row in a slot."""
 
+    def detach(self) -> None:
+        """Copy what was borrowed: the values stay good when the rows' memory goes."""
+
+    def held(self, level: int) -> Buffer:
+        """The row or block that a level's values point into, after `detach` the copy. Raises ValueError."""
+
     def release(self) -> None:
         """Let go of all rows."""
 

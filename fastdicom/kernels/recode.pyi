@@ -1,5 +1,6 @@
 """One native coding of a Data Set to another. PS3.5 7, 10, Annex A."""
 
+from collections.abc import Collection
 from typing import final
 
 from fastdicom.kernels._types import Buffer
@@ -20,10 +21,21 @@ class Recoder:
 
     encapsulated: pixel data in fragments may stand at the top level (it is copied as it is); otherwise this
     is a fault, since no native transfer syntax has it.
+
+    wanted: tags of the top level whose places are noted on the way.
     """
 
     length: int
     """Bytes of the whole result."""
+    nested_fragments: int | None
+    """Where the first pixel data in fragments begin that stand inside a sequence (an icon), or None."""
+    places: dict[int, tuple[str, int, int, int]]
+    """For each wanted tag (VR, start, start of the value, end), as offsets in `source`.
+
+    The first of several elements with the same tag counts. VR is as stated, "UN" where none is; "" if there
+    is no such element: then all three are where it belongs. The end of a value of undefined length
+    includes its delimiter.
+    """
     def __init__(
         self,
         source: Buffer,
@@ -34,6 +46,7 @@ class Recoder:
         *,
         encapsulated: bool = False,
         depth_max: int = 64,
+        wanted: Collection[int] = (),
     ) -> None: ...
     def __iter__(self) -> Recoder: ...
     def __next__(self) -> bytes | memoryview: ...

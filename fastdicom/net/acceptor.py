@@ -25,10 +25,16 @@ class Acceptor:
     """Listening sockets and the thread that accepts on them.
 
     serve: called on the accepting thread with a new socket and the peer's address; it must not block.
+    inherit: a socket that listens on an address and port already (socket activation), or None.
     """
 
-    def __init__(self, serve: Callable[[socket.socket, str], None]) -> None:
+    def __init__(
+        self,
+        serve: Callable[[socket.socket, str], None],
+        inherit: Callable[[str, int], socket.socket | None] = lambda address, port: None,
+    ) -> None:
         self._serve = serve
+        self._inherit = inherit
         self._sockets: list[socket.socket] = []
         self._wake_read = self._wake_write = -1
         self._thread: threading.Thread | None = None
@@ -36,19 +42,24 @@ class Acceptor:
 
     def listen(self, addresses: Iterable[str], port: int) -> list[tuple[str, int]]:
         """Bind and listen; returns the addresses with the ports that were taken. Raises UsageError."""
+        fresh: list[socket.socket] = []
         try:
             for address in addresses:
-                self._sockets.append(_listening(address, port))
-                port = self._sockets[0].getsockname()[1]  # port 0: the same free one for every address
+                sock = self._inherit(address, port) or _listening(address, port)
+                if sock not in fresh:
+                    fresh.append(sock)
+                port = fresh[0].getsockname()[1]  # port 0: the same free one for every address
         except UsageError:
-            for sock in self._sockets:
+            for sock in fresh:
                 sock.close()
             raise
-        return [sock.getsockname()[:2] for sock in self._sockets]
+        self._sockets += fresh
+        return [sock.getsockname()[:2] for sock in fresh]
 
-    def adopt(self, sock: socket.socket) -> None:
-        """Use a socket that listens already (socket activation)."""
-        self._sockets.append(sock)
+    @property
+    def thread_identity(self) -> int | None:
+        """Of the thread that accepts."""
+        return None if self._thread is None else self._thread.ident
 
     def start(self) -> None:
         """Begin to accept."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from fastdicom.dimse import messages
 from fastdicom.dimse.assembler import Begin, Data
 from fastdicom.errors import ConnectionLost, FastdicomError, NoResponse, PeerError
+from fastdicom.events import ABORTED, FAILED, LOST, RELEASED, STOPPED, VIOLATED
 from fastdicom.net.connection import Buffer, Connection
 from fastdicom.upperlayer.association import AssociationEvent, Context, Fault, TransportClosed
 from fastdicom.upperlayer.pdus import (
@@ -61,12 +62,14 @@ class ServerConnection(Connection):
     address = ""
     name = "?"  # for logs: calling AE title, once known
     failed = False
+    how, why = LOST, ""  # how it ended: one of events.ENDINGS, and in words
 
     _operation: Serving | None = None
     _replies: Iterable[Replying] = ()
     _context: Context
     _message_id = 0
     _cancelled = False
+    _steps = 0
 
     def run(self) -> None:
         """Serve until either end has had enough; raises nothing."""
@@ -74,12 +77,13 @@ class ServerConnection(Connection):
             if self._establish():
                 self._serve()
         except PeerError as error:
-            self._fail(f"broke the protocol: {error}")
+            self._fail(VIOLATED, f"broke the protocol: {error}")
             self._abort(error.abort_reason)
         except (ConnectionLost, TimeoutError) as error:
-            self._fail(str(error) or "was silent for too long")
-        except Exception:
+            self._fail(LOST, str(error) or "was silent for too long")
+        except Exception as error:
             self.failed = True
+            self.how, self.why = FAILED, f"a fault of ours: {type(error).__name__}"
             log.exception("association %d with %s: our fault, it is aborted", self.number, self.name)
             self._abort(0)
         finally:
@@ -96,6 +100,15 @@ class ServerConnection(Connection):
     def idle(self) -> bool:
         """True between messages."""
         return self._operation is None and self.assembler.idle
+
+    @property
+    def progress(self) -> int:
+        """Grows with every byte and every part of an answer: what does not, hangs."""
+        return self.transport.received + self.transport.sent + self._steps
+
+    def moved(self) -> None:
+        """A step that is not to be seen in our own bytes: a C-MOVE destination took or said something."""
+        self._steps += 1
 
     # ------------------------------------------------------------------------------ negotiation
 
@@ -158,6 +171,7 @@ class ServerConnection(Connection):
     def _silent(self) -> None:
         if self.idle:
             log.info("association %d: %s said nothing for %g s", self.number, self.name, self.timing.idle_s)
+            self.how, self.why = STOPPED, f"it said nothing for {self.timing.idle_s:g} s"
             self._abort(None)
             return
         raise ConnectionLost(f"no byte for {self._patience():g} s inside a message")
@@ -235,6 +249,7 @@ class ServerConnection(Connection):
         context_id = self._context.context_id
         batched = getattr(self._operation, "batched", False)
         for reply in self._replies:
+            self._steps += 1
             if reply.command:
                 framed = self.framed(context_id, reply.command, reply.dataset)
                 batch.append(framed)
@@ -339,6 +354,7 @@ class ServerConnection(Connection):
     def _release(self) -> None:
         self.association.answer_release(self.clock())
         self.flush()
+        self.how = RELEASED
         log.info(
             "association %d: %s is out, %d bytes received, %d sent",
             self.number, self.name, self.transport.received, self.transport.sent,
@@ -347,20 +363,22 @@ class ServerConnection(Connection):
 
     def _note_end(self, event: AssociationEvent) -> None:
         if isinstance(event, Fault):
-            self._fail(f"broke the protocol: {event.error}")
+            self._fail(VIOLATED, f"broke the protocol: {event.error}")
         elif isinstance(event, Abort):
-            self._fail("aborted")
+            self._fail(ABORTED, "aborted")
         elif isinstance(event, TransportClosed):
             if self.association.request is not None:
-                self._fail("closed the connection without a release")
+                self._fail(LOST, "closed the connection without a release")
         else:
-            self._fail("sent no association request in time")
+            self._fail(LOST, "sent no association request in time")
 
-    def _fail(self, what: str) -> None:
+    def _fail(self, how: str, what: str) -> None:
         self.failed = True
+        self.how, self.why = how, what
         log.warning("association %d: %s at %s %s", self.number, self.name, self.address, what)
 
     def _end_idle(self, why: str) -> None:
+        self.how, self.why = STOPPED, why
         log.info("association %d: %s is aborted: %s", self.number, self.name, why)
         self._abort(None)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
@@ -24,6 +25,9 @@ class Client(Protocol):
 
     def wanted(self) -> bool:
         """False when it wants no more. Raises ConnectionLost when it is gone."""
+
+    def moved(self) -> None:
+        """Something came or went on its behalf. From any thread."""
 
 
 class _End:
@@ -53,11 +57,20 @@ class SideBySide(Generic[T]):
         """For the iterators' threads: the descriptor is readable."""
         raise ConnectionLost("cancelled by the client")
 
+    def moved(self) -> None:
+        """For the iterators' threads: something came or went."""
+        self._client.moved()
+
     def run(self, iterators: Sequence[Iterator[T]]) -> Iterator[T]:
         """The items of all of them as they come. Raises what an iterator or the client raises."""
         arrivals: SimpleQueue[T | _End] = SimpleQueue()
         threads = [
-            threading.Thread(target=_drain, args=(iterator, arrivals), name="fastdicom-send", daemon=True)
+            threading.Thread(
+                target=copy_context().run,  # their lines of the log are about the client's association
+                args=(_drain, iterator, arrivals),
+                name="fastdicom-send",
+                daemon=True,
+            )
             for iterator in iterators
         ]
         for thread in threads:

@@ -26,6 +26,9 @@ class Watch(Protocol):
     def check(self) -> None:
         """The descriptor is readable. Raises when waiting makes no sense any more."""
 
+    def moved(self) -> None:
+        """What we waited for on its behalf has come."""
+
 
 class Transport:
     """A connected socket. Every method raises ConnectionLost when the connection is over.
@@ -66,6 +69,8 @@ class Transport:
                 raise ConnectionLost(f"connection lost: {error.strerror or error}") from error
             else:
                 self.received += count
+                if self.watch is not None:
+                    self.watch.moved()
                 return count
 
     def readable(self) -> bool:
@@ -76,7 +81,6 @@ class Transport:
         """Send all of `pieces`. timeout_s: how long the peer may go without reading anything."""
         total = sum(len(piece) for piece in pieces)
         sent = self._send_some(pieces[:_PIECES_MAX], timeout_s)
-        self.sent += total
         if sent == total:
             return
         rest = [memoryview(piece) for piece in pieces]
@@ -96,7 +100,11 @@ class Transport:
         waited_s = 0.0
         while True:
             try:
-                return self.sock.sendmsg(pieces, (), socket.MSG_NOSIGNAL)
+                count = self.sock.sendmsg(pieces, (), socket.MSG_NOSIGNAL)
+                self.sent += count  # at once: a peer that reads slowly is progress, too
+                if self.watch is not None:
+                    self.watch.moved()
+                return count
             except BlockingIOError:
                 waited_s += slice_s
                 try:

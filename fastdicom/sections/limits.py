@@ -19,8 +19,11 @@ class Limits:
     values are stored but not indexed. answers_max: of one C-FIND, then A700H (0: no limit).
     file_reads_max: files that one C-FIND may open for attributes that are not indexed, then A700H (0: no
     limit). file_read_length_max: bytes of each that are looked at, inflated.
-    frame_length_max: of a decoded frame. message_stall_s: silence inside a message. send_stall_s: a peer
-    that does not read.
+    frame_length_max: of a native frame that is coded or decoded. codec_time_max_s, codec_memory_max: what one
+    frame may take in a codec library before its process is ended (less, where the frame is small).
+    message_stall_s: silence inside a message. send_stall_s: a peer
+    that does not read. commit_stall_s, work_stall_s: a commit, and our own work on one message (disk, index,
+    codecs) without any step forward; beyond them the service counts as stuck and its watchdog restarts it.
     """
 
     half_open_max: int = setting(512, number(1, COUNT_MAX))
@@ -39,6 +42,10 @@ class Limits:
     answers_max: int = setting(100_000, number(0, COUNT_MAX))
     file_reads_max: int = setting(10_000, number(0, COUNT_MAX))
     file_read_length_max: int = setting(MIB, size(64 * KIB, GIB))
-    frame_length_max: int = setting(512 * MIB, size(MIB))
+    frame_length_max: int = setting(512 * MIB, size(MIB, 512 * MIB))
+    codec_time_max_s: float = setting(120.0, seconds, "codec_time_max")
+    codec_memory_max: int = setting(8 * GIB, size(64 * MIB))
     message_stall_s: float = setting(30.0, seconds, "message_stall")
     send_stall_s: float = setting(30.0, seconds, "send_stall")
+    commit_stall_s: float = setting(60.0, seconds, "commit_stall")
+    work_stall_s: float = setting(300.0, seconds, "work_stall")

@@ -52,10 +52,13 @@ class Timeouts:
 
     artim_s: until an association request is there and whole, and until the peer closes after its end
     (PS3.8 9.1.5). idle_s: an established association that says nothing. connect_s: TCP and TLS as requestor.
-    response_s: until a peer answers a request of ours, the association request included.
+    response_s: until a peer answers a request of ours, the association request included. drain_s: how long
+    associations at work may go on after the service was asked to stop; stop_s: then, their messages at hand.
     """
 
     artim_s: float = setting(30.0, seconds, "artim")
     idle_s: float = setting(60.0, seconds, "idle")
     connect_s: float = setting(10.0, seconds, "connect")
     response_s: float = setting(60.0, seconds, "response")
+    drain_s: float = setting(15.0, seconds, "drain")
+    stop_s: float = setting(20.0, seconds, "stop")

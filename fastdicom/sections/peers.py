@@ -7,6 +7,7 @@ from typing import Literal
 
 from fastdicom.dataset.charset import charset_of
 from fastdicom.dataset.terms import EXTENSIONS, Extension
+from fastdicom.sections.transcoding import lossy_targets
 from fastdicom.settings import (
     ae_title,
     choices,
@@ -51,7 +52,8 @@ class Peer:
     """[[peers]]: an application entity that we know.
 
     host: "" for a peer that only calls us and is no C-MOVE destination. allow: what it may ask of us.
-    transfer_syntaxes: UIDs to propose to it; empty: what fits the object. associations: how many of them one
+    transfer_syntaxes: UIDs to propose to it and no others, best first; empty: what fits the object. lossy:
+    lossy targets that may be sent to it beside those of [transcoding]. associations: how many of them one
     C-MOVE to it may use at once; the instances then arrive in no particular order. grants: what extended
     negotiation of queries grants it; None: what [query] says. charset: what its queries are in whatever they
     say, and their answers; "": what they say.
@@ -65,6 +67,7 @@ class Peer:
     port: int = setting(104, number(1, 65535))
     allow: tuple[Operation, ...] = setting(OPERATIONS, choices(*OPERATIONS))
     transfer_syntaxes: tuple[str, ...] = setting((), listing(transfer_syntax))
+    lossy: tuple[str, ...] = setting((), lossy_targets)
     grants: tuple[Extension, ...] | None = setting(None, _grants_or_none)
     charset: str = setting("", _charset)
     associations: int = setting(1, number(1, 64))

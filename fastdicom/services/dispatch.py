@@ -10,6 +10,7 @@ from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.terms import DEFAULT_TERMS, Terms
 from fastdicom.dimse import messages
 from fastdicom.errors import Refused
+from fastdicom.events import RESTRICTED, SILENT, Alert, Observer
 from fastdicom.services.echo import Answer, echo
 from fastdicom.services.find import FindOperation
 from fastdicom.services.ports import Caller, ClientLink, Finder, Keeper, Operation, StoreChannel
@@ -55,7 +56,9 @@ class Services:
         converter: Converter,
         store_policy: StorePolicy,
         query_policy: QueryPolicy,
+        observer: Observer = SILENT,
     ) -> None:
+        self._observer = observer
         self._keeper = keeper
         self._finder = finder
         self._converter = converter
@@ -75,6 +78,7 @@ class Services:
                     request, context.transfer_syntax, caller, self._keeper, self.store_policy
                 )
             if isinstance(request, messages.EchoRequest):
+                self._observer.served(caller, "echo", status.SUCCESS, 0.0, "")
                 return echo(request)
             if isinstance(request, messages.CFindRequest):
                 return self._find(request, context, caller)
@@ -93,7 +97,19 @@ class Services:
                 status.describe(refusal.status),
                 refusal.comment,
             )
+            self._tell_refusal(request, refusal, caller)
             return Answer(_refusal(request, refusal))
+
+    def _tell_refusal(self, request: messages.Request, refusal: Refused, caller: Caller) -> None:
+        operation = _OPERATION.get(type(request), "other")
+        code, comment = refusal.status, refusal.comment
+        if isinstance(request, messages.CStoreRequest):
+            self._observer.stored(caller, request.sop_class_uid, code, None, "", 0, 0.0, comment)
+        else:
+            self._observer.served(caller, operation, code, 0.0, comment)
+        if code == status.NOT_AUTHORIZED:
+            alert = Alert(RESTRICTED, comment, caller.address, caller.calling_ae_title)
+            self._observer.alerted(alert)
 
     def _find(
         self, request: messages.CFindRequest, context: ContextSyntaxes, caller: Caller
@@ -106,6 +122,8 @@ class Services:
             lambda data: policy.decode(data, context, False, _terms(caller, context)),
             length_max=policy.identifier_length_max,
             answers_max=policy.answers_max,
+            transfer_syntax_uid=context.transfer_syntax,
+            observer=self._observer,
         )
 
     def _retrieval(
@@ -116,16 +134,18 @@ class Services:
         link: Link,
     ) -> Retrieval:
         policy = self.query_policy
-        is_move = isinstance(request, messages.CMoveRequest)
-        originator = (caller.calling_ae_title, request.message_id) if is_move else None
+        receiver, originator = caller.calling_ae_title, None
+        if isinstance(request, messages.CMoveRequest):
+            receiver, originator = request.destination, (caller.calling_ae_title, request.message_id)
         return Retrieval(
             context.transfer_syntax,
             caller,
             self._finder,
             lambda data: policy.decode(data, context, True, _terms(caller, context)),
-            Sender(self._keeper.read, self._converter, originator),
+            Sender(self._keeper.read, self._converter.for_peer(receiver), originator),
             link,
             policy.identifier_length_max,
+            self._observer,
         )
 
 

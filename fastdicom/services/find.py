@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dimse import messages
-from fastdicom.errors import Refused, Unavailable
+from fastdicom.errors import LimitReached, Refused, Unavailable
+from fastdicom.events import LIMIT, SILENT, Alert, Observer, Query
 from fastdicom.services.ports import Caller, Finder, Reply
 from fastdicom.standard import status
 
@@ -19,6 +21,7 @@ class Collected:
     """The part of an operation that collects an identifier, up to a ceiling."""
 
     def __init__(self, length_max: int) -> None:
+        self._begun_at = time.perf_counter()
         self._length_max = length_max
         self._identifier = bytearray()
         self._too_long = False
@@ -43,16 +46,28 @@ class Collected:
         self._cancelled = True
 
     def identifier(self) -> bytes:
-        """The whole identifier. Raises Unavailable when it was too long."""
+        """The whole identifier. Raises LimitReached when it was too long."""
         if self._too_long:
-            raise Unavailable(f"identifier of more than {self._length_max} bytes")
+            raise LimitReached(f"identifier of more than {self._length_max} bytes")
         return bytes(self._identifier)
+
+    def tell(
+        self, observer: Observer, caller: Caller, query: Query, final: messages.Response | None, limit: bool
+    ) -> None:
+        """Report a request that is over. final: None when nobody was left to hear it. limit: of ours."""
+        code, comment = (final.status, final.comment) if final else (status.CANCEL, "the client left")
+        seconds = time.perf_counter() - self._begun_at
+        observer.served(caller, query.operation, code, seconds, comment)
+        observer.queried(caller, query._replace(identifier=bytes(self._identifier)), code)
+        if limit:
+            observer.alerted(Alert(LIMIT, comment, caller.address, caller.calling_ae_title))
 
 
 class FindOperation(Collected):
     """One C-FIND. `batched`: its answers may wait a moment for each other on their way out.
 
     decode: the identifier's bytes to an Identifier, raising Refused. answers_max: 0 for no limit.
+    transfer_syntax_uid: of the identifier, for the observer.
     """
 
     batched = True
@@ -66,8 +81,14 @@ class FindOperation(Collected):
         *,
         length_max: int,
         answers_max: int,
+        transfer_syntax_uid: str = "",
+        observer: Observer = SILENT,
     ) -> None:
         super().__init__(length_max)
+        self._query = Query("find", request.sop_class_uid, transfer_syntax_uid, b"")
+        self._observer = observer
+        self._last: messages.Response | None = None
+        self._limit = False
         self._request = request
         self._caller = caller
         self._finder = finder
@@ -77,9 +98,16 @@ class FindOperation(Collected):
     def end(self) -> Iterator[Reply]:
         """A Pending response with an identifier for each match, then the final one."""
         try:
+            yield from self._answers()
+        finally:
+            self.tell(self._observer, self._caller, self._query, self._last, self._limit)
+
+    def _answers(self) -> Iterator[Reply]:
+        try:
             identifier = self._decode(self.identifier())
             yield from self._matches(identifier)
         except Refused as refusal:
+            self._limit = isinstance(refusal, LimitReached)
             log.warning(
                 "association %d: C-FIND from %s answered %s: %s",
                 self._caller.number,
@@ -117,15 +145,12 @@ class FindOperation(Collected):
                 yield Reply(pending, match)
 
     def _final(self, code: int, comment: str = "", offending: tuple[int, ...] = ()) -> Reply:
-        return Reply(
-            messages.encode(
-                messages.Response(
-                    messages.C_FIND_RSP,
-                    self._request.message_id,
-                    code,
-                    self._request.sop_class_uid,
-                    comment=comment,
-                    offending=offending,
-                )
-            )
+        self._last = messages.Response(
+            messages.C_FIND_RSP,
+            self._request.message_id,
+            code,
+            self._request.sop_class_uid,
+            comment=comment,
+            offending=offending,
         )
+        return Reply(messages.encode(self._last))

@@ -126,6 +126,9 @@ class Interruption(Protocol):
     def wanted(self) -> bool:
         """False once a C-CANCEL came. Raises ConnectionLost when the client is gone."""
 
+    def moved(self) -> None:
+        """Something came or went on its behalf: proof of life for a watchdog."""
+
 
 class ClientLink(Interruption, Protocol):
     """The association of that client, to be looked at while we wait for somebody else."""

@@ -12,7 +12,8 @@ from fastdicom.dataset.elements import encode_uid_list
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import StoredEntry
 from fastdicom.dimse import messages
-from fastdicom.errors import Refused
+from fastdicom.errors import LimitReached, Refused
+from fastdicom.events import Observer, Query
 from fastdicom.services.find import Collected
 from fastdicom.services.ports import Caller, ClientLink, Finder, Interruption, Reply, StoreChannel
 from fastdicom.services.proposals import AssociationPlan, plan_associations
@@ -60,6 +61,7 @@ class Retrieval(NamedTuple):
     sender: Sender
     link: ClientLink
     identifier_length_max: int
+    observer: Observer
 
 
 class RetrieveOperation(Collected, ABC):
@@ -76,6 +78,13 @@ class RetrieveOperation(Collected, ABC):
         self._told = 0
         self._told_at = 0.0
         self._look_at = 0.0
+        self._last: messages.Response | None = None
+        self._limit = False
+
+    @property
+    @abstractmethod
+    def receiver(self) -> str:
+        """The AE title of who gets the instances."""
 
     def wanted(self) -> bool:
         """False once the peer has cancelled. It is asked at most every few milliseconds."""
@@ -85,19 +94,42 @@ class RetrieveOperation(Collected, ABC):
             self._look_at = now + _LOOK_INTERVAL_S
         return not self._cancelled
 
+    def moved(self) -> None:
+        """A destination took or said something."""
+        self._retrieval.link.moved()
+
     def end(self) -> Iterator[Reply]:
         """Pending responses while instances are sent, then the final one."""
+        try:
+            yield from self._answers()
+        finally:
+            name = "move" if self._response_field == messages.C_MOVE_RSP else "get"
+            syntax = self._retrieval.transfer_syntax_uid
+            query = Query(name, self._request.sop_class_uid, syntax, b"")
+            self.tell(self._retrieval.observer, self._retrieval.caller, query, self._last, self._limit)
+
+    def _answers(self) -> Iterator[Reply]:
         try:
             self._prepare()
             entries = self._retrieval.finder.instances(self._retrieval.decode(self.identifier()))
         except Refused as refusal:
+            self._limit = isinstance(refusal, LimitReached)
             self._log(status.describe(refusal.status) + ": " + refusal.comment)
             yield self._reply(refusal.status, comment=refusal.comment, offending=refusal.offending)
             return
-        tally = Tally(len(entries))
-        for _ in self._send(entries, tally):
-            if self.wanted() and tally.done < tally.total and self._due():
-                yield self._reply(status.PENDING, tally)
+        observer, caller = self._retrieval.observer, self._retrieval.caller
+        tally = Tally(
+            len(entries),
+            lambda code, length, seconds: observer.sent(caller, self.receiver, code, length, seconds),
+        )
+        observer.sending(caller, self.receiver, entries)
+        try:
+            for _ in self._send(entries, tally):
+                if self.wanted() and tally.done < tally.total and self._due():
+                    yield self._reply(status.PENDING, tally)
+        finally:
+            failed = [entry for entry, _, _ in tally.failures]
+            observer.retrieved(caller, self.receiver, tally.delivered, failed, self._final_comment(tally))
         final = self._final_status(tally)
         self._log(f"{status.describe(final)}, {tally.done} of {tally.total} sub-operations")
         yield self._reply(final, tally, comment=self._final_comment(tally))
@@ -148,6 +180,7 @@ class RetrieveOperation(Collected, ABC):
             counters=tally.counters if tally is not None else None,
             has_dataset=failed is not None,
         )
+        self._last = None if status.is_pending(code) else response
         return Reply(messages.encode(response), failed)
 
     def _log(self, what: str) -> None:
@@ -170,6 +203,10 @@ class MoveOperation(RetrieveOperation):
         self._look_up = look_up
         self._destination: Destination
 
+    @property
+    def receiver(self) -> str:
+        return self._title
+
     def _prepare(self) -> None:
         found = self._look_up(self._title)
         if found is None:
@@ -178,7 +215,9 @@ class MoveOperation(RetrieveOperation):
 
     def _send(self, entries: Sequence[StoredEntry], tally: Tally) -> Iterator[StoredEntry]:
         destination = self._destination
-        plans = plan_associations(entries, only=destination.transfer_syntaxes)
+        plans = plan_associations(
+            entries, only=destination.transfer_syntaxes, fallbacks=self._sender.fallbacks
+        )
         if destination.associations == 1 or len(entries) == 1:
             return self._send_plans(plans, tally, self._retrieval.link, self)
         together = destination.side_by_side(self)
@@ -205,6 +244,10 @@ class GetOperation(RetrieveOperation):
     def __init__(self, request: messages.CGetRequest, retrieval: Retrieval, channel: StoreChannel) -> None:
         super().__init__(request, messages.C_GET_RSP, retrieval)
         self._channel = channel
+
+    @property
+    def receiver(self) -> str:
+        return self._retrieval.caller.calling_ae_title
 
     def _send(self, entries: Sequence[StoredEntry], tally: Tally) -> Iterator[StoredEntry]:
         left = yield from self._sender.send(entries, self._channel, tally, self)

@@ -11,20 +11,24 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
 import xxhash
 
 from fastdicom.dataset.part10 import SEAL_LENGTH, encode_file_meta, encode_seal
-from fastdicom.dataset.record import FileEntry, Kept, Put
+from fastdicom.dataset.record import Added, FileEntry, Kept, Put
 from fastdicom.dataset.stream import DatasetScan, ScanPolicy
 from fastdicom.dimse import messages
-from fastdicom.errors import Refused, Unavailable
+from fastdicom.errors import LimitReached, Refused, Unavailable
+from fastdicom.events import CREATED, LIMIT, READ, SILENT, UPDATED, Alert, Observer
 from fastdicom.services.ports import Caller, IncomingFile, Keeper, Reply
 from fastdicom.standard import status
 
 log = logging.getLogger(__name__)
 
 Stored = Callable[[Put, Caller], None]
+Compress = Callable[[Any, Put, Caller], tuple[Any, Put]]
+"""(file that is whole, its change, who sent it) -> the file and the change to commit."""
 _NO_TAGS: tuple[int, ...] = ()
 _UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(?:\.[0-9]+)*\Z")
 
@@ -33,10 +37,11 @@ class StorePolicy:
     """What the configuration says about C-STORE.
 
     replace: a duplicate takes the place of the first. dataset_length_max: 0 for none. stored: told of every
-    new instance after its commit.
+    new instance after its commit. compress: may put a compressed copy in the file's place; None for never.
+    observer: told of every C-STORE, whatever became of it.
     """
 
-    __slots__ = ("dataset_length_max", "replace", "scan", "stored")
+    __slots__ = ("compress", "dataset_length_max", "observer", "replace", "scan", "stored")
 
     def __init__(
         self,
@@ -45,11 +50,15 @@ class StorePolicy:
         replace: bool = False,
         dataset_length_max: int = 0,
         stored: Stored | None = None,
+        compress: Compress | None = None,
+        observer: Observer = SILENT,
     ) -> None:
+        self.observer = observer
         self.scan = scan
         self.replace = replace
         self.dataset_length_max = dataset_length_max
         self.stored = stored
+        self.compress = compress
 
 
 class StoreOperation:
@@ -66,6 +75,10 @@ class StoreOperation:
         self._request = request
         self._transfer_syntax_uid = transfer_syntax_uid
         self._caller = caller
+        self._begun_at = time.perf_counter()
+        self._put: Put | None = None
+        self._action = ""
+        self._ended = False
         self._keeper = keeper
         self._policy = policy
         self._pieces: list[memoryview | bytes] = []
@@ -98,7 +111,7 @@ class StoreOperation:
         self._length += len(piece)
         try:
             if 0 < self._policy.dataset_length_max < self._length:
-                raise Unavailable(f"Data Set of more than {self._policy.dataset_length_max} bytes")
+                raise LimitReached(f"Data Set of more than {self._policy.dataset_length_max} bytes")
             self._scan.feed(piece)
         except Refused as refusal:
             self._refuse(refusal)
@@ -118,20 +131,34 @@ class StoreOperation:
 
     def end(self) -> list[Reply]:
         """Make the instance durable and answer."""
+        self._ended = True
         if self._refusal is None:
             try:
                 self._seal()
                 self._commit()
             except Refused as refusal:
                 self._refuse(refusal)
-        return [Reply(messages.encode(self._response()))]
+        response = self._response()
+        self._policy.observer.stored(
+            self._caller,
+            response.sop_class_uid,
+            response.status,
+            self._put,
+            self._action,
+            self._length,
+            time.perf_counter() - self._begun_at,
+            response.comment,
+        )
+        return [Reply(messages.encode(response))]
 
     def cancel(self) -> None:
         """A C-STORE cannot be cancelled. PS3.7 9.3.2.3 knows it for C-FIND, C-MOVE and C-GET."""
 
     def abandon(self) -> None:
-        """The rest of the Data Set will not come."""
+        """The rest of the Data Set will not come, or nobody is left to answer to."""
         self._discard()
+        if not self._ended:
+            self._policy.observer.interrupted(self._caller, self._request.sop_class_uid, self._length)
 
     def _seal(self) -> None:
         """Write the rest, and in front of the Data Set that it is whole: see `encode_seal`."""
@@ -165,23 +192,36 @@ class StoreOperation:
             self._caller.calling_ae_title,
         )
         put = Put(record, entry, self._policy.replace)
+        if self._policy.compress is not None:
+            try:
+                file, put = self._policy.compress(file, put, self._caller)
+            except OSError as error:
+                raise Unavailable(f"cannot write: {error.strerror}") from error
+        self._put = put
         self._file = None  # from here on the keeper answers for it
         outcome = self._keeper.commit(file, put)
+        self._action = CREATED if isinstance(outcome, Added) else UPDATED
         if isinstance(outcome, Kept):
-            self._compare(outcome, entry)
+            self._action = READ
+            self._compare(outcome, put.file)
         if not isinstance(outcome, Kept) and self._policy.stored is not None:
             self._policy.stored(put, self._caller)
 
     def _compare(self, kept: Kept, entry: FileEntry) -> None:
-        if kept.file.checksum != entry.checksum:
+        if kept.file.received_checksum != entry.received_checksum:
             log.warning(
                 "association %d: %s was there already with other content; the first is kept",
                 self._caller.number,
                 self._request.sop_instance_uid,
+                extra={"sop_instance_uid": self._request.sop_instance_uid},
             )
 
     def _refuse(self, refusal: Refused) -> None:
         self._refusal = refusal
+        if isinstance(refusal, LimitReached):
+            caller = self._caller
+            alert = Alert(LIMIT, refusal.comment, caller.address, caller.calling_ae_title)
+            self._policy.observer.alerted(alert)
         self._pieces.clear()
         self._discard()
 
@@ -200,12 +240,13 @@ class StoreOperation:
         if self._refusal is not None:
             code, comment, offending = self._refusal.status, self._refusal.comment, self._refusal.offending
             log.log(
-                logging.ERROR if isinstance(self._refusal, Unavailable) else logging.WARNING,
+                _severity(self._refusal),
                 "association %d: C-STORE from %s answered %s: %s",
                 self._caller.number,
                 self._caller.calling_ae_title,
                 status.describe(code),
                 comment,
+                extra={"sop_instance_uid": request.sop_instance_uid},
             )
         return messages.Response(
             messages.C_STORE_RSP,
@@ -216,6 +257,12 @@ class StoreOperation:
             comment,
             offending,
         )
+
+
+def _severity(refusal: Refused) -> int:
+    """Of its log line: an operator must act, or a peer was refused."""
+    ours = isinstance(refusal, Unavailable) and not isinstance(refusal, LimitReached)
+    return logging.ERROR if ours else logging.WARNING
 
 
 def _check_uids(request: messages.CStoreRequest) -> None:

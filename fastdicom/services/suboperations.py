@@ -6,18 +6,19 @@ An instance that fails is counted and named; it never ends the rest.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from itertools import chain
+import time
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing
 from threading import Lock
 from typing import NamedTuple, Protocol
 
 from fastdicom.dataset.record import StoredEntry
 from fastdicom.dimse.messages import Counters, CStoreRequest, Response
 from fastdicom.errors import ConnectionLost, FastdicomError, NoResponse, Refused
+from fastdicom.services.lookahead import Ahead, Outgoing, upcoming
 from fastdicom.services.ports import Buffer, Interruption, StoreChannel
 from fastdicom.services.proposals import AssociationPlan
 from fastdicom.standard import status
-from fastdicom.standard.transfer_syntaxes import KNOWN
 
 log = logging.getLogger(__name__)
 
@@ -28,23 +29,61 @@ Failure = tuple[StoredEntry, int, str]
 
 
 class Converter(Protocol):
-    """From one transfer syntax to another; `transcode` fits it."""
+    """From one transfer syntax to another; `conversions.Conversions` fits it.
 
-    def choose(self, stored_uid: str, accepted: Collection[str]) -> str | None:
-        """The best of the accepted syntaxes to send in, or None when there is no way."""
+    fallbacks: what is worth proposing beside the stored transfer syntaxes. depth: instances to start ahead.
+    """
 
-    def convert(self, dataset: memoryview, stored_uid: str, wanted_uid: str) -> Iterable[Buffer]:
-        """The Data Set in another syntax. Raises Refused or CodecError."""
+    depth: int
+
+    @property
+    def fallbacks(self) -> Sequence[str]: ...
+
+    def for_peer(self, ae_title: str) -> Converter:
+        """The same with what the configuration says about this peer."""
+
+    def candidates(self, stored_uid: str, accepted: Collection[str]) -> Sequence[str]:
+        """The accepted syntaxes to send in, best first: only the stored one, if it is among them."""
+
+    def convert(
+        self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
+    ) -> Outgoing:
+        """The Data Set in the first of `wanted` that can carry it. Raises Refused, CodecError, OSError.
+
+        whole: nothing may fail any more when this returns.
+        """
+
+    def ahead(self, prepare: Callable[[], Outgoing]) -> Ahead | None:
+        """Have it prepared by another thread; None when there is no room for it now."""
+
+
+class Verbatim:
+    """A Data Set as it is stored."""
+
+    def __init__(self, transfer_syntax_uid: str, dataset: memoryview) -> None:
+        self.transfer_syntax_uid = transfer_syntax_uid
+        self.sop_instance_uid: str | None = None
+        self.length: int | None = len(dataset)
+        self._dataset = dataset
+
+    def __iter__(self) -> Iterator[Buffer]:
+        return iter((self._dataset,))
+
+
+Sent = Callable[[int, int, float], None]
+"""(status, bytes, seconds until it came) of one instance that was answered."""
 
 
 class Tally:
-    """Counts what became of each instance."""
+    """Counts what became of each instance. sent: told of each answer, one at a time."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, sent: Sent = lambda code, length, seconds: None) -> None:
+        self._sent = sent
         self.total = total
         self.completed = 0
         self.warning = 0
         self.failures: list[Failure] = []
+        self.delivered: dict[tuple[str, str], int] = {}  # by Study Instance UID and SOP Class UID
         self.bytes = 0
         self._lock = Lock()  # several associations may be counted at once
 
@@ -61,17 +100,22 @@ class Tally:
     def failed(self, entry: StoredEntry, code: int, reason: str) -> None:
         """`entry` did not arrive."""
         self.failures.append((entry, code, reason))  # one call: no lock is needed
-        log.warning("%s was not sent: %s", entry.sop_instance_uid, reason)
+        uid = entry.sop_instance_uid
+        log.warning("%s was not sent: %s", uid, reason, extra={"sop_instance_uid": uid})
 
     @property
     def arrived(self) -> int:
         """Instances that the peer has taken."""
         return self.completed + self.warning
 
-    def answered(self, entry: StoredEntry, response: Response, length: int) -> None:
-        """The peer answered for `entry`, of which `length` bytes were sent."""
+    def answered(self, entry: StoredEntry, response: Response, length: int, seconds: float = 0.0) -> None:
+        """The peer answered for `entry`, of which `length` bytes were sent, after so many seconds."""
         with self._lock:
+            self._sent(response.status, length, seconds)
             self.bytes += length
+            if status.is_stored(response.status):
+                kind = (entry.study_instance_uid, entry.sop_class_uid)
+                self.delivered[kind] = self.delivered.get(kind, 0) + 1
             self.completed += response.status == status.SUCCESS
             self.warning += status.is_warning(response.status)
         if response.status != status.SUCCESS and not status.is_warning(response.status):
@@ -85,8 +129,7 @@ class Prepared(NamedTuple):
     entry: StoredEntry
     context_id: int
     request: CStoreRequest
-    body: Iterable[Buffer]
-    length: int
+    body: Outgoing
 
 
 class Unsent(NamedTuple):
@@ -103,6 +146,7 @@ class _Flight:
         self._channel = channel
         self._tally = tally
         self._sent: dict[int, Prepared] = {}
+        self._since: dict[int, float] = {}
         self._broken: StoredEntry | None = None
 
     def __len__(self) -> int:
@@ -120,6 +164,7 @@ class _Flight:
     def launch(self, prepared: Prepared) -> None:
         """Send one. A body that cannot be had to its end costs the association: half of it is sent."""
         self._sent[prepared.request.message_id] = prepared
+        self._since[prepared.request.message_id] = time.perf_counter()
         try:
             self._channel.send_store(prepared.context_id, prepared.request, prepared.body)
         except ConnectionLost:
@@ -134,7 +179,9 @@ class _Flight:
         """Wait for a response; the instance that it is about."""
         response = self._channel.store_response(self._sent)
         prepared = self._sent.pop(response.responded_to)
-        self._tally.answered(prepared.entry, response, prepared.length)
+        seconds = time.perf_counter() - self._since.pop(response.responded_to)
+        length = prepared.body.length or prepared.entry.file.size
+        self._tally.answered(prepared.entry, response, length, seconds)
         return prepared.entry
 
     def blame(self, reason: str) -> StoredEntry | None:
@@ -161,6 +208,11 @@ class Sender:
         self._converter = converter
         self._originator = originator
 
+    @property
+    def fallbacks(self) -> Sequence[str]:
+        """Transfer syntaxes to propose beside the stored ones."""
+        return self._converter.fallbacks
+
     def send_all(
         self,
         plans: Sequence[AssociationPlan],
@@ -184,7 +236,7 @@ class Sender:
                     break
                 arrived = tally.arrived
                 try:
-                    left = yield from self.send(left.entries, channel, tally, interruption)
+                    left = yield from self.send(left.entries, channel, tally, interruption, whole=False)
                 finally:
                     close_channel(channel)
                 losses = 0 if tally.arrived > arrived else losses + 1
@@ -199,26 +251,31 @@ class Sender:
         channel: StoreChannel,
         tally: Tally,
         interruption: Interruption,
+        *,
+        whole: bool = True,
     ) -> Generator[StoredEntry, None, Unsent]:
         """Send entries until they are done, not wanted, or the channel is lost; gives what is left then.
 
         Yields after each instance. While a response is awaited the next instance is made ready, and as many
-        are on their way at once as the channel's window allows.
+        are on their way at once as the channel's window allows; conversions begin earlier still, on other
+        threads. whole: nothing goes out before all of it is there, for a channel that cannot be replaced.
         """
         flight = _Flight(channel, tally)
+        making = _Making(self._read, self._converter, channel, whole)
         begun = 0
         try:
-            for entry in entries:
-                if not interruption.wanted():
-                    break
-                prepared = self._prepare(entry, channel, begun, tally)
-                if prepared is not None and flight.full:
-                    yield flight.land()
-                begun += 1
-                if prepared is not None:
-                    flight.launch(prepared)
-                else:
-                    yield entry
+            with closing(upcoming(entries, making.start, self._converter.depth)) as queue:
+                for entry, ahead in queue:
+                    if not interruption.wanted():
+                        break
+                    prepared = self._prepare(entry, ahead, making, begun, tally)
+                    if prepared is not None and flight.full:
+                        yield flight.land()
+                    begun += 1
+                    if prepared is not None:
+                        flight.launch(prepared)
+                    else:
+                        yield entry
             while flight:
                 yield flight.land()
             return Unsent()
@@ -236,46 +293,76 @@ class Sender:
             return left
 
     def _prepare(
-        self, entry: StoredEntry, channel: StoreChannel, number: int, tally: Tally
+        self, entry: StoredEntry, ahead: Ahead | None, making: _Making, number: int, tally: Tally
     ) -> Prepared | None:
         """The instance, read and converted as far as needed; None when that failed, which is counted."""
-        contexts = channel.transfer_syntaxes(entry.sop_class_uid)
-        stored_uid = entry.file.transfer_syntax_uid
-        chosen = self._converter.choose(stored_uid, contexts)
-        if chosen is None:
-            tally.failed(entry, 0x0122, "the peer accepted no transfer syntax that it can be sent in")
-            return None
         try:
-            whole = self._read(entry)
-            if len(whole) != entry.file.size:
-                raise Refused(
-                    status.PROCESSING_FAILURE, f"its file has {len(whole)} bytes, not {entry.file.size}"
-                )
-            dataset = whole[entry.file.dataset_offset :]
-            body: Iterable[Buffer] = (dataset,)
-            if chosen != stored_uid:
-                body = self._converted(dataset, stored_uid, chosen)
+            body = ahead.result() if ahead is not None else making.outgoing(entry)
         except (FastdicomError, OSError) as error:
-            tally.failed(entry, status.PROCESSING_FAILURE, str(error))
+            no_way = isinstance(error, Refused) and error.status == status.SOP_CLASS_NOT_SUPPORTED
+            code = status.SOP_CLASS_NOT_SUPPORTED if no_way else status.PROCESSING_FAILURE
+            tally.failed(entry, code, str(error))
             return None
-        request = self._request(entry, number % 0xFFFF + 1)
-        return Prepared(entry, contexts[chosen], request, body, len(dataset))
+        request = self._request(entry, number % 0xFFFF + 1, body.sop_instance_uid)
+        return Prepared(entry, making.contexts(entry)[body.transfer_syntax_uid], request, body)
 
-    def _converted(self, dataset: memoryview, stored_uid: str, chosen: str) -> Iterable[Buffer]:
-        """The Data Set in another syntax; its faults show before the first byte is on its way."""
-        body = self._converter.convert(dataset, stored_uid, chosen)
-        stored = KNOWN.get(stored_uid)
-        if stored is not None and stored.deflated:
-            return list(body)  # only inflating it to the end tells that it can be
-        pieces = iter(body)
-        return chain([next(pieces, b"")], pieces)
-
-    def _request(self, entry: StoredEntry, message_id: int) -> CStoreRequest:
+    def _request(self, entry: StoredEntry, message_id: int, new_uid: str | None) -> CStoreRequest:
         title, originator_message_id = self._originator or ("", None)
         return CStoreRequest(
             message_id,
             entry.sop_class_uid,
-            entry.sop_instance_uid,
+            new_uid or entry.sop_instance_uid,
             originator_ae_title=title,
             originator_message_id=originator_message_id,
         )
+
+
+class _Making:
+    """Stored instances into what one channel takes. From any thread."""
+
+    def __init__(
+        self,
+        read: Callable[[StoredEntry], memoryview],
+        converter: Converter,
+        channel: StoreChannel,
+        whole: bool,
+    ) -> None:
+        self._read = read
+        self._converter = converter
+        self._channel = channel
+        self._whole = whole
+        self._contexts: dict[str, dict[str, int]] = {}
+
+    def contexts(self, entry: StoredEntry) -> dict[str, int]:
+        """Accepted transfer syntax -> presentation context ID."""
+        uid = entry.sop_class_uid
+        if uid not in self._contexts:
+            self._contexts[uid] = self._channel.transfer_syntaxes(uid)
+        return self._contexts[uid]
+
+    def start(self, entry: StoredEntry) -> Ahead | None:
+        """Begin with an instance that has to be converted, if there is room."""
+        if entry.file.transfer_syntax_uid in self.contexts(entry):
+            return None
+        return self._converter.ahead(lambda: self.outgoing(entry))
+
+    def outgoing(self, entry: StoredEntry) -> Outgoing:
+        """The Data Set in a transfer syntax that the peer accepted. Raises FastdicomError, OSError."""
+        stored_uid = entry.file.transfer_syntax_uid
+        wanted = self._converter.candidates(stored_uid, self.contexts(entry))
+        if not wanted:
+            raise Refused(
+                status.SOP_CLASS_NOT_SUPPORTED, "the peer accepted no transfer syntax that it can be sent in"
+            )
+        dataset = self._dataset(entry)
+        if wanted[0] == stored_uid:
+            return Verbatim(stored_uid, dataset)
+        return self._converter.convert(dataset, stored_uid, wanted, whole=self._whole)
+
+    def _dataset(self, entry: StoredEntry) -> memoryview:
+        whole = self._read(entry)
+        if len(whole) != entry.file.size:
+            raise Refused(
+                status.PROCESSING_FAILURE, f"its file has {len(whole)} bytes, not {entry.file.size}"
+            )
+        return whole[entry.file.dataset_offset :]

@@ -38,10 +38,15 @@ HTJ2K: Final = "1.2.840.10008.1.2.4.203"
 RLE_LOSSLESS: Final = gate.RLE_LOSSLESS
 
 LOSSY_ONLY: Final = frozenset({JPEG_BASELINE, JPEG_EXTENDED, JPEG_LS_NEAR_LOSSLESS})
+RLE_SEGMENTS_MAX: Final = 15
 CODESTREAM_LENGTH_EXTRA: Final = 1 << 16
 """Room for headers, on top of twice the native frame: no encoder here makes more."""
 
 ColourChoice = Literal["rgb", "keep"]
+
+
+class CannotCarry(CodecError):
+    """The image has no form in the transfer syntax that was asked for; another one may have it."""
 
 
 class Quality(NamedTuple):
@@ -94,6 +99,18 @@ def decode_frame(
     b'aaaabcde'
     """
     found = gate.inspect(transfer_syntax_uid, data, image)
+    return decode_inspected(found, data, image, colour, strict, workers)
+
+
+def decode_inspected(
+    found: Codestream,
+    data: Buffer,
+    image: ImageAttributes,
+    colour: ColourChoice = "rgb",
+    strict: bool = False,
+    workers: Workers | None = None,
+) -> bytearray:
+    """As `decode_frame`, for a codestream that the gate has let through: found is what it said."""
     if found.coding == "rle":
         return rle.decode_frame(data, *_size(image), strict=strict)
     if found.coding == "jpeg-lossless":
@@ -107,7 +124,13 @@ def decoded_image(
     transfer_syntax_uid: str, data: Buffer, image: ImageAttributes, colour: ColourChoice = "rgb"
 ) -> ImageAttributes:
     """The Image Pixel attributes of what `decode_frame` makes of this frame. Raises CodecError as it does."""
-    found = gate.inspect(transfer_syntax_uid, data, image)
+    return inspected_image(gate.inspect(transfer_syntax_uid, data, image), image, colour)
+
+
+def inspected_image(
+    found: Codestream, image: ImageAttributes, colour: ColourChoice = "rgb"
+) -> ImageAttributes:
+    """As `decoded_image`, for a codestream that the gate has let through."""
     return image._replace(
         photometric_interpretation=_native_photometric(found, image, colour), planar_configuration=0
     )
@@ -191,15 +214,14 @@ def encode_frame(
     precision is Bits Stored, or Bits Allocated where a sample uses bits above it (overlays) and where the
     syntax has no signs.
 
-    Raises CodecError if the syntax cannot carry the image.
+    Raises CannotCarry if the syntax has no form for the image, CodecError if the frame does not fit it.
     """
     gate.check_image(image)
     if len(memoryview(frame).cast("B")) != image.frame_length:
         raise CodecError(f"{len(memoryview(frame).cast('B'))} bytes, a frame has {image.frame_length}")
+    lossy = check_encodable(transfer_syntax_uid, image, quality)
     if transfer_syntax_uid == RLE_LOSSLESS:
         return rle.encode_frame(frame, *_size(image))
-    lossy = is_lossy(transfer_syntax_uid, quality)
-    _check_encodable(transfer_syntax_uid, image, lossy)
     precision = _precision(transfer_syntax_uid, frame, image, lossy)
     if transfer_syntax_uid in (JPEG_LOSSLESS, JPEG_LOSSLESS_SV1):
         return jpeg_lossless.encode_frame(frame, *_size(image), precision)
@@ -229,27 +251,35 @@ def is_lossy(transfer_syntax_uid: str, quality: Quality | None) -> bool:
     )
 
 
-def _check_encodable(transfer_syntax_uid: str, image: ImageAttributes, lossy: bool) -> None:
+def check_encodable(transfer_syntax_uid: str, image: ImageAttributes, quality: Quality | None = None) -> bool:
+    """Raise CannotCarry for an image that the syntax has no form for. Returns whether pixels may change."""
+    lossy = is_lossy(transfer_syntax_uid, quality)
+    if transfer_syntax_uid == RLE_LOSSLESS:
+        segments = image.samples_per_pixel * max(1, image.bits_allocated // 8)
+        if segments > RLE_SEGMENTS_MAX:
+            raise CannotCarry(f"an image of {segments} RLE segments")
+        return False
     if transfer_syntax_uid not in ENCODERS and transfer_syntax_uid not in (JPEG_LOSSLESS, JPEG_LOSSLESS_SV1):
-        raise CodecError(f"no encoder for transfer syntax {transfer_syntax_uid}")
+        raise CannotCarry(f"no encoder for transfer syntax {transfer_syntax_uid}")
     if image.bits_allocated not in (8, 16):
-        raise CodecError(f"{image.bits_allocated} bits allocated: only RLE can carry them")
+        raise CannotCarry(f"{image.bits_allocated} bits allocated: only RLE can carry them")
     if image.samples_per_pixel not in (1, 3):
-        raise CodecError(f"{image.samples_per_pixel} samples per pixel")
+        raise CannotCarry(f"{image.samples_per_pixel} samples per pixel")
     if lossy and image.photometric_interpretation == "PALETTE COLOR":
-        raise CodecError(
+        raise CannotCarry(
             "lossy compression of palette colours: neighbouring numbers are no neighbouring colours"
         )
     if transfer_syntax_uid in (JPEG_BASELINE, JPEG_EXTENDED):
         most = 8 if transfer_syntax_uid == JPEG_BASELINE or image.samples_per_pixel == 3 else 12
         if image.pixel_representation or image.bits_stored > most:
-            raise CodecError(f"JPEG carries unsigned samples of {most} bits here, not {image.bits_stored}")
+            raise CannotCarry(f"JPEG carries unsigned samples of {most} bits here, not {image.bits_stored}")
         if image.bits_allocated == 16 and transfer_syntax_uid == JPEG_BASELINE:
-            raise CodecError("JPEG Baseline carries 8 bits allocated")
+            raise CannotCarry("JPEG Baseline carries 8 bits allocated")
         if image.samples_per_pixel == 3 and image.photometric_interpretation not in ("RGB", "YBR_FULL"):
-            raise CodecError(f"JPEG of {image.photometric_interpretation} pixels")
+            raise CannotCarry(f"JPEG of {image.photometric_interpretation} pixels")
     if transfer_syntax_uid == JPEG_LS_NEAR_LOSSLESS and image.pixel_representation:
-        raise CodecError("near-lossless JPEG-LS of signed samples could turn the largest into the smallest")
+        raise CannotCarry("near-lossless JPEG-LS of signed samples could turn the largest into the smallest")
+    return lossy
 
 
 def _precision(transfer_syntax_uid: str, frame: Buffer, image: ImageAttributes, lossy: bool) -> int:
@@ -263,7 +293,7 @@ def _precision(transfer_syntax_uid: str, frame: Buffer, image: ImageAttributes, 
         return image.bits_allocated
     stray = pixels.stray_bits(frame, image.bits_allocated, image.bits_stored, image.bits_stored - 1, signed)
     if stray and lossy:
-        raise CodecError(
+        raise CannotCarry(
             f"a sample uses bits above its {image.bits_stored}, which lossy compression would spoil"
         )
     return image.bits_allocated if stray else max(2, image.bits_stored)

@@ -155,7 +155,9 @@ def item_head(length: int) -> bytes:
     return ITEM_HEAD.pack(0xFFFE, 0xE000, length + length % 2)
 
 
-def encapsulate(frames: Iterable[Buffer], offset_table: bytes = b"") -> Iterator[Buffer]:
+def encapsulate(
+    frames: Iterable[bytes | bytearray | memoryview], offset_table: bytes = b""
+) -> Iterator[bytes | bytearray | memoryview]:
     """The value of Pixel Data as buffers to write one after the other; no frame is copied.
 
     offset_table: what basic_offset_table() gave, or empty. One fragment a frame, padded to an even length.

@@ -6,8 +6,7 @@ in an encapsulated one it is Explicit VR Little Endian like every other.
 
 from __future__ import annotations
 
-import mmap
-import tempfile
+import os
 import zlib
 from collections.abc import Iterable, Iterator
 
@@ -17,8 +16,7 @@ from fastdicom.dataset.scanned import byte_coding
 from fastdicom.errors import UsageError
 from fastdicom.kernels.recode import Recoder
 from fastdicom.standard.transfer_syntaxes import NATIVE
-
-Buffer = bytes | bytearray | memoryview
+from fastdicom.transcoding.spool import Buffer, spooled
 
 INFLATED_IN_MEMORY = 32 * 1024 * 1024  # a longer inflated Data Set waits in an unnamed file
 _EXPLICIT_LITTLE = (True, False)
@@ -37,7 +35,13 @@ class Recoding:
 
 
 def recode(
-    source: Buffer, from_uid: str, to_uid: str, *, inflated_length_max: int = 2 * 1024**3, depth_max: int = 64
+    source: Buffer,
+    from_uid: str,
+    to_uid: str,
+    *,
+    inflated_length_max: int = 2 * 1024**3,
+    depth_max: int = 64,
+    folder: str | os.PathLike[str] | None = None,
 ) -> Recoding:
     """The Data Set `source` in another transfer syntax, piece by piece.
 
@@ -55,14 +59,14 @@ def recode(
         inflater = Inflater(inflated_length_max)
         if coding == to_coding and not is_deflated(to_uid):
             return Recoding(_inflated(inflater, source), None)
-        source = _whole(_inflated(inflater, source))
+        source = spooled(_inflated(inflater, source), folder, INFLATED_IN_MEMORY).whole()
     pieces: Recoder | tuple[Buffer] = (source,)
     length = len(source)
     if coding != to_coding or from_uid not in NATIVE:
         pieces = Recoder(source, *coding, *to_coding, depth_max=depth_max)
         length = pieces.length
     if is_deflated(to_uid):
-        return Recoding(_deflated(pieces), None)
+        return Recoding(deflated(pieces), None)
     return Recoding(pieces, length)
 
 
@@ -71,20 +75,8 @@ def _inflated(inflater: Inflater, source: Buffer) -> Iterator[bytes]:
     inflater.finish()
 
 
-def _whole(pieces: Iterator[bytes]) -> Buffer:
-    """All pieces in one buffer: in memory, or in an unnamed file that goes when the buffer does."""
-    with tempfile.SpooledTemporaryFile(max_size=INFLATED_IN_MEMORY) as file:
-        length = 0
-        for piece in pieces:
-            length += file.write(piece)
-        if length <= INFLATED_IN_MEMORY:
-            file.seek(0)
-            return file.read()
-        return memoryview(mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ))
-
-
-def _deflated(pieces: Iterable[Buffer]) -> Iterator[bytes]:
-    """A raw deflate stream of even length. PS3.5 A.5."""
+def deflated(pieces: Iterable[Buffer]) -> Iterator[bytes]:
+    """A raw deflate stream of even length, piece by piece. PS3.5 A.5."""
     deflater = zlib.compressobj(wbits=-15)
     length = 0
     for piece in pieces:

@@ -1,13 +1,15 @@
-"""Pass through, recode or refuse: how a stored instance gets to a peer, decided from transfer syntaxes alone.
+"""Which transfer syntax an instance goes out in, decided from what is stored and what the peer accepted.
 
-Pixels are not converted here. A Data Set in an encapsulated syntax may still have none (a report, a
-presentation state): it is recoded, and what turns out to have encapsulated pixels fails in `convert`.
+The stored one before all others; then those that keep every pixel, in a configurable order; then, only where
+that is allowed, lossy ones. Whether the image itself can be carried is found out in `convert`, and the next
+candidate is tried if not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 from fastdicom.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
@@ -16,67 +18,112 @@ from fastdicom.standard.transfer_syntaxes import (
     IMPLICIT_VR_LITTLE_ENDIAN,
     KNOWN,
 )
-from fastdicom.transcoding.native import Buffer, recode
+from fastdicom.transcoding.codecs import (
+    HTJ2K,
+    HTJ2K_LOSSLESS,
+    HTJ2K_LOSSLESS_RPCL,
+    JPEG_2000,
+    JPEG_2000_LOSSLESS,
+    JPEG_BASELINE,
+    JPEG_EXTENDED,
+    JPEG_LOSSLESS,
+    JPEG_LOSSLESS_SV1,
+    JPEG_LS_LOSSLESS,
+    JPEG_LS_NEAR_LOSSLESS,
+    LOSSY_ONLY,
+    RLE_LOSSLESS,
+    CannotCarry,
+)
+from fastdicom.transcoding.objects import Converted, Options, convert
+from fastdicom.transcoding.spool import Buffer
 
-# What keeps most comes first: Implicit VR loses the VRs of private elements.
-NATIVE_BY_PREFERENCE = (
+NATIVE_BY_PREFERENCE: Final = (
     EXPLICIT_VR_LITTLE_ENDIAN,
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
+"""What keeps most comes first: Implicit VR loses the VRs of private elements."""
+
+LOSSLESS_ORDER: Final = (
+    *NATIVE_BY_PREFERENCE,
+    JPEG_LOSSLESS_SV1,
+    JPEG_LS_LOSSLESS,
+    RLE_LOSSLESS,
+    JPEG_2000_LOSSLESS,
+    JPEG_LOSSLESS,
+    HTJ2K_LOSSLESS,
+    HTJ2K_LOSSLESS_RPCL,
+    JPEG_2000,
+    HTJ2K,
+)
+"""Native ones any peer can show and cost least; then by what peers commonly know. JPEG 2000 and HTJ2K, which
+may be lossy, are written lossless here."""
+
+LOSSY_ORDER: Final = (JPEG_BASELINE, JPEG_EXTENDED, JPEG_LS_NEAR_LOSSLESS)
 
 
 @dataclass(frozen=True, slots=True)
-class PassThrough:
-    """Send the stored bytes as they are."""
+class Preferences:
+    """What may be sent instead of the stored transfer syntax, best first.
+
+    lossless: targets that keep every pixel. lossy: targets that do not, empty where that is not allowed.
+    """
+
+    lossless: Sequence[str] = LOSSLESS_ORDER
+    lossy: Sequence[str] = ()
+
+    def first(self, *uids: str) -> Preferences:
+        """These targets before the others; lossy ones stay out unless they are in already."""
+        return replace(
+            self,
+            lossless=(*(uid for uid in uids if uid in self.lossless), *self._without(self.lossless, uids)),
+            lossy=(*(uid for uid in uids if uid in self.lossy), *self._without(self.lossy, uids)),
+        )
+
+    @staticmethod
+    def _without(uids: Sequence[str], others: Collection[str]) -> list[str]:
+        return [uid for uid in uids if uid not in others]
 
 
-@dataclass(frozen=True, slots=True)
-class Recode:
-    """Send the Data Set in this native transfer syntax; `native.recode` does it."""
+def candidates(
+    stored_uid: str, accepted: Collection[str], preferences: Preferences | None = None
+) -> tuple[str, ...]:
+    """The transfer syntaxes that an instance stored in `stored_uid` may be sent in, best first.
 
-    to_uid: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """There is no way to send it; the reason is for the report."""
-
-    reason: str
-
-
-Plan = PassThrough | Recode | Refuse
-
-
-def plan(stored_uid: str, accepted: Collection[str]) -> Plan:
-    """How an instance stored in `stored_uid` goes to a peer that accepted these transfer syntaxes."""
+    Only those that are `accepted`; none when there is no way. Pixels that are only stored and sent on still
+    have candidates: a Data Set in such a syntax need not have any.
+    """
     if stored_uid in accepted:
-        return PassThrough()
+        return (stored_uid,)
     stored = KNOWN.get(stored_uid)
-    if stored is None:
-        return Refuse(f"{stored_uid} is not known and cannot be converted")
-    if not (stored.native or stored.encapsulated):
-        return Refuse(f"{stored.name} cannot be converted")
-    for uid in NATIVE_BY_PREFERENCE:
-        if uid in accepted:
-            return Recode(uid)
-    return Refuse(f"{stored.name} cannot be converted to what the peer accepts")
+    if stored is None or not (stored.native or stored.encapsulated):
+        return ()
+    preferences = preferences or Preferences()
+    return tuple(uid for uid in (*preferences.lossless, *preferences.lossy) if uid in accepted)
 
 
-class Conversions:
-    """`plan` and `recode` as the two steps that sending needs."""
+def targets(preferences: Preferences | None = None) -> tuple[str, ...]:
+    """All transfer syntaxes that `candidates` may give: what is worth proposing."""
+    preferences = preferences or Preferences()
+    return (*preferences.lossless, *preferences.lossy)
 
-    def choose(self, stored_uid: str, accepted: Collection[str]) -> str | None:
-        """The transfer syntax to send in, the stored one before all others; None when there is no way."""
-        match plan(stored_uid, accepted):
-            case PassThrough():
-                return stored_uid
-            case Recode(to_uid):
-                return to_uid
-            case Refuse():
-                return None
 
-    def convert(self, dataset: memoryview, stored_uid: str, wanted_uid: str) -> Iterable[Buffer]:
-        """The Data Set in a transfer syntax that `choose` gave. Raises as `recode` does."""
-        return recode(dataset, stored_uid, wanted_uid)
+def convert_to_first(
+    source: Buffer, stored_uid: str, wanted: Sequence[str], options: Options | None = None
+) -> Converted:
+    """The Data Set in the first of `wanted` that can carry it. Raises as `convert` does."""
+    options = options or Options()
+    for uid in wanted[:-1]:
+        try:
+            return convert(source, stored_uid, uid, _options_for(uid, options))
+        except CannotCarry:
+            continue
+    return convert(source, stored_uid, wanted[-1], _options_for(wanted[-1], options))
+
+
+def _options_for(uid: str, options: Options) -> Options:
+    """The quality is for targets that are lossy and nothing else: the others keep every pixel."""
+    if uid in LOSSY_ONLY or options.quality is None:
+        return options
+    return replace(options, quality=None)

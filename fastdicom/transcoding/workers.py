@@ -91,8 +91,9 @@ class Workers:
     ...     pass  # workers.run(job, data, result_length_max)
     """
 
-    def __init__(self, count: int | None = None) -> None:
-        """count: processes at once; by default one for each processor."""
+    def __init__(self, count: int | None = None, budget_max: Budget | None = None) -> None:
+        """count: processes at once; by default one for each processor. budget_max: no job may take more."""
+        self.budget_max = budget_max
         self._count = count if count is not None else max(1, os.cpu_count() or 1)
         if self._count < 1:
             raise UsageError("a pool needs at least one codec worker")
@@ -108,6 +109,9 @@ class Workers:
         Raises CodecError if the library refuses, dies or exceeds `budget`, and Unavailable if no worker can
         be started.
         """
+        most = self.budget_max
+        if most is not None:
+            budget = Budget(min(budget.seconds, most.seconds), min(budget.memory, most.memory))
         with self._free:
             worker = self._take()
             try:

@@ -272,3 +272,28 @@ def test_a_sequence_that_would_pass_4_gb_is_refused(tmp_path: Path) -> None:
         with pytest.raises(MalformedDataset, match="gets too long"):
             Recoder(mapped, False, False, True, False)
         assert Recoder(mapped, False, False, False, False).length == len(mapped)
+
+
+def test_places_of_wanted_elements_are_noted() -> None:
+    elements = (
+        Element(0x00080016, "UI", b"1.2\0"),
+        Element(0x00081140, "SQ", items=(Item((Element(0x00080018, "UI", b"9.9\0"),)),), undefined=True),
+        Element(0x00280010, "US", b"\x01\x02"),
+        Element(0x7FE00010, "OW", bytes(10)),
+    )
+    wanted = (0x7FE00010, 0x00080018, 0x00281101, 0x00080016, 0x00081140, 0xFFFCFFFC)
+    for coding in CODINGS:
+        parts = [encode((one,), coding) for one in elements]
+        starts = [sum(map(len, parts[:number])) for number in range(5)]
+        source = b"".join(parts)
+        layout = (coding.explicit_vr, coding.big_endian)
+        walk = Recoder(source, *layout, *layout, wanted=wanted)
+        vr = "" if coding.explicit_vr else "UN"
+        places = walk.places
+        assert places[0x00080016] == (vr or "UI", 0, 8, starts[1])
+        assert places[0x00080018] == ("", starts[1], starts[1], starts[1])
+        assert places[0x00081140][0] == (vr or "SQ") and places[0x00081140][3] == starts[2]
+        assert places[0x00281101] == ("", starts[3], starts[3], starts[3])
+        assert source[places[0x7FE00010][2] : places[0x7FE00010][3]] == bytes(10)
+        assert places[0xFFFCFFFC] == ("", len(source), len(source), len(source))
+        assert walk.nested_fragments is None

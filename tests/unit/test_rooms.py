@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "fastdicom"
 ROW = re.compile(r"^\| (`[a-z`, ]+`) \| [^|]+ \| ([^|]+) \|$", re.MULTILINE)
 IN_WORKERS = ("transcoding/libraries.py", "transcoding/worker_process.py")  # processes of their own
-HEAVY = {"pydicom", "numpy", "imagecodecs", "jpeg_ls", "pylibjpeg"}
+HEAVY = {"pydicom", "numpy", "imagecodecs", "jpeg_ls", "pylibjpeg", "prometheus_client"}
 
 
 def allowed_imports() -> dict[str, set[str]]:

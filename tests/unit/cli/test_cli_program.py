@@ -28,7 +28,7 @@ def test_every_command_has_help_with_an_example(command: str, capsys: pytest.Cap
         main([command, "--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    assert re.search(rf"examples?:\n  fastdicom {command}\b", text)
+    assert re.search(rf"examples?:\n  (\S*/)?fastdicom {command}\b", text)
     assert "--verbose" in text
 
 

@@ -3,64 +3,95 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
 
-import fastdicom
 from fastdicom.cli.main import main
-from fastdicom.errors import CodecError
 
-DICOM = bytes(128) + b"DICM"
 SYNTAX = ["--transfer-syntax", "RLELossless"]
+CT = Path(str(get_testdata_file("CT_small.dcm")))
 
 
-@pytest.fixture(autouse=True)
-def transcoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A transcoder that writes the UID behind the file, and fails when the file says so."""
-
-    def transcode(source: Path, syntax: str) -> bytes:
-        data = source.read_bytes()
-        if data.endswith(b"broken"):
-            raise CodecError("segment 3 is cut", 17)
-        return data + syntax.encode()
-
-    monkeypatch.setitem(vars(fastdicom), "transcode", transcode)
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    shutil.copy(CT, tmp_path / "a.dcm")
+    return tmp_path / "a.dcm"
 
 
-def test_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "a.dcm").write_bytes(DICOM)
-    assert main(["transcode", str(tmp_path / "a.dcm"), str(tmp_path / "b.dcm"), *SYNTAX]) == 0
-    assert (tmp_path / "b.dcm").read_bytes() == DICOM + b"1.2.840.10008.1.2.5"
+def broken(path: Path) -> None:
+    """A CT whose Rows do not fit its pixels."""
+    ds = dcmread(CT)
+    ds.Rows = 500
+    ds.save_as(path)
+
+
+def test_one_file(source: Path, tmp_path: Path) -> None:
+    assert main(["transcode", str(source), str(tmp_path / "b.dcm"), *SYNTAX]) == 0
+    ds = dcmread(tmp_path / "b.dcm")
+    assert ds.file_meta.TransferSyntaxUID.keyword == "RLELossless"
+    assert (ds.pixel_array == dcmread(CT).pixel_array).all()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.dcm", "b.dcm"]
 
 
 def test_one_file_that_fails_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "a.dcm").write_bytes(DICOM + b"broken")
+    broken(tmp_path / "a.dcm")
     assert main(["transcode", str(tmp_path / "a.dcm"), str(tmp_path / "b.dcm"), *SYNTAX]) == 1
-    assert capsys.readouterr().err == "fastdicom transcode: segment 3 is cut (at byte 17)\n"
+    assert capsys.readouterr().err == (
+        "fastdicom transcode: Pixel Data has 32768 bytes, 1 frames take 128000\n"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["a.dcm"]
 
 
-def test_a_file_can_take_its_own_place(tmp_path: Path) -> None:
-    (tmp_path / "a.dcm").write_bytes(DICOM)
-    main(["transcode", str(tmp_path / "a.dcm"), str(tmp_path / "a.dcm"), *SYNTAX])
-    assert (tmp_path / "a.dcm").read_bytes() == DICOM + b"1.2.840.10008.1.2.5"
+def test_a_file_can_take_its_own_place(source: Path) -> None:
+    assert main(["transcode", str(source), str(source), *SYNTAX]) == 0
+    assert dcmread(source).file_meta.TransferSyntaxUID.keyword == "RLELossless"
+
+
+def test_a_quality_makes_a_new_instance(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "b.dcm"
+    assert (
+        main(
+            [
+                "transcode",
+                str(source),
+                str(target),
+                "--transfer-syntax",
+                "JPEG2000",
+                "--quality",
+                "60",
+            ]
+        )
+        == 0
+    )
+    assert dcmread(target).LossyImageCompression == "01"
+    assert dcmread(target).SOPInstanceUID != dcmread(source).SOPInstanceUID
+
+
+def test_a_quality_where_there_is_none(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["transcode", str(source), str(tmp_path / "b"), *SYNTAX, "--quality", "60"]) == 2
+    assert "RLELossless has no quality" in capsys.readouterr().err
 
 
 def test_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = tmp_path / "in"
     (source / "below").mkdir(parents=True)
-    (source / "a.dcm").write_bytes(DICOM)
-    (source / "below" / "b.dcm").write_bytes(DICOM)
-    (source / "broken.dcm").write_bytes(DICOM + b"broken")
-    (source / "readme.txt").write_text("no DICOM")
+    shutil.copy(CT, source / "a.dcm")
+    shutil.copy(CT, source / "below" / "b.dcm")
+    broken(source / "broken.dcm")
+    (source / "readme.txt").write_text("this is no DICOM file")
     assert main(["transcode", str(source), str(tmp_path / "out"), *SYNTAX]) == 1
     output = capsys.readouterr()
     assert output.out == "converted 2 files, 1 failed\n"
     assert output.err.splitlines() == [
-        f"skipped {source}/readme.txt: is no DICOM file",
-        f"failed {source}/broken.dcm: segment 3 is cut (at byte 17)",
+        f"skipped {source}/readme.txt: no DICOM file: neither DICM at byte 128 nor a Data Element at its"
+        " start",
+        f"failed {source}/broken.dcm: Pixel Data has 32768 bytes, 1 frames take 128000",
     ]
     written = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.dcm"))
     assert written == ["a.dcm", "below/b.dcm"]

@@ -54,6 +54,12 @@ def test_a_comment_is_cut_at_64_characters() -> None:
     assert fields[0x0902] == "x" * 64
 
 
+def test_a_comment_has_nothing_that_an_lo_may_not_have() -> None:
+    quoted = "UID 1.2\\3 of\tN\u00e4me\x1b[2J\r\nforged\x00 \u8a9e"
+    comment = command.decode(messages.encode(Response(0x8001, 1, 0xC000, comment=quoted)))[0x0902]
+    assert comment == "UID 1.2/3 of?N?me?[2J??forged? ?"
+
+
 @pytest.mark.parametrize("missing", [0x0002, 0x0100, 0x0110, 0x0800, 0x1000])
 def test_a_mandatory_field_that_is_missing_is_the_peers_fault(missing: int) -> None:
     fields = [

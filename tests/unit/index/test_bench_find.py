@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler for the load generator")
 def test_the_small_bench_runs(tmp_path: Path) -> None:
     out = tmp_path / "find.json"

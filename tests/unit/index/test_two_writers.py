@@ -89,8 +89,7 @@ def test_a_full_map_that_cannot_grow_leaves_no_trace(tmp_path: Path, monkeypatch
     monkeypatch.setattr(store, "_EARLY_TIMEOUT_S", 0.0)
     with Index.open(tmp_path, sync=False, map_size=256 << 10) as index:
         index.apply([put("1.0", "2.0", "3.0")])
-        held = index.find(ask("STUDY", StudyInstanceUID=""))
-        next(held)
+        held = index._store.begin()
         stored = 1
         with pytest.raises(Unavailable):
             while True:
@@ -98,7 +97,7 @@ def test_a_full_map_that_cannot_grow_leaves_no_trace(tmp_path: Path, monkeypatch
                 index.apply(batch)
                 stored += len(batch)
         assert index.counts().instances == stored
-        held.close()
+        index._store.end(held)
         index.apply([put("9.9", "2.1", "3.1")])
         assert index.counts().instances == stored + 1
         (answer,) = found(index, ask("SERIES", StudyInstanceUID="3.1", NumberOfSeriesRelatedInstances=""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 
 import pytest
 
@@ -10,6 +10,7 @@ from fastdicom.dataset.record import FileEntry, StoredEntry
 from fastdicom.dimse import messages
 from fastdicom.dimse.messages import Counters, CStoreRequest, Response
 from fastdicom.errors import ConnectionLost, MalformedDataset, NoResponse
+from fastdicom.services.lookahead import Ahead, Outgoing
 from fastdicom.services.ports import Buffer
 from fastdicom.services.proposals import plan_associations
 from fastdicom.services.suboperations import Sender, Tally, Unsent
@@ -55,14 +56,61 @@ class Channel:
         return Response(messages.C_STORE_RSP, request.message_id, answer, comment="said the peer")
 
 
-class Converter:
-    def choose(self, stored_uid: str, accepted: Collection[str]) -> str | None:
-        return stored_uid if stored_uid in accepted else B if B in accepted else None
+class Made:
+    """An outgoing Data Set."""
 
-    def convert(self, dataset: memoryview, stored_uid: str, wanted_uid: str) -> Iterable[Buffer]:
+    def __init__(self, pieces: Iterable[Buffer], new_uid: str | None = None) -> None:
+        self.transfer_syntax_uid = B
+        self.sop_instance_uid = new_uid
+        self.length: int | None = None
+        self.pieces = pieces
+
+    def __iter__(self) -> Iterator[Buffer]:
+        return iter(self.pieces)
+
+
+class Started:
+    """Prepared when it is asked for, in the same thread."""
+
+    def __init__(self, prepare: Callable[[], Outgoing], log: list[str]) -> None:
+        self.prepare = prepare
+        self.log = log
+
+    def result(self) -> Outgoing:
+        return self.prepare()
+
+    def close(self) -> None:
+        self.log.append("closed")
+
+
+class Converter:
+    """Converts to B; Data Set 3 is broken, 6 becomes another instance. room: others may prepare."""
+
+    depth = 3
+    fallbacks = (B,)
+
+    def __init__(self, room: bool = False) -> None:
+        self.room = room
+        self.log: list[str] = []
+
+    def for_peer(self, ae_title: str) -> Converter:
+        return self
+
+    def candidates(self, stored_uid: str, accepted: Collection[str]) -> Sequence[str]:
+        return [uid for uid in (stored_uid, B) if uid in accepted][:1]
+
+    def convert(
+        self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
+    ) -> Outgoing:
         if bytes(dataset) == b"3 data":
             raise MalformedDataset("broken", 0)
-        yield b"converted " + bytes(dataset)
+        return Made([b"converted " + bytes(dataset)], "9.9" if bytes(dataset) == b"6 data" else None)
+
+    def ahead(self, prepare: Callable[[], Outgoing]) -> Ahead | None:
+        if not self.room:
+            return None
+        self.log.append("started")
+        return Started(prepare, self.log)
 
 
 class Client:
@@ -118,6 +166,25 @@ def test_no_way_to_send_is_a_failure_with_its_reason() -> None:
     tally = send(2, Channel(accepted=("1.2.3",)))
     assert tally.counters == Counters(0, 0, 2, 0)
     assert tally.failures[0][1] == 0x0122 and "no transfer syntax" in tally.failures[0][2]
+
+
+def test_a_lossy_copy_is_sent_under_its_own_uid() -> None:
+    channel = Channel(accepted=(B,))
+    send(9, channel)
+    assert [request.sop_instance_uid for _, request, _ in channel.sent][4:6] == ["1.2.5", "9.9"]
+
+
+@pytest.mark.parametrize("patience", [1000, 5])
+@pytest.mark.parametrize("answers", [(), (0, ConnectionLost("reset"))])
+def test_what_was_started_ahead_gives_its_room_back(
+    patience: int, answers: Iterable[int | Exception]
+) -> None:
+    converter = Converter(room=True)
+    sending = Sender(read, converter).send(
+        entries(9), Channel(answers, accepted=(B,)), Tally(9), Client(patience)
+    )
+    list(sending)
+    assert converter.log.count("started") == converter.log.count("closed") > 3
 
 
 def test_failures_do_not_end_the_rest() -> None:
@@ -177,11 +244,17 @@ def test_an_association_lost_with_several_on_their_way_fails_only_the_oldest() -
 class Halved(Converter):
     """Gives half of a body and then no more."""
 
-    def convert(self, dataset: memoryview, stored_uid: str, wanted_uid: str) -> Iterable[Buffer]:
-        yield bytes(dataset[:3])
-        if bytes(dataset) == b"1 data":
+    def convert(
+        self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
+    ) -> Outgoing:
+        assert not whole
+        return Made(self.halves(bytes(dataset)))
+
+    def halves(self, data: bytes) -> Iterator[bytes]:
+        yield data[:3]
+        if data == b"1 data":
             raise MalformedDataset("broken in the middle", 3)
-        yield bytes(dataset[3:])
+        yield data[3:]
 
 
 def test_a_body_that_breaks_half_way_costs_its_association_and_nothing_else() -> None:

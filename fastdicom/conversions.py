@@ -1,0 +1,179 @@
+"""The transcoding of one process, put to work for sending: threads, codec workers, ceilings, preferences.
+
+The kernels release the GIL and the codec libraries have processes of their own, so that conversions stall
+nobody; how many happen at once, and how much of their results waits in memory, is bounded here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Self
+
+from fastdicom.config import Config
+from fastdicom.errors import Unavailable
+from fastdicom.services.lookahead import Ahead, Outgoing
+from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from fastdicom.transcoding.codecs import Quality
+from fastdicom.transcoding.objects import Options
+from fastdicom.transcoding.plan import (
+    LOSSLESS_ORDER,
+    Preferences,
+    candidates,
+    convert_to_first,
+    targets,
+)
+from fastdicom.transcoding.workers import Budget, Workers
+
+HELD_MAX: Final = 64 << 20
+"""Bytes of a result up to which all of it is made before any of it is sent."""
+INLINE_MEMORY: Final = 1 << 20
+"""Bytes in memory of a result that a thread prepares for itself, when there is no room ahead."""
+
+
+class ConversionThreads:
+    """The threads, codec workers and room that all conversions of an engine share; nothing starts before use.
+
+    threads, workers: 0 for one for each processor.
+    """
+
+    def __init__(self, threads: int = 0, workers: int = 0) -> None:
+        self.count = threads or os.cpu_count() or 1
+        self.workers = Workers(workers or None)
+        self._objects = ThreadPoolExecutor(self.count, "fastdicom-convert")
+        self.frames = ThreadPoolExecutor(self.count, "fastdicom-frames")
+        self._room = threading.BoundedSemaphore(2 * self.count)
+
+    def ahead(self, prepare: Callable[[], Outgoing]) -> Ahead | None:
+        """Start preparing; None when as many as fit are under way or wait to be sent."""
+        if not self._room.acquire(blocking=False):
+            return None
+        try:
+            future = self._objects.submit(prepare)
+        except RuntimeError as fault:  # the engine is stopping
+            self._room.release()
+            raise Unavailable(f"no conversion any more: {fault}") from fault
+        return _Ahead(future, self._room.release)
+
+    def close(self) -> None:
+        """End threads and workers; conversions that wait are dropped, those under way fail."""
+        self.workers.close()
+        self._objects.shutdown(wait=False, cancel_futures=True)
+        self.frames.shutdown(wait=False, cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Ahead:
+    """One result in the making, and the room that it takes until it is closed."""
+
+    def __init__(self, future: Future[Outgoing], release: Callable[[], None]) -> None:
+        self._future: Future[Outgoing] | None = future
+        self._release = release
+
+    def result(self) -> Outgoing:
+        assert self._future is not None
+        return self._future.result()
+
+    def close(self) -> None:
+        future, self._future = self._future, None
+        if future is None:
+            return
+        future.cancel()
+        future.add_done_callback(lambda _: self._release())
+
+
+class Conversions:
+    """What sending needs: `services.suboperations.Converter`."""
+
+    def __init__(
+        self,
+        threads: ConversionThreads,
+        preferences: Preferences | None = None,
+        options: Options | None = None,
+        peers: dict[str, Preferences] | None = None,
+    ) -> None:
+        self._threads = threads
+        self._preferences = preferences or Preferences()
+        self._options = options or Options()
+        self._peers = peers or {}
+        self.depth = threads.count + 1
+
+    @property
+    def fallbacks(self) -> Sequence[str]:
+        """What to propose beside the stored transfer syntaxes: all that we can make, the default first."""
+        wanted = targets(self._preferences)
+        natives = [uid for uid in (IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN) if uid in wanted]
+        return (*natives, *(uid for uid in wanted if uid not in natives))
+
+    def for_peer(self, ae_title: str) -> Conversions:
+        """The same with the preferences of this peer."""
+        preferences = self._peers.get(ae_title)
+        if preferences is None:
+            return self
+        return Conversions(self._threads, preferences, self._options, self._peers)
+
+    def candidates(self, stored_uid: str, accepted: Collection[str]) -> Sequence[str]:
+        """Best first; the stored one alone if it is accepted."""
+        return candidates(stored_uid, accepted, self._preferences)
+
+    def convert(
+        self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
+    ) -> Outgoing:
+        """Convert; results up to HELD_MAX bytes, and all if `whole`, are complete when this returns."""
+        ahead = threading.current_thread().name.startswith("fastdicom-convert")
+        options = replace(
+            self._options,
+            workers=self._threads.workers,
+            helpers=self._threads.frames,
+            helper_count=self._threads.count,
+            streamed=not whole,
+        )
+        if not ahead:
+            options = replace(options, memory_max=INLINE_MEMORY)
+        converted = convert_to_first(dataset, stored_uid, wanted, options)
+        if whole or (converted.length is not None and converted.length <= HELD_MAX):
+            return converted.settle(options)
+        return converted
+
+    def ahead(self, prepare: Callable[[], Outgoing]) -> Ahead | None:
+        """Have it prepared by another thread, if there is room."""
+        return self._threads.ahead(prepare)
+
+
+def threads_of(config: Config) -> ConversionThreads:
+    """The threads and workers that the configuration allows."""
+    return ConversionThreads(config.transcoding.threads, config.transcoding.codec_workers)
+
+
+def conversions_of(config: Config, threads: ConversionThreads, folder: Path | None = None) -> Conversions:
+    """What the configuration says about sending. folder: for results that do not fit into memory."""
+    settings, limits = config.transcoding, config.limits
+    threads.workers.budget_max = Budget(limits.codec_time_max_s, limits.codec_memory_max)
+    preferences = Preferences(LOSSLESS_ORDER, settings.lossy).first(*settings.prefer)
+    peers = {}
+    for peer in config.peers:
+        lossy = tuple(dict.fromkeys((*peer.lossy, *settings.lossy)))
+        peers[peer.ae_title] = replace(preferences, lossy=lossy).first(*peer.transfer_syntaxes)
+    return Conversions(threads, preferences, options_of(config, folder), peers)
+
+
+def options_of(config: Config, folder: Path | None = None) -> Options:
+    """How the configuration wants things converted."""
+    settings, limits = config.transcoding, config.limits
+    return Options(
+        colour=settings.colour,
+        quality=Quality(jpeg=settings.jpeg_quality, near=settings.jpeg_ls_near),
+        frame_length_max=limits.frame_length_max,
+        depth_max=limits.nesting_depth_max,
+        inflated_length_max=limits.inflated_length_max,
+        folder=folder,
+    )

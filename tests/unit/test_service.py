@@ -1,0 +1,88 @@
+"""The service's own decisions. test_cli_serve.py runs it as a process, tests/systemd under real systemd."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from fastdicom import service
+from fastdicom.config import Config
+from fastdicom.service import Service, _Patience, status_line
+
+FIGURES: dict[str, Any] = {
+    "associations": {"open": 3},
+    "counts": {"instances": 1200, "bytes": 3 << 30},
+    "totals": {"stored": 40},
+    "queues": {"commit": 2},
+    "free_bytes": 5 << 29,
+}
+
+
+class Told:
+    """Stands for the notifier."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
+
+    def extend(self, seconds: float, status: str) -> None:
+        self.said.append(("extend", status))
+
+    def alive(self, status: str) -> None:
+        self.said.append(("alive", status))
+
+    def status(self, text: str) -> None:
+        self.said.append(("status", text))
+
+
+class Engine:
+    """Stands for the engine."""
+
+    def __init__(self, *stuck: str) -> None:
+        self._stuck = list(stuck)
+
+    def stuck(self) -> list[str]:
+        return self._stuck
+
+    def status(self) -> dict[str, Any]:
+        if self._stuck:
+            raise OSError("no disk")
+        return FIGURES
+
+
+def a_service() -> Service:
+    return Service(Config, lambda source, mistake: str(mistake))
+
+
+def test_the_status_line_has_what_an_operator_wants() -> None:
+    assert status_line(FIGURES, 12.34) == (
+        "3 associations, 12.3 changes/s, 2 waiting to be committed; 1200 instances, 3.0 GiB; 2.5 GiB free"
+    )
+
+
+def test_a_node_that_gets_on_feeds_the_watchdog() -> None:
+    told = Told()
+    a_service()._beat(Engine(), told)  # type: ignore[arg-type]
+    ((how, status),) = told.said
+    assert how == "alive" and status.startswith("3 associations")
+
+
+def test_a_stuck_node_does_not_and_says_why() -> None:
+    told = Told()
+    a_service()._beat(Engine("the committer has not moved for 61 s"), told)  # type: ignore[arg-type]
+    assert told.said == [("status", "stuck: the committer has not moved for 61 s")]
+
+
+def test_figures_that_cannot_be_read_do_not_end_the_service() -> None:
+    assert a_service()._status(Engine("x")) == "the figures cannot be read: no disk"  # type: ignore[arg-type]
+
+
+def test_recovery_asks_for_time_as_long_as_it_gets_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(100, 0.5)
+    monkeypatch.setattr(service.time, "monotonic", lambda: next(clock))
+    told = Told()
+    patience = _Patience(told, "recovering")  # type: ignore[arg-type]
+    for _ in range(12):
+        patience.progress()
+    assert told.said == [("extend", f"recovering: {count} files looked at") for count in (1, 5, 9)]
