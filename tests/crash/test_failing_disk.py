@@ -25,7 +25,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> FailingDisk:
     """The disk under every engine of this test."""
     made = FailingDisk()
     monkeypatch.setattr(
-        engine_module, "open_keeper", lambda path, config: open_keeper(path, config, disk=made)
+        engine_module, "open_keeper", lambda path, config, disk: open_keeper(path, config, disk=made)
     )
     return made
 
