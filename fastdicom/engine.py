@@ -31,7 +31,6 @@ from fastdicom.draining import Drain
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
-from fastdicom.local import Archive
 from fastdicom.monitor import Monitor
 from fastdicom.monitoring.health import RECOVERING, RUNNING, STOPPING
 from fastdicom.net.acceptor import Acceptor
@@ -40,7 +39,6 @@ from fastdicom.net.crew import Crew
 from fastdicom.net.server import ServerConnection
 from fastdicom.net.transport import Transport
 from fastdicom.queries import decoded, identifier_limits, to_dataset
-from fastdicom.reports import DeleteReport
 from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
@@ -51,6 +49,8 @@ from fastdicom.vitals import Vitals, progress_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+    from fastdicom.reports import DeleteReport
 
 log = logging.getLogger(__name__)
 
@@ -241,6 +241,8 @@ class Engine:
 
     def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
         """Delete what matches from our own archive: see `Archive.delete`."""
+        from fastdicom.local import Archive  # with all that is done by hand: not needed to listen
+
         self._must_run()
         with Archive(self.archive.path, config=self.config) as archive:
             return archive.delete(level, dry_run=dry_run, **keys)
