@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from io import BufferedReader
@@ -333,26 +333,27 @@ class ArchiveKeeper:
         if trash:
             self.index.forget_trash(self.files.unlink(trash))
         sealed = {name.removeprefix(SEALED) for name in self.index.notes(SEALED)}
+        marks = self.index.notes(UNPROVEN)
         found = recover(
             self.files.root,
             self.files.disk,
             is_sealed=sealed.__contains__,
             indexed_paths=self.index.paths,
             adopt=self._adopt,
-            keeps_row=self._keeps_row,
+            keeps_row=lambda path: self._keeps_row(path, marks),
             progress=progress,
         )
         self._note_sealed(found.sealed)
         return found
 
-    def _keeps_row(self, path: str) -> bool:
+    def _keeps_row(self, path: str, marks: Mapping[str, bytes]) -> bool:
         """Look at a file whose row may have been durable before it: when it is not whole, the row goes."""
         block, _, name = path.partition("/")
-        mark = self.index.notes(UNPROVEN + block).get(UNPROVEN + block)
-        entry = self.index.at_path(path)
-        if mark is None or entry is None or name < mark.decode("ascii"):
+        mark = marks.get(UNPROVEN + block)
+        if mark is None or name < mark.decode("ascii"):
             return True
-        if _is_as_indexed(self.files.path_of(path), entry.file):
+        entry = self.index.at_path(path)
+        if entry is None or _is_as_indexed(self.files.path_of(path), entry.file):
             return True
         log.warning("%s was not whole when the node ended, and had not been acknowledged", path)
         self.index.apply([Delete(entry.sop_instance_uid)])
