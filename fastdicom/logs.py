@@ -134,8 +134,12 @@ class TextFormatter(_Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback's lines below it."""
-        record.room = record.name.removeprefix(f"{LOGGER}.")
-        record.subject = _bracketed(log_context.subject())
+        room = record.name.removeprefix(f"{LOGGER}.")
+        subject = _bracketed(log_context.subject())
+        if not record.exc_info and not record.exc_text and not record.stack_info:  # without the detours
+            when = self.formatTime(record)
+            return f"{when} {record.levelname} {room}: {self.message_of(record)}{subject}"
+        record.room, record.subject = room, subject
         return super().format(record)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
@@ -242,4 +246,6 @@ def _bracketed(subject: log_context.Subject | None) -> str:
 
 def _harmless(text: str) -> str:
     """`text` with its control characters made visible."""
+    if text.isprintable():
+        return text
     return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
