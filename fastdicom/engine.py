@@ -35,15 +35,14 @@ from fastdicom.housekeeping import Housekeeper
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
 from fastdicom.listening import listen, places_of, timing_of
-from fastdicom.local import Archive
 from fastdicom.monitor import Monitor
 from fastdicom.monitoring.health import RECOVERING, RUNNING, STOPPING
-from fastdicom.net.acceptor import Acceptor, start_thread, turn_away
+from fastdicom.net.acceptor import Acceptor, turn_away
+from fastdicom.net.crew import Crew
 from fastdicom.net.server import ServerConnection
 from fastdicom.net.tls_transport import TlsTransport
 from fastdicom.net.transport import Transport
 from fastdicom.queries import decoded, identifier_limits, to_dataset
-from fastdicom.reports import DeleteReport
 from fastdicom.services.budget import Budget
 from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
@@ -55,6 +54,8 @@ from fastdicom.vitals import Vitals, progress_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+    from fastdicom.reports import DeleteReport
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +121,8 @@ class Engine:
         self._credentials: Credentials | None = None
         self._incoming = Budget(0, "Data Sets being received")
         self._identifiers = Budget(0, "identifiers")
-        self._threads: dict[ServerConnection, threading.Thread] = {}
+        self._crew = Crew()
+        self._serving: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._started_at = 0.0
         self._housekeeper: Housekeeper
@@ -129,9 +131,7 @@ class Engine:
         self._number = 0
         self._drain: Drain | None = None
         self._vitals = Vitals(
-            lambda: progress_of(
-                self._acceptor, self.archive.committer, self._running(), self.config.limits
-            )
+            lambda: progress_of(self._acceptor, self.archive.committer, self._running(), self.config.limits)
         )
         self.monitor = Monitor(config, lambda: self._figures())
 
@@ -186,6 +186,7 @@ class Engine:
         monitor.observer.began()
         self._started_at = time.time()
         self._acceptor = acceptor
+        self._crew = Crew()
         acceptor.start()
         self._housekeeper.start()
         self._publisher_stop.clear()
@@ -207,6 +208,7 @@ class Engine:
         drain.let_finish(drain_s)
         drain.end_messages(timeout_s)
         drain.cut(2 * _CLOSING_S)
+        self._crew.close()
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
@@ -259,6 +261,8 @@ class Engine:
 
     def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
         """Delete what matches from our own archive: see `Archive.delete`."""
+        from fastdicom.local import Archive  # with all that is done by hand: not needed to listen
+
         self._must_run()
         with Archive(self.archive.path, config=self.config) as archive:
             return archive.delete(level, dry_run=dry_run, **keys)
@@ -266,7 +270,7 @@ class Engine:
     @property
     def connections(self) -> int:
         """Connections that are served, with an association or without."""
-        return len(self._threads)
+        return len(self._serving)
 
     def stuck(self) -> list[str]:
         """What of the node has not moved for too long and will not by itself; empty when all is well.
@@ -347,7 +351,6 @@ class Engine:
             conversions_of(config, self._conversion_threads, self.archive.path),
             StorePolicy(
                 scan=scan_policy(config, self.archive.attributes),
-                sync=self.archive.sync,
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
                 budget=self._incoming,
@@ -414,12 +417,19 @@ class Engine:
         self._number += 1
         try:
             connection = self._connection(self._transport(sock, secure), address, self._number)
-            with self._lock:
-                thread = start_thread(lambda: self._run(connection), f"fastdicom-{connection.number}")
-                if not connection.ended:
-                    self._threads[connection] = thread
+            self._begin_serving(connection)
         except BaseException:
             self._admission.turned_away(address)
+            raise
+
+    def _begin_serving(self, connection: ServerConnection) -> None:
+        with self._lock:
+            self._serving[connection] = threading.current_thread()  # until it has its own
+        try:
+            self._crew.run(lambda: self._run(connection))
+        except BaseException:
+            with self._lock:
+                self._serving.pop(connection, None)
             raise
 
     def _transport(self, sock: socket.socket, secure: bool) -> Transport:
@@ -454,6 +464,8 @@ class Engine:
         return connection
 
     def _run(self, connection: ServerConnection) -> None:
+        with self._lock:
+            self._serving[connection] = threading.current_thread()
         try:
             with log_context.association(connection):
                 connection.run()
@@ -461,8 +473,7 @@ class Engine:
             self._admission.closed(connection)
             self.monitor.ended(connection)
             with self._lock:
-                connection.ended = True
-                self._threads.pop(connection, None)
+                self._serving.pop(connection, None)
 
     def _decide(
         self, connection: ServerConnection, request: AssociationRequest
@@ -480,7 +491,7 @@ class Engine:
 
     def _running(self) -> dict[ServerConnection, threading.Thread]:
         with self._lock:
-            return dict(self._threads)
+            return dict(self._serving)
 
     # ------------------------------------------------------------------------------ status
 

@@ -12,8 +12,9 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -23,10 +24,11 @@ from fastdicom.archive.files import Files
 from fastdicom.archive.incoming import IncomingFile
 from fastdicom.archive.layout import block_names
 from fastdicom.archive.recovery import Recovery, Verdict, recover
+from fastdicom.archive.unproven import UNPROVEN, Unproven
 from fastdicom.config import Config
 from fastdicom.dataset.attributes import ATTRIBUTES
 from fastdicom.dataset.identifier import Identifier
-from fastdicom.dataset.part10 import encode_file_meta, read_file_meta
+from fastdicom.dataset.part10 import SEAL_LENGTH, encode_file_meta, encode_seal, read_file_meta
 from fastdicom.dataset.record import (
     Added,
     Change,
@@ -42,7 +44,7 @@ from fastdicom.dataset.record import (
 from fastdicom.errors import FastdicomError, Refused, Unavailable, UsageError
 from fastdicom.events import SILENT, InstanceGroup, Observer
 from fastdicom.file_attributes import FileAttributes
-from fastdicom.file_records import put_of, scan_dataset, scan_policy
+from fastdicom.file_records import Unfinished, is_as_indexed, put_of, scan_dataset, scan_policy
 from fastdicom.in_use import InUse
 from fastdicom.index.answers import Answers
 from fastdicom.index.arrivals import ArrivedStudy
@@ -54,6 +56,7 @@ log = logging.getLogger(__name__)
 
 SEALED = "sealed/"
 _TRASH_BATCH = 256
+BESIDE_LENGTH_MAX = 4 << 20  # longer files: their flush takes so long that the row's does not matter
 _READ_PIECE = 1 << 20
 _ADOPTED_AT_ONCE = 256
 
@@ -106,7 +109,7 @@ class ArchiveKeeper:
             wanted = (*ATTRIBUTES, *config.index.extra)
             self.index = Index.open(path / "index", attributes=wanted, sync=self.sync)
             undo.callback(self.index.close)
-            self.files = Files(path / "objects", disk, min_free=settings.min_free)
+            self.files = Files(path / "objects", disk, min_free=settings.min_free, sync=self.sync)
             undo.pop_all()
         self.attributes = self.index.attributes
         self.scan_policy = scan_policy(config, self.attributes)
@@ -119,11 +122,10 @@ class ArchiveKeeper:
         self._unlinked: list[str] = []
         self._thinned: set[str] = set()
         self._trash_lock = threading.Lock()
+        self._unproven = Unproven()
         self.committer = Committer(
             self._apply,
-            self.files.disk,
-            sync=self.sync,
-            reopen=self.index.reopen,
+            reopen=self._reopen_index,
             ready=self.files.health.check,
             has_row=lambda path: self.index.at_path(path) is not None,
         )
@@ -169,13 +171,69 @@ class ArchiveKeeper:
         return self.files.incoming()
 
     def commit(self, file: IncomingFile | None, change: Change) -> Outcome:
-        """Make a sealed file and its row durable (or a deletion). Raises Unavailable when it failed."""
-        outcome: Outcome = self.committer.commit(file, change)
+        """Make a whole file and its row durable (or a deletion). Raises Unavailable when it failed."""
+        if file is None:
+            outcome: Outcome = self.committer.commit(None, change)
+        elif self.sync and file.size <= BESIDE_LENGTH_MAX and isinstance(change, Put) and not change.replace:
+            outcome = self._commit_beside(file, change)
+        else:
+            outcome = self._commit_after(file, change)
+        if isinstance(outcome, Kept) and not self._unproven.wait(outcome.file.path):
+            assert file is not None
+            file.discard()
+            raise Unavailable("the instance that is there already could not be made durable")
         try:
             self._tidy(file, outcome)
         except (FastdicomError, OSError) as error:
             log.error("a superfluous file stays until the next start: %s", error)
         return outcome
+
+    def _commit_after(self, file: IncomingFile, change: Change) -> Outcome:
+        """First the file, then its row."""
+        try:
+            file.seal(sync=self.sync)
+        except OSError as error:
+            file.discard()
+            raise Unavailable(f"cannot write: {error.strerror}") from error
+        outcome: Outcome = self.committer.commit(file, change)
+        return outcome
+
+    def _commit_beside(self, file: IncomingFile, put: Put) -> Outcome:
+        """File and row at the same time; `Unproven` says what makes up for a power cut in between."""
+        path = file.path
+        self._unproven.add(path)
+        ticket = self.committer.begin(file, put)
+        failure: OSError | None = None
+        try:
+            file.seal(sync=True)
+        except OSError as error:
+            failure = error
+        try:
+            outcome: Outcome = self.committer.finish(ticket)
+        except BaseException:
+            self._unproven.settle(path, lost=ticket.in_doubt and failure is not None)
+            raise
+        if failure is not None:
+            self._take_back(file, put, outcome)
+            raise Unavailable(f"cannot write: {failure.strerror}") from failure
+        self._unproven.settle(path)
+        return outcome
+
+    def _take_back(self, file: IncomingFile, put: Put, outcome: Outcome) -> None:
+        """The file could not be flushed: its row goes, then the file."""
+        if isinstance(outcome, Kept):
+            self._unproven.settle(file.path)
+            file.discard()
+            return
+        try:
+            self.committer.commit(None, Delete(put.record.sop_instance_uid))
+        except Unavailable:
+            file.block.clean = False  # the next start looks at it again
+            self._unproven.settle(file.path, lost=True)
+            file.finish()
+            return
+        self._unproven.settle(file.path)
+        file.discard()
 
     def _tidy(self, file: IncomingFile | None, outcome: Outcome) -> None:
         """Remove what a durable change left over. Its failure changes nothing about the outcome."""
@@ -190,7 +248,7 @@ class ArchiveKeeper:
     def take(self, source: Path) -> Outcome:
         """Store one file of another place. Raises Refused, UsageError (no DICOM file) or OSError."""
         with source.open("rb") as stream:
-            meta = read_file_meta(stream)
+            meta = replace(read_file_meta(stream), seal=None)  # of another archive: not ours to judge
             record, checksum = scan_dataset(stream, meta, self.scan_policy)
             file = self.incoming()
             try:
@@ -199,12 +257,14 @@ class ArchiveKeeper:
                     record.sop_instance_uid,
                     meta.transfer_syntax_uid,
                     source_ae_title=meta.source_ae_title,
+                    sealable=True,
                 )
                 file.append([head])
                 stream.seek(meta.dataset_offset)
                 while piece := stream.read(_READ_PIECE):
                     file.append([piece])
-                file.seal(sync=self.sync)
+                seal = encode_seal(file.size - len(head), checksum)
+                file.overwrite(seal, len(head) - SEAL_LENGTH)
             except BaseException:
                 file.discard()
                 raise
@@ -353,20 +413,36 @@ class ArchiveKeeper:
         if trash:
             self.index.forget_trash(self.files.unlink(trash))
         sealed = {name.removeprefix(SEALED) for name in self.index.notes(SEALED)}
+        marks = self.index.notes(UNPROVEN)
         found = recover(
             self.files.root,
             self.files.disk,
             is_sealed=sealed.__contains__,
             indexed_paths=self.index.paths,
             adopt=lambda paths: self._adopt(paths, progress),
+            keeps_row=lambda path: self._keeps_row(path, marks),
             progress=progress,
         )
         self._note_sealed(found.sealed)
         return found
 
+    def _keeps_row(self, path: str, marks: Mapping[str, bytes]) -> bool:
+        """Look at a file whose row may have been durable before it: when it is not whole, the row goes."""
+        block, _, name = path.partition("/")
+        mark = marks.get(UNPROVEN + block)
+        if mark is None or name < mark.decode("ascii"):
+            return True
+        entry = self.index.at_path(path)
+        if entry is None or is_as_indexed(self.files.path_of(path), entry.file):
+            return True
+        log.warning("%s was not whole when the node ended, and had not been acknowledged", path)
+        self.index.apply([Delete(entry.sop_instance_uid)])
+        return False
+
     def _adopt(self, paths: Sequence[str], progress: Callable[[], object]) -> dict[str, Verdict]:
         """Index whole files that have no row, unless the row was deleted or the instance has another file.
 
+        A row that was committed last can be missing after a power cut (`Store` says why): its file is whole.
         One transaction for many: a start must not take a sync for each file.
         """
         trash = set(self.index.trash())
@@ -378,6 +454,8 @@ class ArchiveKeeper:
                 continue
             try:
                 puts.append(put_of(self.files.path_of(path), path, self.scan_policy))
+            except Unfinished:
+                continue
             except (FastdicomError, OSError) as error:
                 log.error("%s has no row and cannot be indexed: %s", path, error)
                 verdicts[path] = Verdict.UNREADABLE
@@ -397,11 +475,17 @@ class ArchiveKeeper:
     # ------------------------------------------------------------------------------ the index's side
 
     def _apply(self, batch: Sequence[Change]) -> list[Outcome]:
-        notes = {SEALED + name: b"1" for name in self.files.layout.take_finished()}
+        notes: dict[str, bytes | None] = {**self._unproven.new_marks()}
+        for name in self.files.layout.take_finished():
+            notes |= {SEALED + name: b"1", UNPROVEN + name: None}
         started = time.perf_counter()
         outcomes = self.index.apply(batch, notes)
         self.observer.committed(len(batch), time.perf_counter() - started)
         return outcomes
+
+    def _reopen_index(self) -> None:
+        self._unproven.forget_marks()
+        self.index.reopen()
 
     def _seal_finished(self) -> None:
         finished = self.files.layout.take_finished()
@@ -410,7 +494,7 @@ class ArchiveKeeper:
 
     def _note_sealed(self, names: Sequence[str]) -> None:
         for name in names:
-            self.index.note(SEALED + name, b"1")
+            self.index.apply((), {SEALED + name: b"1", UNPROVEN + name: None})
 
     def _unlink(self, path: str) -> None:
         """A row let go of this file. Its entry in the index's trash goes later, with others."""

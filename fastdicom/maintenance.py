@@ -18,7 +18,7 @@ from fastdicom.dataset.record import Compression, Delete, Deleted, FileEntry, Ke
 from fastdicom.dataset.stream import ScanPolicy
 from fastdicom.errors import FastdicomError, UsageError
 from fastdicom.events import InstanceGroup
-from fastdicom.file_records import put_of
+from fastdicom.file_records import Unfinished, is_coming, put_of
 from fastdicom.folders import files_below
 from fastdicom.index.environment import Index
 from fastdicom.keeper import SEALED, ArchiveKeeper, lock_folder
@@ -143,7 +143,7 @@ def verify(keeper: ArchiveKeeper, progress: ProgressCallback | None = None) -> V
     objects = keeper.path / "objects"
     for path in _whole_files(objects):
         block, _, name = path.partition("/")
-        if name not in known.get(block, ()):
+        if name not in known.get(block, ()) and not is_coming(objects / path):
             report.orphans.append(objects / path)
     return report
 
@@ -277,6 +277,11 @@ def _puts(objects: Path, deleted: set[str], policy: ScanPolicy, report: RebuildR
             continue
         try:
             yield put_of(objects / path, path, policy)
+        except Unfinished as error:
+            if is_coming(objects / path):
+                (objects / path).unlink()  # nobody writes to it any more
+            else:
+                report.failed.append(NamedPath(objects / path, str(error)))
         except (FastdicomError, OSError) as error:
             report.failed.append(NamedPath(objects / path, str(error)))
 

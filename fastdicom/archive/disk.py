@@ -34,6 +34,10 @@ class Disk:
         """Write some of `pieces` (at most 1,024); returns how many bytes were written."""
         return os.writev(fd, pieces)
 
+    def write_at(self, fd: int, data: bytes, offset: int) -> int:
+        """Write over some of the bytes from `offset` on; returns how many were written."""
+        return os.pwrite(fd, data, offset)
+
     def read(self, folder_fd: int, name: str) -> memoryview:
         """All that a file holds, mapped."""
         fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder_fd)
@@ -53,10 +57,6 @@ class Disk:
         started = time.perf_counter()
         os.fsync(fd)
         self.synced(time.perf_counter() - started)
-
-    def rename(self, folder_fd: int, old: str, new: str) -> None:
-        """Give a file another name in its folder."""
-        os.rename(old, new, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
 
     def unlink(self, folder_fd: int, name: str) -> None:
         """Remove a name."""

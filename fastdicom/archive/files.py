@@ -22,15 +22,16 @@ class Files:
     """The objects folder of one archive, for one process.
 
     min_free: bytes that stay free; below it `incoming` raises Unavailable, until a quarter more is free.
+    sync: names survive a power cut.
     """
 
-    def __init__(self, root: Path, disk: Disk, *, min_free: int = 0) -> None:
+    def __init__(self, root: Path, disk: Disk, *, min_free: int = 0, sync: bool = True) -> None:
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
         self.root = root
         watched = WatchedDisk(disk, root)
         self.disk: Disk = watched
         self.health = watched.health
-        self.layout = Layout(root, self.disk)
+        self.layout = Layout(root, self.disk, sync=sync)
         self.space = Space(root, self.disk, min_free)
 
     def incoming(self) -> IncomingFile:

@@ -92,6 +92,9 @@ class WatchedDisk(Disk):
     def write(self, fd: int, pieces: Sequence[memoryview | bytes]) -> int:
         return self._disk.write(fd, pieces)
 
+    def write_at(self, fd: int, data: bytes, offset: int) -> int:
+        return self._disk.write_at(fd, data, offset)
+
     def read(self, folder_fd: int, name: str) -> memoryview:
         return self._disk.read(folder_fd, name)
 
@@ -108,9 +111,6 @@ class WatchedDisk(Disk):
         except OSError as error:
             self.health.failed(error)
             raise
-
-    def rename(self, folder_fd: int, old: str, new: str) -> None:
-        self._disk.rename(folder_fd, old, new)
 
     def unlink(self, folder_fd: int, name: str) -> None:
         self._disk.unlink(folder_fd, name)

@@ -27,6 +27,7 @@ import struct
 from dataclasses import dataclass, field
 
 from fastdicom.dataset.record import Compression, FileEntry
+from fastdicom.kernels.rows import packed_tally
 
 VERSION = 2  # 2: arrivals, damaged
 DATABASES = (
@@ -143,15 +144,10 @@ class Tally:
 
         The query kernel reads it too (Selector.count).
         """
-        modalities = b"\\".join(self.modalities)
-        sop_classes = b"\\".join(self.sop_classes)
-        counts = (*self.modalities.values(), *self.sop_classes.values())
-        fixed = _TALLY.pack(
-            self.studies, self.series, self.instances, self.length,
-            len(self.modalities), len(self.sop_classes), len(modalities), len(sop_classes),
-        )  # fmt: skip
-        arrival = _ARRIVAL.pack(self.arrival, self.received) if self.arrival else b""
-        return b"".join((fixed, modalities, sop_classes, struct.pack(f"<{len(counts)}I", *counts), arrival))
+        packed = packed_tally(
+            self.studies, self.series, self.instances, self.length, self.modalities, self.sop_classes
+        )
+        return packed + _ARRIVAL.pack(self.arrival, self.received) if self.arrival else packed
 
     @classmethod
     def unpack(cls, data: bytes) -> Tally:

@@ -29,6 +29,7 @@ READERS_MAX = 1022  # slots for open read transactions, of all processes
 GROW_TIMEOUT_S = 30.0
 _EARLY_TIMEOUT_S = 0.05
 _CHECK_READERS_EVERY = 1024  # write transactions: a reader that died keeps old pages from being used again
+_CHECK_ROOM_EVERY = 64  # write transactions: the map is grown at half its size, long before it is full
 
 Result = TypeVar("Result")
 
@@ -36,7 +37,9 @@ Result = TypeVar("Result")
 class Store:
     """One LMDB environment with its named databases.
 
-    Raises UsageError when there is none to read, or it cannot be opened.
+    sync: a commit flushes its pages, and with them the end of the commit before (the meta page that names its
+    root). So a power cut may take back the last commit, and never leaves half of one. Who cannot bear that
+    calls `sync_commit` after it. Raises UsageError when there is none to read, or it cannot be opened.
     """
 
     def __init__(
@@ -121,9 +124,17 @@ class Store:
         return False
 
     def sync(self) -> None:
-        """Flush to disk what earlier commits without `sync` have left in memory."""
+        """Flush to disk what earlier commits have left in memory: all of it, or the last one's end."""
         with self._gate.shared():
             self._environment.sync(True)
+
+    def sync_commit(self) -> None:
+        """Make the last commit survive a power cut, where the environment was opened with `sync`."""
+        if self._sync:
+            try:
+                self.sync()
+            except lmdb.Error as problem:
+                raise Unavailable(f"the index cannot be written: {problem}") from problem
 
     @property
     def length(self) -> int:
@@ -213,11 +224,15 @@ class Store:
         self._writes += 1
         if not self._writes % _CHECK_READERS_EVERY:
             self._environment.reader_check()
-        self._grow_early()
+        if not self._writes % _CHECK_ROOM_EVERY:
+            self._grow_early()
         while True:
             try:
-                with self._gate.shared():
+                self._gate.enter()
+                try:
                     return self._attempt(work)
+                finally:
+                    self._gate.leave()
             except lmdb.MapFullError:
                 self._grow()
             except lmdb.MapResizedError:
@@ -272,7 +287,7 @@ class Store:
             readonly=self.readonly,
             create=not self.readonly,
             sync=self._sync,
-            metasync=True,
+            metasync=False,
             readahead=False,
             max_spare_txns=16,
         )

@@ -59,6 +59,7 @@ from fastdicom.kernels.rows import parts, value_of
 MODALITY = 0x00080060
 _REMEMBERED_MAX = 4096  # entities; then a transaction begins with none
 _MODALITY_LENGTH_MAX = 16  # of VR CS
+_ADDED = Added()
 
 
 class Entity:
@@ -133,15 +134,20 @@ class Writer:
         """Write blocks, tallies and totals."""
         self._patients.flush()
         self._studies.flush()
-        tallies = self._db["tallies"]
+        tallies = []
         for entity in self._changed:
             entity.changed = False
             if entity.gone:
-                self._txn.delete(entity.tally_key, db=tallies)
+                self._txn.delete(entity.tally_key, db=self._db["tallies"])
             else:
-                self._txn.put(entity.tally_key, entity.tally.pack(), db=tallies)
-        self._txn.put(b"serials", SERIALS.pack(*self._serials), db=self._db["meta"])
-        self._txn.put(b"totals", TOTALS.pack(*self._totals), db=self._db["meta"])
+                tallies.append((entity.tally_key, entity.tally.pack()))
+        self._put_all("tallies", tallies)
+        totals = [(b"serials", SERIALS.pack(*self._serials)), (b"totals", TOTALS.pack(*self._totals))]
+        self._put_all("meta", totals)
+
+    def _put_all(self, database: str, rows: list[tuple[bytes, bytes]]) -> None:
+        """Several rows in one call: the binding passes the interpreter's lock once, not once for each."""
+        self._txn.cursor(db=self._db[database]).putmulti(rows)
 
     # Instances.
 
@@ -151,13 +157,13 @@ class Writer:
         where = self._txn.get(uid, db=self._db["uids"])
         if where is None:
             self._add(record, change.file, uid, None)
-            return Added()
+            return _ADDED
         head, _, image, _ = parts(self._txn.get(where, db=self._db["instances"]))
         old = unpack_file(head)
         if old.path == change.file.path:  # a file that is indexed already is indexed again
             if change.replace:
                 self._replace(change, uid, where, old, image)
-            return Added()
+            return _ADDED
         if not change.replace and self._txn.get(where, db=self._db["damaged"]) is None:
             return Kept(old)  # a damaged one is replaced whatever the rule: that heals it
         self._replace(change, uid, where, old, image)

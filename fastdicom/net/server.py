@@ -65,7 +65,6 @@ class ServerConnection(Connection):
     name = "?"  # for logs: calling AE title, once known
     failed = False
     how, why = LOST, ""  # how it ended: one of events.ENDINGS, and in words
-    ended = False  # set by who started the thread
 
     _operation: Serving | None = None
     _replies: Iterable[Replying] = ()

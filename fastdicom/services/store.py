@@ -15,7 +15,7 @@ from typing import Any
 
 import xxhash
 
-from fastdicom.dataset.part10 import encode_file_meta
+from fastdicom.dataset.part10 import SEAL_LENGTH, encode_file_meta, encode_seal
 from fastdicom.dataset.record import Added, FileEntry, Kept, Put
 from fastdicom.dataset.stream import DatasetScan, ScanPolicy
 from fastdicom.dimse import messages
@@ -38,19 +38,18 @@ _UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(?:\.[0-9]+)*\Z")
 class StorePolicy:
     """What the configuration says about C-STORE.
 
-    sync: the file's bytes are made durable (durability "full"). replace: a duplicate takes the place of
-    the first. dataset_length_max: 0 for none. budget: of the Data Sets that are being received. stored: told
-    of every new instance after its commit. compress: may put a compressed copy in the file's place; None for
-    never. observer: told of every C-STORE, whatever became of it.
+    replace: a duplicate takes the place of the first. dataset_length_max: 0 for none. budget: of the Data
+    Sets that are being received. stored: told of every new instance after its commit. compress: may put a
+    compressed copy in the file's place; None for never. observer: told of every C-STORE, whatever became of
+    it.
     """
 
-    __slots__ = ("budget", "compress", "dataset_length_max", "observer", "replace", "scan", "stored", "sync")
+    __slots__ = ("budget", "compress", "dataset_length_max", "observer", "replace", "scan", "stored")
 
     def __init__(
         self,
         *,
         scan: ScanPolicy,
-        sync: bool = True,
         replace: bool = False,
         dataset_length_max: int = 0,
         budget: Budget | None = None,
@@ -60,7 +59,6 @@ class StorePolicy:
     ) -> None:
         self.observer = observer
         self.scan = scan
-        self.sync = sync
         self.replace = replace
         self.dataset_length_max = dataset_length_max
         self.stored = stored
@@ -105,6 +103,7 @@ class StoreOperation:
                 transfer_syntax_uid,
                 source_ae_title=caller.calling_ae_title,
                 receiving_ae_title=caller.called_ae_title,
+                sealable=True,
             )
             self._meta_length = len(meta)
             self._pieces.append(meta)
@@ -141,9 +140,9 @@ class StoreOperation:
     def end(self) -> list[Reply]:
         """Make the instance durable and answer."""
         self._ended = True
-        self.flush()
         if self._refusal is None:
             try:
+                self._seal()
                 self._commit()
             except Refused as refusal:
                 self._refuse(refusal)
@@ -181,6 +180,24 @@ class StoreOperation:
         held, self._held = self._held, 0
         self._policy.budget.give(held)
 
+    def _seal(self) -> None:
+        """Write the rest, and in front of the Data Set that it is whole: see `encode_seal`."""
+        seal = encode_seal(self._length, self._checksum.intdigest())
+        file = self._file
+        assert file is not None
+        at = self._meta_length - SEAL_LENGTH
+        try:
+            if file.size == 0:  # all came at once: it is still to be written
+                self._pieces[0] = bytes(self._pieces[0][:at]) + seal
+                file.append(self._pieces)
+            else:
+                if self._pieces:
+                    file.append(self._pieces)
+                file.overwrite(seal, at)
+        except OSError as error:
+            raise Unavailable(f"cannot write: {error.strerror}") from error
+        self._pieces.clear()
+
     def _commit(self) -> None:
         file = self._file
         assert file is not None
@@ -195,13 +212,11 @@ class StoreOperation:
             self._caller.calling_ae_title,
         )
         put = Put(record, entry, self._policy.replace)
-        try:
-            if self._policy.compress is not None:
+        if self._policy.compress is not None:
+            try:
                 file, put = self._policy.compress(file, put, self._caller)
-                self._file = file
-            file.seal(sync=self._policy.sync)
-        except OSError as error:
-            raise Unavailable(f"cannot write: {error.strerror}") from error
+            except OSError as error:
+                raise Unavailable(f"cannot write: {error.strerror}") from error
         self._put = put
         self._file = None  # from here on the keeper answers for it
         outcome = self._keeper.commit(file, put)

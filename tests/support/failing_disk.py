@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastdicom.archive.disk import Disk
 
-STEPS = ("create", "write", "sync_data", "sync_folder", "rename", "unlink", "open", "read", "remove")
+STEPS = ("create", "write", "write_at", "sync_data", "sync_folder", "unlink", "open", "read", "remove")
 
 
 class FailingDisk(Disk):
@@ -49,9 +49,9 @@ class FailingDisk(Disk):
         self._note("sync_folder")
         super().sync_folder(fd)
 
-    def rename(self, folder_fd: int, old: str, new: str) -> None:
-        self._note("rename")
-        super().rename(folder_fd, old, new)
+    def write_at(self, fd: int, data: bytes, offset: int) -> int:
+        self._note("write_at")
+        return super().write_at(fd, data[:1] if self.short_writes else data, offset)
 
     def unlink(self, folder_fd: int, name: str) -> None:
         self._note("unlink")

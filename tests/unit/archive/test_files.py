@@ -20,13 +20,13 @@ def names(root: Path) -> list[str]:
     return sorted(f"{block}/{name}" for block in block_names(root) for name in os.listdir(root / block))
 
 
-def test_a_file_is_called_part_until_it_is_named(tmp_path: Path) -> None:
+def test_a_file_has_its_name_from_the_start(tmp_path: Path) -> None:
     files = Files(tmp_path, Disk())
     file = files.incoming()
-    file.append([b"one", memoryview(b"two")])
-    assert names(tmp_path) == ["00000001/0001.part"]
+    file.append([b"xxe", memoryview(b"two")])
+    assert names(tmp_path) == ["00000001/0001.dcm"]
+    file.overwrite(b"on", 0)
     file.seal(sync=True)
-    file.name()
     file.finish()
     assert names(tmp_path) == ["00000001/0001.dcm"] == [file.path]
     assert bytes(files.read(file.path)) == b"onetwo"
@@ -41,7 +41,6 @@ def test_short_writes_are_completed(tmp_path: Path) -> None:
     pieces = [b"", b"a" * 1000, b"", b"b" * 7, b"c"]
     file.append(pieces)
     file.seal(sync=False)
-    file.name()
     assert bytes(files.read(file.path)) == b"".join(pieces)
 
 
@@ -50,7 +49,6 @@ def test_more_pieces_than_one_call_takes(tmp_path: Path) -> None:
     file = files.incoming()
     file.append([bytes([at % 256]) for at in range(5000)])
     file.seal(sync=False)
-    file.name()
     assert bytes(files.read(file.path)) == bytes(at % 256 for at in range(5000))
 
 
@@ -59,9 +57,39 @@ def test_a_discarded_file_leaves_nothing(tmp_path: Path) -> None:
     files.incoming().discard()
     sealed = files.incoming()
     sealed.seal(sync=True)
-    sealed.name()
     sealed.discard()
     assert names(tmp_path) == []
+
+
+def test_files_made_ahead_are_gone_after_the_end(tmp_path: Path) -> None:
+    files = Files(tmp_path, Disk())
+    for _ in range(70):
+        files.incoming().finish()
+    assert len(names(tmp_path)) == 96  # 1 1 2 4 8 16 32 32
+    files.close()
+    assert len(names(tmp_path)) == 70
+    assert files.layout.take_finished() == ["00000001"]
+
+
+def test_nothing_is_made_ahead_where_names_need_not_survive(tmp_path: Path) -> None:
+    files = Files(tmp_path, disk := FailingDisk(), sync=False)
+    for _ in range(10):
+        files.incoming().finish()
+    assert len(names(tmp_path)) == 10
+    assert disk.calls.count("sync_folder") == 1  # of the block itself
+
+
+@pytest.mark.parametrize("step", ["create", "sync_folder"])
+def test_making_files_ahead_fails_as_a_whole(tmp_path: Path, step: str) -> None:
+    disk = FailingDisk()
+    files = Files(tmp_path, disk)
+    for _ in range(4):
+        files.incoming().finish()
+    disk.fail(step)
+    with pytest.raises(Unavailable):
+        files.incoming()
+    assert len(names(tmp_path)) == 4
+    files.incoming().finish()
 
 
 @pytest.mark.parametrize("step", ["create", "sync_folder"])
@@ -125,6 +153,20 @@ def test_recovery_adopts_whole_files_and_sweeps_the_rest(tmp_path: Path) -> None
     assert asked == [["00000001/0002.dcm", "00000001/0003.dcm"]]
     assert (found.adopted, found.swept, found.sealed) == (1, 2, ("00000001",))
     assert names(tmp_path) == ["00000001/0001.dcm", "00000001/0002.dcm"]
+
+
+def test_recovery_removes_empty_files_without_asking(tmp_path: Path) -> None:
+    files = Files(tmp_path, Disk())
+    files.incoming().finish()
+    files.layout._block.release()  # the process is gone
+    found = recover(
+        tmp_path,
+        Disk(),
+        is_sealed=lambda name: False,
+        indexed_paths=lambda prefix: [],
+        adopt=lambda path: Verdict.UNREADABLE,
+    )
+    assert (found.swept, found.unreadable, names(tmp_path)) == (0, 0, [])
 
 
 def test_recovery_leaves_sealed_blocks_and_those_of_the_living_alone(tmp_path: Path) -> None:
@@ -249,7 +291,7 @@ def test_a_read_error_is_an_error_and_no_signal(tmp_path: Path, size: int) -> No
     file = files.incoming()
     file.append([bytes(size)])
     file.seal(sync=False)
-    file.name()
+    file.finish()
     disk.fail("read")
     with pytest.raises(OSError, match="read made to fail"):
         files.read(file.path)
@@ -264,7 +306,7 @@ def test_a_file_that_cannot_be_removed_stays_owed(tmp_path: Path) -> None:
     files = Files(tmp_path, disk)
     file = files.incoming()
     file.seal(sync=False)
-    file.name()
+    file.finish()
     disk.fail("remove")
     assert files.unlink([file.path]) == []
     assert files.unlink([file.path, "00000001/9999.dcm"]) == [file.path, "00000001/9999.dcm"]
