@@ -46,9 +46,7 @@ def run(options: argparse.Namespace) -> int:
         reloadable=options.config is not None,
         verbose=options.verbose,
     )
-    service.run(
-        lambda config, addresses, tls: print(listening_line(config, addresses, tls), flush=True)
-    )
+    service.run(lambda config, addresses, tls: print(listening_line(config, addresses, tls), flush=True))
     return DONE
 
 
