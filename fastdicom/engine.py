@@ -12,8 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fastdicom import log_context
@@ -48,6 +46,7 @@ from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
+from fastdicom.stored_instance import StoredInstance
 from fastdicom.upperlayer.association import Association, Context
 from fastdicom.upperlayer.pdus import AssociationAccept, AssociationReject, AssociationRequest
 from fastdicom.vitals import Vitals, progress_of
@@ -62,35 +61,6 @@ log = logging.getLogger(__name__)
 _RECEIVE_BUFFER = 256 * 1024
 _PUBLISH_S = 1.0
 _CLOSING_S = 2.0  # how long a peer may take to close the connection after the end of an association
-
-
-@dataclass(frozen=True, slots=True)
-class StoredInstance:
-    """An instance that has just become durable: what `Engine.on_stored` handlers get.
-
-    path: the file, which is the archive's and must not be changed. source_ae_title: who sent it.
-
-    >>> engine = Engine(Config(port=0, archive=tmp_path / "archive"))
-    >>> @engine.on_stored
-    ... def forward(instance: StoredInstance) -> None:
-    ...     print(instance.sop_instance_uid, instance.dataset(stop_before_pixels=True).PatientName)
-    """
-
-    path: Path
-    sop_class_uid: str
-    sop_instance_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
-    transfer_syntax_uid: str
-    source_ae_title: str
-    called_ae_title: str
-    size: int
-
-    def dataset(self, *, stop_before_pixels: bool = False) -> Dataset:
-        """The instance, read from its file with pydicom."""
-        from pydicom import dcmread
-
-        return dcmread(self.path, stop_before_pixels=stop_before_pixels)
 
 
 Handler = Callable[[StoredInstance], object]

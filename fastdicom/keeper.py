@@ -6,14 +6,13 @@ Several processes may use one archive at the same time. For programs there is `l
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -23,14 +22,14 @@ from fastdicom.archive.disk import Disk
 from fastdicom.archive.files import Files
 from fastdicom.archive.incoming import IncomingFile
 from fastdicom.archive.layout import block_names
-from fastdicom.archive.recovery import Recovery, Verdict, recover
+from fastdicom.archive.recovery import Recovery, recover
 from fastdicom.archive.unproven import UNPROVEN, Unproven
+from fastdicom.archive_folder import finish_swap, lock_folder, make_folder
 from fastdicom.config import Config
 from fastdicom.dataset.attributes import ATTRIBUTES
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.part10 import SEAL_LENGTH, encode_file_meta, encode_seal, read_file_meta
 from fastdicom.dataset.record import (
-    Added,
     Change,
     Delete,
     Deleted,
@@ -41,14 +40,15 @@ from fastdicom.dataset.record import (
     Replaced,
     StoredEntry,
 )
-from fastdicom.errors import FastdicomError, Refused, Unavailable, UsageError
+from fastdicom.errors import FastdicomError, Refused, Unavailable
 from fastdicom.events import SILENT, InstanceGroup, Observer
 from fastdicom.file_attributes import FileAttributes
-from fastdicom.file_records import Unfinished, is_as_indexed, put_of, scan_dataset, scan_policy
+from fastdicom.file_records import scan_dataset, scan_policy
 from fastdicom.in_use import InUse
 from fastdicom.index.answers import Answers
 from fastdicom.index.arrivals import ArrivedStudy
 from fastdicom.index.environment import Counts, Index, Plan
+from fastdicom.leftovers import Leftovers
 from fastdicom.standard.status import PROCESSING_FAILURE
 from fastdicom.wholeness import DatasetChecksum, fault_of, fault_of_error
 
@@ -58,7 +58,6 @@ SEALED = "sealed/"
 _TRASH_BATCH = 256
 BESIDE_LENGTH_MAX = 4 << 20  # longer files: their flush takes so long that the row's does not matter
 _READ_PIECE = 1 << 20
-_ADOPTED_AT_ONCE = 256
 
 
 class Removal(NamedTuple):
@@ -101,7 +100,7 @@ class ArchiveKeeper:
         self.config = config
         settings = config.archive
         self.sync = settings.durability == "full"
-        _make_folder(path)
+        make_folder(path)
         with ExitStack() as undo:
             self._lock = lock_folder(path, exclusive=False)
             undo.callback(os.close, self._lock)
@@ -413,64 +412,18 @@ class ArchiveKeeper:
         if trash:
             self.index.forget_trash(self.files.unlink(trash))
         sealed = {name.removeprefix(SEALED) for name in self.index.notes(SEALED)}
-        marks = self.index.notes(UNPROVEN)
+        leftovers = Leftovers(self.index, self.files, self.scan_policy, progress)
         found = recover(
             self.files.root,
             self.files.disk,
             is_sealed=sealed.__contains__,
             indexed_paths=self.index.paths,
-            adopt=lambda paths: self._adopt(paths, progress),
-            keeps_row=lambda path: self._keeps_row(path, marks),
+            adopt=leftovers.adopt,
+            keeps_row=leftovers.keeps_row,
             progress=progress,
         )
         self._note_sealed(found.sealed)
         return found
-
-    def _keeps_row(self, path: str, marks: Mapping[str, bytes]) -> bool:
-        """Look at a file whose row may have been durable before it: when it is not whole, the row goes."""
-        block, _, name = path.partition("/")
-        mark = marks.get(UNPROVEN + block)
-        if mark is None or name < mark.decode("ascii"):
-            return True
-        entry = self.index.at_path(path)
-        if entry is None or is_as_indexed(self.files.path_of(path), entry.file):
-            return True
-        log.warning("%s was not whole when the node ended, and had not been acknowledged", path)
-        self.index.apply([Delete(entry.sop_instance_uid)])
-        return False
-
-    def _adopt(self, paths: Sequence[str], progress: Callable[[], object]) -> dict[str, Verdict]:
-        """Index whole files that have no row, unless the row was deleted or the instance has another file.
-
-        A row that was committed last can be missing after a power cut (`Store` says why): its file is whole.
-        One transaction for many: a start must not take a sync for each file.
-        """
-        trash = set(self.index.trash())
-        verdicts = {path: Verdict.SUPERFLUOUS for path in paths}
-        puts = []
-        for path in paths:
-            progress()
-            if path in trash:
-                continue
-            try:
-                puts.append(put_of(self.files.path_of(path), path, self.scan_policy))
-            except Unfinished:
-                continue
-            except (FastdicomError, OSError) as error:
-                log.error("%s has no row and cannot be indexed: %s", path, error)
-                verdicts[path] = Verdict.UNREADABLE
-            if len(puts) == _ADOPTED_AT_ONCE:
-                self._index_adopted(puts, verdicts)
-                puts = []
-        self._index_adopted(puts, verdicts)
-        return verdicts
-
-    def _index_adopted(self, puts: Sequence[Put], verdicts: dict[str, Verdict]) -> None:
-        if not puts:
-            return
-        for put, outcome in zip(puts, self.index.apply(puts), strict=True):
-            if isinstance(outcome, Added | Replaced):
-                verdicts[put.file.path] = Verdict.ADOPTED
 
     # ------------------------------------------------------------------------------ the index's side
 
@@ -539,38 +492,3 @@ class ArchiveKeeper:
 
 def _damaged(fault: str) -> Refused:
     return Refused(PROCESSING_FAILURE, f"damaged, send it again: {fault}")
-
-
-def lock_folder(path: Path, *, exclusive: bool) -> int:
-    """A descriptor that holds the archive's lock: shared by all who write, exclusive for `rebuild`.
-
-    Raises UsageError when somebody holds the other kind.
-    """
-    fd = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        why = "it is in use: stop the node first" if exclusive else "its index is being rebuilt"
-        raise UsageError(f"{path}: {why}") from None
-    return fd
-
-
-def finish_swap(path: Path) -> None:
-    """Do the rest of a rebuild that a crash ended between its two renames. The new index is whole then.
-
-    Two processes may do this at once: the second finds nothing to do.
-    """
-    index, fresh, old = path / "index", path / "index.rebuild", path / "index.old"
-    if index.exists() or not old.exists():
-        return
-    with suppress(FileNotFoundError):
-        os.rename(fresh if fresh.exists() else old, index)
-        log.warning("%s: finished a rebuild that was interrupted", path)
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(mode=0o750, parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the archive {path}: {error.strerror}") from error

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fastdicom.archive.layout import WHOLE, block_names
+from fastdicom.archive_folder import lock_folder
 from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Compression, Delete, Deleted, FileEntry, Kept, Put, StoredEntry
@@ -21,7 +22,7 @@ from fastdicom.events import InstanceGroup
 from fastdicom.file_records import Unfinished, is_coming, put_of
 from fastdicom.folders import files_below
 from fastdicom.index.environment import Index
-from fastdicom.keeper import SEALED, ArchiveKeeper, lock_folder
+from fastdicom.keeper import SEALED, ArchiveKeeper
 from fastdicom.outbox import read_whole
 from fastdicom.reports import (
     DeleteReport,

@@ -10,8 +10,8 @@ import pytest
 
 from fastdicom import Archive, Config, Engine, UsageError, connect
 from fastdicom.archive.layout import block_names
+from fastdicom.archive_folder import lock_folder
 from fastdicom.cli.main import main
-from fastdicom.keeper import lock_folder
 from tests.support.datasets import numbered_uids, synthetic
 from tests.support.part10 import join
 
