@@ -2,10 +2,10 @@
 
     python bench/codecs.py [--small] [--only TEXT] [--seconds S]
 
-Speeds are of the uncompressed bytes, through the public API, one thread. All tools of a row take turns, so
-that what disturbs the machine disturbs them all; the median and the spread (middle half) of the turns are
-printed, and how many times faster fastdicom is. "same" compares the results: a decoder's pixels with
-the image's, an encoder's output after decoding it. Images are synthetic, plus real ones where
+Speeds are of the uncompressed bytes a second of CPU time, through the public API, one thread. All tools of a
+row take turns, so that what disturbs the machine disturbs them all; the median and the spread (middle half)
+of the turns are printed, and how many times faster fastdicom is. "same" compares the results: a decoder's
+pixels with the image's, an encoder's output after decoding it. Images are synthetic, plus real ones where
 FASTDICOM_DATA names the shared data. A tool that is not installed is left out (GDCM: pip install
 python-gdcm).
 
@@ -15,6 +15,7 @@ To add a codec, write a function that gives its rows (see rle_rows) and add it t
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 import importlib
 import importlib.metadata
@@ -34,6 +35,7 @@ from typing import Any
 import numpy as np
 
 from fastdicom.kernels import colour, jpeg_lossless, pixels, rle
+from fastdicom.transcoding.frames import Frames, encapsulate
 
 Tool = Callable[[], Any]  # a tool's `prepare` attribute, if it has one, is called before and not measured
 OURS = "fastdicom"
@@ -50,6 +52,7 @@ class Image:
     bits_allocated: int
     bits_stored: int
     pixels: bytes
+    frames: int = 1
 
     @property
     def geometry(self) -> tuple[int, int, int, int]:
@@ -96,14 +99,27 @@ def phantom(name: str, side: int, bits_stored: int, samples: int = 1) -> Image:
 
 def synthetic_images(small: bool) -> list[Image]:
     if small:
-        return [phantom("CT 64", 64, 12), phantom("US RGB 64", 64, 8, 3)]
+        return [
+            phantom("CT 64", 64, 12),
+            phantom("US RGB 64", 64, 8, 3),
+            multi_frame("MR 32, 3 frames", 32, 12, 3),
+        ]
     return [
         phantom("CT 512", 512, 12),
         phantom("MR 256", 256, 12),
         phantom("CR 2k 12 bit", 2048, 12),
         phantom("DX 2k 16 bit", 2048, 16),
         phantom("US RGB 640", 640, 8, 3),
+        multi_frame("MR 256, 40 frames", 256, 12, 40),
     ]
+
+
+def multi_frame(name: str, side: int, bits_stored: int, frames: int) -> Image:
+    """Slices that differ: the phantom, shifted."""
+    one = phantom(name, side, bits_stored)
+    words = np.frombuffer(one.pixels, "<u2").reshape(side, side)
+    shifted = b"".join(np.roll(words, 3 * frame, axis=1).tobytes() for frame in range(frames))
+    return dataclasses.replace(one, pixels=shifted, frames=frames)
 
 
 REAL_FILES = {
@@ -341,8 +357,82 @@ def colour_rows(image: Image) -> Iterator[Row]:
         yield Row(image, "RGB to YBR_FULL", {OURS: lambda: colour.rgb_to_ybr_full(data)})
 
 
+# ---- multi-frame --------------------------------------------------------------------------------
+
+
+def multi_frame_rows(image: Image) -> Iterator[Row]:
+    """All frames: out of the encapsulated value into one buffer, and back into fragments."""
+    size = len(image.pixels) // image.frames
+    native = [image.pixels[at : at + size] for at in range(0, len(image.pixels), size)]
+    coders: list[tuple[str, Coder, Coder, tuple[str, Coder] | None]] = [
+        ("RLE", decode_rle, encode_rle, rle_peer()),
+        ("JPEG predictor 1", decode_jpeg, encode_jpeg, jpeg_peer()),
+    ]
+    for name, decode, encode, peer in coders:
+        encoded = [encode(frame, image) for frame in native]
+        value = b"".join(encapsulated_frames(encoded))
+        decoders: dict[str, Tool] = {OURS: partial(decode_value, value, image, decode)}
+        encoders: dict[str, Tool] = {OURS: partial(encode_value, native, image, encode)}
+        if peer is not None:
+            decoders[peer[0]] = partial(decode_value, value, image, peer[1])
+        yield Row(image, f"{name} decode, frames", decoders)
+        yield Row(image, f"{name} encode, frames", encoders)
+
+
+Coder = Callable[[bytes, Image], bytes]
+
+
+def decode_value(value: bytes, image: Image, decode: Coder) -> bytearray:
+    size = len(image.pixels) // image.frames
+    pixels = bytearray(len(image.pixels))
+    for number, frame in enumerate(Frames(value, 0, image.frames)):
+        pixels[number * size : (number + 1) * size] = decode(bytes(frame), image)
+    return pixels
+
+
+def encode_value(native: list[bytes], image: Image, encode: Coder) -> bytes:
+    return b"".join(encapsulated_frames([encode(frame, image) for frame in native]))
+
+
+def encapsulated_frames(frames: list[bytes]) -> list[bytes]:
+    return [bytes(piece) for piece in encapsulate(frames)]
+
+
+def decode_rle(frame: bytes, image: Image) -> bytes:
+    return rle.decode_frame(frame, *image.geometry)
+
+
+def encode_rle(frame: bytes, image: Image) -> bytes:
+    return rle.encode_frame(frame, *image.geometry)
+
+
+def decode_jpeg(frame: bytes, image: Image) -> bytes:
+    return jpeg_lossless.decode_frame(frame, *image.geometry)
+
+
+def encode_jpeg(frame: bytes, image: Image) -> bytes:
+    return jpeg_lossless.encode_frame(frame, *image.geometry, image.bits_stored)
+
+
+def rle_peer() -> tuple[str, Coder] | None:
+    theirs = module("rle.rle")
+    if theirs is None:
+        return None
+    return "pylibjpeg-rle", lambda frame, image: theirs.decode_frame(
+        frame, image.rows * image.columns, image.bits_allocated, "<"
+    )
+
+
+def jpeg_peer() -> tuple[str, Coder] | None:
+    imagecodecs = module("imagecodecs")
+    if imagecodecs is None:
+        return None
+    return "libjpeg-turbo", lambda frame, image: imagecodecs.jpeg8_decode(frame).tobytes()
+
+
 # Functions from an image to what is measured on it. Another codec is one more.
 ROWS: list[Callable[[Image], Iterator[Row]]] = [pixel_rows, rle_rows, jpeg_rows]
+MULTI_FRAME_ROWS: list[Callable[[Image], Iterator[Row]]] = [multi_frame_rows]
 
 
 # ---- measuring ----------------------------------------------------------------------------------
@@ -426,7 +516,7 @@ def main() -> int:
     if not arguments.small:
         images += real_images()
     for image in images:
-        for rows in ROWS:
+        for rows in ROWS if image.frames == 1 else MULTI_FRAME_ROWS:
             for row in rows(image):
                 if arguments.only in f"{image.name} {row.action}":
                     found = results(row)

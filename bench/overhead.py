@@ -13,7 +13,7 @@ import multiprocessing
 import statistics
 import tempfile
 import time
-from typing import Any
+from multiprocessing.pool import Pool
 
 from fastdicom import Config, Engine
 from fastdicom.audit.message import Source
@@ -54,7 +54,8 @@ def stores(objects: int, rounds: int, size: int) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as folder:
         archive = {"path": f"{folder}/archive", "durability": "os", "min_free": 0}
         audit = {"transport": "file", "file": f"{folder}/audit.log"}
-        with Engine(Config(port=0, archive=archive, audit=audit)) as engine:
+        client = multiprocessing.get_context("fork").Pool(1)  # before there are threads
+        with client, Engine(Config(port=0, archive=archive, audit=audit)) as engine:
             both = engine.monitor.observer
             listeners = dict(
                 zip(VARIANTS, (Observer(), Observers([engine.monitor.figures]), both), strict=True)
@@ -63,7 +64,7 @@ def stores(objects: int, rounds: int, size: int) -> dict[str, list[float]]:
                 for place, (name, observer) in enumerate(listeners.items()):
                     engine.monitor.observer = engine.archive.observer = observer
                     engine._plug()  # what the next association is served with
-                    used = measured(engine, objects, size, turn * len(VARIANTS) + place)
+                    used = measured(engine, client, objects, size, turn * len(VARIANTS) + place)
                     if turn > 1:  # the first warm up
                         cpu[name].append(used)
     return cpu
@@ -90,31 +91,22 @@ def events(count: int = 200_000) -> dict[str, float]:
     return found
 
 
-def measured(engine: Engine, objects: int, size: int, turn: int) -> float:
-    """Have a client store `objects`; CPU of this process from its first to its last, in us an object."""
-    context = multiprocessing.get_context("fork")
+def measured(engine: Engine, client: Pool, objects: int, size: int, turn: int) -> float:
+    """Have a client store `objects`; CPU of this process meanwhile, in us an object."""
     before = engine.archive.counts().instances
-    ready, go = context.Event(), context.Event()
-    arguments = (*engine.addresses[0], objects, size, turn, ready, go)
-    client = context.Process(target=send, args=arguments)
-    client.start()
-    ready.wait()
     started = time.process_time()
-    go.set()
-    client.join()
+    client.apply(send, (*engine.addresses[0], objects, size, turn))
     used = time.process_time() - started
     stored = engine.archive.counts().instances - before
-    if client.exitcode or stored != objects:
+    if stored != objects:
         raise RuntimeError(f"{stored} of {objects} objects were stored")
     return used / objects * 1e6
 
 
-def send(host: str, port: int, objects: int, size: int, turn: int, ready: Any, go: Any) -> None:
+def send(host: str, port: int, objects: int, size: int, turn: int) -> None:
     """The client: one association, one object at a time."""
     proposals = [(CT, (EXPLICIT,))]
     association = ClientAssociation.open(host, port, called="NODE", calling="CT1", proposals=proposals)
-    ready.set()
-    go.wait()
     for number in range(objects):
         uid = f"1.2.826.0.1.3680043.10.1561.9.{turn + 1}.{number + 1}"
         request = CStoreRequest(number % 65535 + 1, CT, uid)

@@ -56,3 +56,13 @@ cdef inline str describe(Fault fault, unsigned int tag, unsigned long long at):
     if fault == CUT_HEAD:
         return f"Data Set ends inside an element's head, byte {at}"
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {sentence(fault)}, byte {at}"
+
+
+cdef inline int raise_fault(Fault fault, unsigned int tag, unsigned long long at) except -1:
+    """Raise what tells of the fault: MemoryError or MalformedDataset."""
+    from fastdicom.errors import MalformedDataset     # here: a .pxd has no module level to import at
+    if fault == NO_MEMORY:
+        raise MemoryError()
+    if fault == CUT_HEAD:
+        raise MalformedDataset(describe(fault, tag, at), at)
+    raise MalformedDataset(describe(fault, tag, at), at, tag)

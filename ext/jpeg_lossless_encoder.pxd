@@ -162,7 +162,7 @@ cdef inline size_t choose_codes(Encoder* e) noexcept nogil:
 
 
 cdef inline void write_near_line(
-    Writer* writer, const Codes* codes, const uint16_t* difference, size_t count
+    Writer* writer, Codes* codes, const uint16_t* difference, size_t count
 ) noexcept nogil:
     """A line of differences that all have an entry, two at a time: what a frame of 8 bits always has."""
     cdef Writer w = writer[0]

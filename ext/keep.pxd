@@ -1,19 +1,23 @@
 # What a scanner keeps: the wanted elements, one behind the other in a capped buffer, already coded as
 # Explicit VR Little Endian. Header-only. `Keep` is the scanner's; its arrays are made and freed there.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from byteorder cimport swap_copy
 from element cimport (
-    HEAD_LONG, SHORT_LENGTH_MAX, VR_SQ, has_short_length, head_length_of, padding_of, unit_of, write_head,
+    HEAD_LONG, LENGTH_UNDEFINED, NO_VR, SHORT_LENGTH_MAX, VR_OB_OR_OW, VR_OW, VR_SQ, VR_UN, VR_US,
+    VR_US_OR_OW, VR_US_OR_SS, VR_US_OR_SS_OR_OW, Element, has_short_length, head_length_of, number_size,
+    padding_of, unit_of, write_head,
 )
 from wire cimport put_u32le
 
 
 cdef enum:
+    ROWS_START = 4096              # first size of the buffer of kept elements
     LEVEL_COUNT = 4
     LEVEL_OF_ALL = 4               # an attribute that every level keeps: Specific Character Set
+    VR_OF_ANY_KIND = 0x2A2A        # "**": whatever the element has
 
 
 cdef struct Wanted:
@@ -47,6 +51,27 @@ cdef struct Keep:
     bint out_of_memory
 
 
+cdef inline bint make_keep(
+    Keep* keep, const Wanted* wanted, size_t count, size_t value_length_max, size_t row_length_max
+) noexcept nogil:
+    """Make the arrays; False without memory. `keep` is all zeros before, and free_keep ends it in any case."""
+    keep.wanted = wanted
+    keep.count = count
+    keep.value_length_max = min(value_length_max, row_length_max)
+    keep.length_max = row_length_max
+    keep.room = min(<size_t>ROWS_START, max(row_length_max, <size_t>1))
+    keep.kept = <Kept*>calloc(max(count, <size_t>1), sizeof(Kept))
+    keep.too_long = <bint*>calloc(max(count, <size_t>1), sizeof(bint))
+    keep.bytes = <uint8_t*>malloc(keep.room)
+    return keep.kept != NULL and keep.too_long != NULL and keep.bytes != NULL
+
+
+cdef inline void free_keep(Keep* keep) noexcept nogil:
+    free(keep.kept)
+    free(keep.too_long)
+    free(keep.bytes)
+
+
 cdef inline Py_ssize_t find_wanted(const Wanted* rows, size_t count, uint32_t tag) noexcept nogil:
     """The row of this tag, or -1."""
     cdef size_t base = 0, half
@@ -57,6 +82,51 @@ cdef inline Py_ssize_t find_wanted(const Wanted* rows, size_t count, uint32_t ta
         base += half if rows[base + half].tag <= tag else 0
         count -= half
     return <Py_ssize_t>base if rows[base].tag == tag else -1
+
+
+cdef inline const Kept* kept_of(const Keep* keep, uint32_t tag) noexcept nogil:
+    """What is kept of this tag, or NULL."""
+    cdef Py_ssize_t row = find_wanted(keep.wanted, keep.count, tag)
+    if row < 0 or keep.kept[row].length == 0:
+        return NULL
+    return &keep.kept[row]
+
+
+cdef inline bint has_wanted_type(
+    const Element* element, bint element_is_sequence, uint16_t vr
+) noexcept nogil:
+    """Whether the element can be read as this VR: a surprise counts as absent, it is never cast."""
+    if vr == VR_OF_ANY_KIND:
+        return element_is_sequence or (
+            element.length != LENGTH_UNDEFINED and element.length % number_size(element.known_vr) == 0
+        )
+    if vr == VR_SQ or element.length == LENGTH_UNDEFINED:
+        return vr == VR_SQ and element_is_sequence
+    if element.vr != NO_VR and element.vr != VR_UN and element.vr != vr:
+        return False
+    return element.length % number_size(vr) == 0
+
+
+cdef inline uint16_t decided_vr(uint16_t vr) noexcept nogil:
+    """The VR that a nested element has in a row, where PS3.6 leaves the choice to other elements."""
+    if vr in (VR_US_OR_SS, VR_US_OR_SS_OR_OW, VR_US_OR_OW):
+        return VR_US
+    return VR_OW if vr == VR_OB_OR_OW else vr
+
+
+cdef inline size_t length_without_padding(const uint8_t* value, size_t length) noexcept nogil:
+    while length and value[length - 1] in (0x00, 0x20):
+        length -= 1
+    return length
+
+
+cdef inline bint is_digits_and_dots(const uint8_t* value, size_t length) noexcept nogil:
+    """What a UID is made of. PS3.5 9.1."""
+    cdef size_t index
+    for index in range(length):
+        if not (0x30 <= value[index] <= 0x39 or value[index] == 0x2E):
+            return False
+    return True
 
 
 cdef inline void forget_all(Keep* keep) noexcept nogil:

@@ -7,7 +7,8 @@ from libc.string cimport memcpy
 from byteorder cimport swap_copy
 from dictionary cimport vr_of
 from element cimport (
-    GROUP_OF_ITEMS, HEAD_LONG, HEAD_SHORT, get_u16be, get_u16le, get_u32be, get_u32le, write_u16, write_u32,
+    GROUP_OF_ITEMS, HEAD_LONG, HEAD_SHORT, NO_VR, get_u16be, get_u16le, get_u32be, get_u32le, write_u16,
+    write_u32,
 )
 
 
@@ -45,7 +46,7 @@ cdef inline bint read_plain(
         return False
     vr = get_u16be(at + 4) if explicit_vr else vr_of(out.tag)
     out.vr = &PLAIN_VR[PLAIN_ROW(vr)]
-    if out.vr.vr != vr:
+    if out.vr.vr != vr or vr == NO_VR:                      # an empty row has NO_VR too
         return False
     if not explicit_vr:
         out.head_length = HEAD_SHORT

@@ -7,7 +7,7 @@ What the VR of an element without one is decided from PS3.6 and the elements bef
 """
 
 cimport cython
-from libc.stdint cimport UINT64_MAX, int16_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -21,16 +21,18 @@ from element cimport (
     Element, has_short_length, head_length_of, read_head, unit_of, write_head,
 )
 from faults cimport (
-    BAD_LENGTH, BAD_VR, CUT_HEAD, CUT_VALUE, DELIMITER_LENGTH, ENCAPSULATED, FRAGMENT_LENGTH,
-    HEAD_CROSSES_END, LENGTH_NOT_DEFINED, NOT_AN_ITEM, NOT_CLOSED, NO_FAULT, NO_MEMORY, STRAY_DELIMITER,
-    TOO_DEEP, TOO_LONG, Fault, describe,
+    BAD_LENGTH, BAD_VR, CUT_HEAD, CUT_VALUE, ENCAPSULATED, HEAD_CROSSES_END, LENGTH_NOT_DEFINED, NOT_CLOSED,
+    NO_FAULT, NO_MEMORY, TOO_DEEP, TOO_LONG, Fault, raise_fault,
 )
+from nesting cimport (
+    CLOSES, DATASET, FRAGMENTS, IS_FRAGMENT, NOTHING, OPEN, OPENS_ITEM, SEQUENCE, SEQUENCE_ITEM, Kind, Role,
+    role_of_delimiter, role_of_item,
+)
+from places cimport Place, Places, note_place
 from plain cimport (
     WIDE_COPY, Plain, copy_plain_value, plain_head_length, read_plain, write_plain_head,
 )
 from wire cimport get_u16be, get_u16le
-
-from fastdicom.errors import MalformedDataset
 
 cdef enum:
     PIECE = 256 * 1024             # bytes handed out at once, when they are not a view
@@ -42,24 +44,6 @@ cdef enum:
     PIXEL_REPRESENTATION = 0x00280103
     WAVEFORM_GROUP = 0x5400
     WAVEFORM_BITS_ALLOCATED = 0x54001004
-
-cdef uint64_t OPEN = UINT64_MAX
-
-
-cdef enum Kind:
-    DATASET
-    SEQUENCE
-    SEQUENCE_ITEM
-    FRAGMENTS
-
-
-cdef struct Place:                 # of a wanted element at the top level
-    uint32_t tag
-    uint16_t vr                    # NO_VR: it is not there, and would stand at `start`
-    uint64_t start
-    uint64_t value
-    uint64_t end
-
 
 cdef struct Coding:
     bint explicit_vr
@@ -103,10 +87,7 @@ cdef class Recoder:
     cdef int depth_max
 
     cdef bint measuring
-    cdef Place* places             # of the wanted elements, by tag; the first walk fills them
-    cdef int place_count
-    cdef int place_next            # the first one with a tag above all that came
-    cdef int place_open            # whose end is where the next element begins, or -1
+    cdef Places wanted             # filled by the first walk
     cdef uint64_t nested_at        # where the first fragments inside a sequence are; OPEN
     cdef readonly object nested_fragments
     cdef readonly uint64_t length  # of the whole result
@@ -149,19 +130,19 @@ cdef class Recoder:
         self.stack = <Frame*>malloc((2 * <size_t>depth_max + 2) * sizeof(Frame))
         self.length_room = LENGTHS_START
         self.lengths = <uint32_t*>malloc(LENGTHS_START * sizeof(uint32_t))
-        self.place_count = <int>len(wanted)
-        self.places = <Place*>malloc((<size_t>self.place_count + 1) * sizeof(Place))
-        if self.stack == NULL or self.lengths == NULL or self.places == NULL:
+        self.wanted.count = <int>len(wanted)
+        self.wanted.rows = <Place*>malloc((<size_t>self.wanted.count + 1) * sizeof(Place))
+        if self.stack == NULL or self.lengths == NULL or self.wanted.rows == NULL:
             raise MemoryError()
         for number, tag in enumerate(sorted(wanted)):
-            self.places[number] = Place(tag, NO_VR, self.size, self.size, self.size)
-        self.place_open = -1
+            self.wanted.rows[number] = Place(tag, NO_VR, self.size, self.size, self.size)
+        self.wanted.open = -1
         self._measure()
 
     def __dealloc__(self):
         free(self.stack)
         free(self.lengths)
-        free(self.places)
+        free(self.wanted.rows)
 
     def __iter__(self):
         return self
@@ -182,7 +163,7 @@ cdef class Recoder:
         with nogil:
             self._run()
         if self.fault != NO_FAULT:
-            self._raise()
+            raise_fault(self.fault, self.fault_tag, self.fault_at)
         return piece[:len(piece) - <Py_ssize_t>self.room] if self.room else piece
 
     @property
@@ -190,8 +171,8 @@ cdef class Recoder:
         cdef Place* place
         cdef int number
         found = {}
-        for number in range(self.place_count):
-            place = &self.places[number]
+        for number in range(self.wanted.count):
+            place = &self.wanted.rows[number]
             vr = "" if place.vr == NO_VR else chr(place.vr >> 8) + chr(place.vr & 0xFF)
             found[place.tag] = (vr, place.start, place.value, place.end)
         return found
@@ -205,7 +186,7 @@ cdef class Recoder:
             self._run()
             self._check_end()
         if self.fault != NO_FAULT:
-            self._raise()
+            raise_fault(self.fault, self.fault_tag, self.fault_at)
         self.nested_fragments = None if self.nested_at == OPEN else self.nested_at
         self.length = self.written
         self.measuring = False
@@ -232,14 +213,6 @@ cdef class Recoder:
         self._close_ended()
         if self.top:
             self._fail_at(NOT_CLOSED, self.stack[self.top].tag, self.offset)
-
-    cdef int _raise(self) except -1:
-        if self.fault == NO_MEMORY:
-            raise MemoryError()
-        message = describe(self.fault, self.fault_tag, self.fault_at)
-        if self.fault == CUT_HEAD:
-            raise MalformedDataset(message, self.fault_at)
-        raise MalformedDataset(message, self.fault_at, self.fault_tag)
 
     cdef Outcome _fail(self, Fault fault) noexcept nogil:
         return self._fail_at(fault, self.element.tag, self.element_at)
@@ -289,7 +262,7 @@ cdef class Recoder:
         cdef Plain element
         if frame.kind != DATASET and frame.kind != SEQUENCE_ITEM:
             return False
-        if measuring and self.place_count and self.top == 0:
+        if measuring and self.wanted.count and self.top == 0:
             return False                                         # places are noted one by one
         while read_plain(at, <size_t>(stop - at), explicit_vr, big_endian, &element):
             if decides_others(element.tag):
@@ -339,8 +312,8 @@ cdef class Recoder:
             frame.coding.explicit_vr, frame.coding.big_endian, element,
         )
         self.element_at = self.offset
-        if self.top == 0 and self.measuring and self.place_count:
-            self._note_place()
+        if self.top == 0 and self.measuring and self.wanted.count:
+            note_place(&self.wanted, &self.element, self.element_at, self.size)
         if outcome == NEED_MORE:
             return self._fail(CUT_HEAD)
         if outcome == MALFORMED:
@@ -350,10 +323,8 @@ cdef class Recoder:
         self.offset += element.head_length
         if element.length != LENGTH_UNDEFINED and element.length > frame.limit - self.offset:
             return self._fail(CUT_VALUE if frame.limit == self.size else BAD_LENGTH)
-        if frame.kind == SEQUENCE:
+        if frame.kind == SEQUENCE or frame.kind == FRAGMENTS:
             return self._take_item()
-        if frame.kind == FRAGMENTS:
-            return self._take_fragment()
         if (element.tag >> 16) == GROUP_OF_ITEMS:
             return self._take_delimiter()
         find_vr(element)
@@ -366,45 +337,31 @@ cdef class Recoder:
     cdef Outcome _take_delimiter(self) noexcept nogil:
         """An item's end; a superfluous one behind what is not delimited is left out."""
         cdef Frame* frame = &self.stack[self.top]
-        if self.element.tag == ITEM:
-            return self._fail(STRAY_DELIMITER)
-        if self.element.length != 0:
-            return self._fail(DELIMITER_LENGTH)
-        if frame.end == OPEN and frame.kind == SEQUENCE_ITEM:
-            if self.element.tag != ITEM_END:
-                return self._fail(STRAY_DELIMITER)
+        cdef Role role = NOTHING
+        cdef Fault fault = role_of_delimiter(&self.element, frame.kind, frame.end == OPEN, &role)
+        if fault != NO_FAULT:
+            return self._fail(fault)
+        if role == CLOSES:
             self._put_head(ITEM_END, NO_VR, 0)
             self._close()
         return DONE
 
     cdef Outcome _take_item(self) noexcept nogil:
-        """An item of the sequence on top, or the sequence's end. PS3.5 7.5."""
-        cdef Frame* sequence = &self.stack[self.top]
-        if self.element.tag == SEQUENCE_END:
-            return self._end_delimited(sequence)
-        if self.element.tag != ITEM:
-            return self._fail(NOT_AN_ITEM)
-        return self._open(SEQUENCE_ITEM, NO_VR, sequence.coding)
-
-    cdef Outcome _take_fragment(self) noexcept nogil:
-        """A fragment of encapsulated pixels, or their end. PS3.5 A.4."""
-        if self.element.tag == SEQUENCE_END:
-            return self._end_delimited(&self.stack[self.top])
-        if self.element.tag != ITEM:
-            return self._fail(NOT_AN_ITEM)
-        if self.element.length == LENGTH_UNDEFINED:
-            return self._fail(FRAGMENT_LENGTH)
-        self._put_head(ITEM, NO_VR, self.element.length)
-        self.value_left = self.element.length
-        self.value_unit = 1
-        return DONE
-
-    cdef Outcome _end_delimited(self, Frame* frame) noexcept nogil:
-        if self.element.length != 0:
-            return self._fail(DELIMITER_LENGTH)
-        if frame.end == OPEN:
+        """An item of the sequence on top, a fragment of the pixels, or the end of either. PS3.5 7.5, A.4."""
+        cdef Frame* frame = &self.stack[self.top]
+        cdef Role role = NOTHING
+        cdef Fault fault = role_of_item(&self.element, frame.kind, frame.end == OPEN, &role)
+        if fault != NO_FAULT:
+            return self._fail(fault)
+        if role == OPENS_ITEM:
+            return self._open(SEQUENCE_ITEM, NO_VR, frame.coding)
+        if role == CLOSES:
             self._put_head(SEQUENCE_END, NO_VR, 0)
             self._close()
+        elif role == IS_FRAGMENT:
+            self._put_head(ITEM, NO_VR, self.element.length)
+            self.value_left = self.element.length
+            self.value_unit = 1
         return DONE
 
     cdef Outcome _open_sequence(self) noexcept nogil:
@@ -475,43 +432,6 @@ cdef class Recoder:
                 self._fail_at(TOO_LONG, frame.tag, self.offset)
             self.lengths[frame.length_index] = <uint32_t>length
         self.top -= 1
-
-    # ---- places ----
-
-    cdef void _note_place(self) noexcept nogil:
-        """An element of the top level begins: the end of the one before, and maybe a wanted one."""
-        cdef Place* place
-        cdef int number
-        if self.place_open >= 0:
-            self.places[self.place_open].end = self.element_at
-            self.place_open = -1
-        while self.place_next < self.place_count and self.places[self.place_next].tag < self.element.tag:
-            place = &self.places[self.place_next]
-            if place.vr == NO_VR:
-                place.start = place.value = place.end = self.element_at
-            self.place_next += 1
-        number = self._place_of(self.element.tag)
-        if number < 0 or self.places[number].vr != NO_VR:
-            return
-        find_vr(&self.element)
-        place = &self.places[number]
-        place.vr = self.element.vr if self.element.vr != NO_VR else VR_UN
-        place.start = self.element_at
-        place.value = self.element_at + self.element.head_length
-        place.end = self.size
-        self.place_open = number
-
-    cdef int _place_of(self, uint32_t tag) noexcept nogil:
-        cdef int low = 0
-        cdef int high = self.place_count
-        cdef int middle
-        while low < high:
-            middle = (low + high) // 2
-            if self.places[middle].tag < tag:
-                low = middle + 1
-            else:
-                high = middle
-        return low if low < self.place_count and self.places[low].tag == tag else -1
 
     # ---- values ----
 

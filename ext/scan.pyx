@@ -7,53 +7,39 @@ decided by dataset/scanned.py. PS3.5 7.
 """
 
 cimport cython
-from libc.stdint cimport UINT64_MAX, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeLatin1
 
+from carry cimport Carry, read_carried
 from dictionary cimport find_vr, is_sequence
 from element cimport (
-    DONE, MALFORMED, NEED_MORE, Outcome,
-    GROUP_OF_ITEMS, HEAD_LONG, ITEM, ITEM_END, LENGTH_UNDEFINED, NO_VR, PIXEL_DATA, SEQUENCE_END,
-    VR_OB, VR_OB_OR_OW, VR_OW, VR_SQ, VR_UN, VR_US, VR_US_OR_OW, VR_US_OR_SS, VR_US_OR_SS_OR_OW,
-    Element, is_two_letters, number_size, read_head,
+    DONE, GROUP_OF_ITEMS, LENGTH_UNDEFINED, MALFORMED, NEED_MORE, PIXEL_DATA, VR_OB, VR_OW, VR_SQ, VR_UN,
+    Element, Outcome, is_two_letters,
 )
 from faults cimport (
-    BAD_LENGTH, BAD_VR, CUT_HEAD, CUT_VALUE, DELIMITER_LENGTH, FRAGMENT_LENGTH, HEAD_CROSSES_END,
-    LENGTH_NOT_DEFINED, NOT_AN_ITEM, NOT_CLOSED, NO_FAULT, NO_MEMORY, STRAY_DELIMITER, TOO_DEEP, TOO_MANY,
-    Fault, describe,
+    BAD_LENGTH, BAD_VR, CUT_HEAD, CUT_VALUE, HEAD_CROSSES_END, LENGTH_NOT_DEFINED, NOT_CLOSED, NO_FAULT,
+    NO_MEMORY, TOO_DEEP, TOO_MANY, Fault, raise_fault,
 )
 from keep cimport (
-    LEVEL_COUNT, LEVEL_OF_ALL, Keep, Kept, Wanted,
-    begin_keeping, copy_levels, end_keeping, end_value, find_wanted, forget_all, give_up_keeping, keep_bytes,
-    keep_closing, keep_head, keep_opening, level_lengths,
+    LEVEL_COUNT, LEVEL_OF_ALL, VR_OF_ANY_KIND, Keep, Kept, Wanted, begin_keeping, copy_levels, decided_vr, end_keeping,
+    end_value, find_wanted, forget_all, free_keep, give_up_keeping, has_wanted_type, is_digits_and_dots,
+    keep_bytes, keep_closing, keep_head, keep_opening, kept_of, length_without_padding, level_lengths, make_keep,
 )
-
-from plain cimport Plain, read_plain
-
-from fastdicom.errors import MalformedDataset
+from nesting cimport (
+    CLOSES, DATASET, FRAGMENTS, IS_FRAGMENT, NOTHING, OPEN, OPENS_ITEM, SEQUENCE, SEQUENCE_ITEM, Kind, Role,
+    role_of_delimiter, role_of_item,
+)
+from unwanted cimport pass_unwanted
 
 EVERY_LEVEL = LEVEL_OF_ALL
 ANY_VR = "**"
 
 cdef enum:
-    VR_OF_ANY_KIND = 0x2A2A        # "**": whatever the element has
-    ROWS_START = 4096              # first size of the buffer of kept elements
     ROWS_LIMIT = 1 << 30           # and what nobody may ask it to grow to
     UID_LENGTH_MAX = 64            # PS3.5 9
     PIECE_NOGIL = 65536            # below this many bytes to look at, passing the GIL costs more than it gives
-
-cdef uint64_t OPEN = UINT64_MAX    # end of what is delimited, not counted
-
-
-cdef enum Kind:
-    DATASET
-    SEQUENCE
-    SEQUENCE_ITEM
-    FRAGMENTS
-
 
 cdef struct Frame:
     uint64_t end                   # offset behind its last byte; OPEN
@@ -111,8 +97,7 @@ cdef class Scanner:
     cdef Element element           # whose value that is
     cdef uint64_t element_at
     cdef bint element_is_sequence
-    cdef uint8_t carry[HEAD_LONG]  # an element's head that the end of a piece cut
-    cdef size_t carry_length
+    cdef Carry carry
     cdef Frame* stack
     cdef int top
     cdef int sequences             # open ones
@@ -139,38 +124,22 @@ cdef class Scanner:
         self.wanted = wanted
         self.depth_max = depth_max
         self.element_count_max = element_count_max
-        self._make_keep(value_length_max, row_length_max)
         self.stack = <Frame*>malloc((2 * <size_t>depth_max + 2) * sizeof(Frame))
-        if self.stack == NULL:
+        if self.stack == NULL or not make_keep(
+            &self.keep, wanted.rows, wanted.count, value_length_max, row_length_max
+        ):
             raise MemoryError()
         self.reset(explicit_vr, big_endian)
 
-    cdef int _make_keep(self, size_t value_length_max, size_t row_length_max) except -1:
-        cdef Keep* keep = &self.keep
-        cdef size_t count = self.wanted.count
-        keep.wanted = self.wanted.rows
-        keep.count = count
-        keep.value_length_max = min(value_length_max, row_length_max)
-        keep.length_max = row_length_max
-        keep.room = min(<size_t>ROWS_START, max(row_length_max, <size_t>1))
-        keep.kept = <Kept*>calloc(max(count, <size_t>1), sizeof(Kept))
-        keep.too_long = <bint*>calloc(max(count, <size_t>1), sizeof(bint))
-        keep.bytes = <uint8_t*>malloc(keep.room)
-        if keep.kept == NULL or keep.too_long == NULL or keep.bytes == NULL:
-            raise MemoryError()
-        return 0
-
     def __dealloc__(self):
-        free(self.keep.kept)
-        free(self.keep.too_long)
-        free(self.keep.bytes)
+        free_keep(&self.keep)
         free(self.stack)
 
     cpdef reset(self, bint explicit_vr, bint big_endian):
         """Forget everything and expect the start of a Data Set in this encoding."""
         forget_all(&self.keep)
         self.offset = self.value_left = self.element_at = 0
-        self.carry_length = self.element_count = 0
+        self.carry.length = self.element_count = 0
         self.top = self.sequences = 0
         self.past_last = False
         self.fault = NO_FAULT
@@ -187,7 +156,7 @@ cdef class Scanner:
         cdef const uint8_t* at
         cdef Outcome outcome
         if self.fault != NO_FAULT:
-            self._raise()
+            raise_fault(self.fault, self.fault_tag, self.fault_at)
         if length == 0:
             return self.past_last
         at = &piece[0]
@@ -197,7 +166,7 @@ cdef class Scanner:
         else:
             outcome = self._run(at, length)
         if outcome == MALFORMED:
-            self._raise()
+            raise_fault(self.fault, self.fault_tag, self.fault_at)
         return self.past_last
 
     def skippable(self):
@@ -213,26 +182,18 @@ cdef class Scanner:
         if self.fault == NO_FAULT:
             self._check_end()
         if self.fault != NO_FAULT:
-            self._raise()
+            raise_fault(self.fault, self.fault_tag, self.fault_at)
 
     cdef void _check_end(self) noexcept:
         if self.value_left:
             self._fail(CUT_VALUE, self.element.tag, self.element_at)
             return
-        if self.carry_length:
-            self._fail(CUT_HEAD, 0, self.offset - self.carry_length)
+        if self.carry.length:
+            self._fail(CUT_HEAD, 0, self.offset - self.carry.length)
             return
         self._close_ended()
         if self.top:
             self._fail(NOT_CLOSED, self.stack[self.top].tag, self.offset)
-
-    cdef int _raise(self) except -1:
-        if self.fault == NO_MEMORY:
-            raise MemoryError()
-        message = describe(self.fault, self.fault_tag, self.fault_at)
-        if self.fault == CUT_HEAD:
-            raise MalformedDataset(message, self.fault_at)
-        raise MalformedDataset(message, self.fault_at, self.fault_tag)
 
     cdef Outcome _fail(self, Fault fault, uint32_t tag, uint64_t at) noexcept nogil:
         self.fault = fault
@@ -252,56 +213,42 @@ cdef class Scanner:
                     return NEED_MORE
             if left == 0:
                 return NEED_MORE
-            if self.carry_length:
-                taken = self._read_cut_head(at, left)
-            else:
+            if not self.carry.length:
                 self._close_ended()
-                taken = self._pass_plain(at, left)
+                taken = self._pass_unwanted(at, left)
                 at += taken
                 left -= taken
                 if left == 0:
                     return NEED_MORE
                 if taken:
                     self._close_ended()
-                taken = self._read_whole_head(at, left)
+            taken = self._read_head(at, left)
             at += taken
             left -= taken
             if self.fault != NO_FAULT:
                 return MALFORMED
-            if self.carry_length:
+            if self.carry.length:
                 return NEED_MORE
             if self._take_element() == MALFORMED:
                 return MALFORMED
 
-    cdef size_t _pass_plain(self, const uint8_t* at, size_t left) noexcept nogil:
-        """Pass over the plain elements at `at` that nobody wants; returns their bytes. See plain.pxd."""
+    cdef size_t _pass_unwanted(self, const uint8_t* at, size_t left) noexcept nogil:
+        """Pass over the elements at `at` that need no look; returns their bytes."""
         cdef Frame* frame = &self.stack[self.top]
-        cdef bint explicit_vr = frame.explicit_vr, big_endian = frame.big_endian
-        cdef bint nested = self.top > 0
-        cdef const uint8_t* begin = at
-        cdef size_t count_left = self.element_count_max - self.element_count
-        cdef size_t count = 0
-        cdef Plain element
+        cdef size_t count_max = self.element_count_max - self.element_count
+        cdef size_t count_left = count_max, taken
+        cdef uint32_t highest = 0
         if self.keep.row >= 0 or (frame.kind != DATASET and frame.kind != SEQUENCE_ITEM):
             return 0
         if left > frame.limit - self.offset:
             left = <size_t>(frame.limit - self.offset)
-        while count < count_left and read_plain(at, left, explicit_vr, big_endian, &element):
-            if not nested and not self._is_unwanted(element.tag):
-                break
-            at += element.head_length + element.length
-            left -= element.head_length + element.length
-            count += 1
-        self.element_count += count
-        self.offset += <uint64_t>(at - begin)
-        return <size_t>(at - begin)
-
-    cdef bint _is_unwanted(self, uint32_t tag) noexcept nogil:
-        """Whether an element of the Data Set itself can be passed over."""
-        if tag > self.wanted.last:
-            self.past_last = True
-            return True
-        return find_wanted(self.keep.wanted, self.keep.count, tag) < 0
+        taken = pass_unwanted(
+            &self.keep, self.top > 0, at, left, frame.explicit_vr, frame.big_endian, &count_left, &highest
+        )
+        self.past_last = self.past_last or (self.top == 0 and highest > self.wanted.last)
+        self.element_count += count_max - count_left
+        self.offset += taken
+        return taken
 
     cdef size_t _take_value(self, const uint8_t* at, size_t left) noexcept nogil:
         """Keep or skip bytes of the value that we are in; returns how many."""
@@ -314,41 +261,22 @@ cdef class Scanner:
             end_value(&self.keep, self._is_swapped())
         return count
 
-    cdef size_t _read_whole_head(self, const uint8_t* at, size_t left) noexcept nogil:
+    cdef size_t _read_head(self, const uint8_t* at, size_t left) noexcept nogil:
         """Read the head at `at`, or carry what there is of it to the next piece; returns the bytes used."""
         cdef Frame* frame = &self.stack[self.top]
-        cdef Outcome outcome = read_head(at, left, frame.explicit_vr, frame.big_endian, &self.element)
-        if outcome == DONE:
-            self._begin_element()
-            return self.element.head_length
-        if outcome == MALFORMED:
-            self._fail(BAD_VR, self.element.tag, self.offset)
-            return 0
-        memcpy(self.carry, at, left)
-        self.carry_length = left
-        self.offset += left
-        return left
-
-    cdef size_t _read_cut_head(self, const uint8_t* at, size_t left) noexcept nogil:
-        """Join the carried bytes with new ones until the head is whole; returns the new bytes used."""
-        cdef Frame* frame = &self.stack[self.top]
-        cdef size_t before = self.carry_length, added = HEAD_LONG - before
-        cdef Outcome outcome
-        if added > left:
-            added = left
-        memcpy(self.carry + before, at, added)
-        outcome = read_head(self.carry, before + added, frame.explicit_vr, frame.big_endian, &self.element)
+        cdef size_t before = self.carry.length, used
+        cdef Outcome outcome = read_carried(
+            &self.carry, at, left, frame.explicit_vr, frame.big_endian, &self.element, &used
+        )
         if outcome == NEED_MORE:
-            self.carry_length += added
-            self.offset += added
-            return added
+            self.offset += used
+            return used
         self.offset -= before
-        self.carry_length = 0
         if outcome == MALFORMED:
             self._fail(BAD_VR, self.element.tag, self.offset)
-            return 0
-        self._begin_element()
-        return self.element.head_length - before
+        else:
+            self._begin_element()
+        return used
 
     cdef void _begin_element(self) noexcept nogil:
         """Count the head just read; `offset` stands behind it then."""
@@ -365,10 +293,8 @@ cdef class Scanner:
 
     cdef Outcome _take_element(self) noexcept nogil:
         cdef Kind kind = self.stack[self.top].kind
-        if kind == SEQUENCE:
+        if kind == SEQUENCE or kind == FRAGMENTS:
             return self._take_item()
-        if kind == FRAGMENTS:
-            return self._take_fragment()
         if (self.element.tag >> 16) == GROUP_OF_ITEMS:
             return self._take_delimiter()
         find_vr(&self.element)
@@ -382,43 +308,30 @@ cdef class Scanner:
         return self._open_value()
 
     cdef Outcome _take_delimiter(self) noexcept nogil:
-        """An item's end; behind what is not delimited a superfluous one is passed over, as old writers left."""
+        """An item's end; behind what is not delimited a superfluous one is passed over."""
         cdef Frame* frame = &self.stack[self.top]
-        if self.element.tag == ITEM:
-            return self._fail(STRAY_DELIMITER, self.element.tag, self.element_at)
-        if self.element.length != 0:
-            return self._fail(DELIMITER_LENGTH, self.element.tag, self.element_at)
-        if frame.end == OPEN and frame.kind == SEQUENCE_ITEM:
-            if self.element.tag != ITEM_END:
-                return self._fail(STRAY_DELIMITER, self.element.tag, self.element_at)
+        cdef Role role = NOTHING
+        cdef Fault fault = role_of_delimiter(&self.element, frame.kind, frame.end == OPEN, &role)
+        if fault != NO_FAULT:
+            return self._fail(fault, self.element.tag, self.element_at)
+        if role == CLOSES:
             self._close()
         return DONE
 
     cdef Outcome _take_item(self) noexcept nogil:
-        """An item of the sequence on top, or the sequence's end. PS3.5 7.5."""
-        cdef Frame* sequence = &self.stack[self.top]
-        if self.element.tag == SEQUENCE_END:
-            if self.element.length != 0:
-                return self._fail(DELIMITER_LENGTH, self.element.tag, self.element_at)
-            if sequence.end == OPEN:
-                self._close()
-            return DONE
-        if self.element.tag != ITEM:
-            return self._fail(NOT_AN_ITEM, self.element.tag, self.element_at)
-        return self._open(SEQUENCE_ITEM, self.element.tag, sequence.explicit_vr, sequence.big_endian)
-
-    cdef Outcome _take_fragment(self) noexcept nogil:
-        """A fragment of encapsulated pixels, or their end. PS3.5 A.4."""
-        if self.element.tag == SEQUENCE_END:
-            if self.element.length != 0:
-                return self._fail(DELIMITER_LENGTH, self.element.tag, self.element_at)
+        """An item of the sequence on top, a fragment of the pixels, or the end of either. PS3.5 7.5, A.4."""
+        cdef Frame* frame = &self.stack[self.top]
+        cdef Role role = NOTHING
+        cdef Fault fault = role_of_item(&self.element, frame.kind, frame.end == OPEN, &role)
+        if fault != NO_FAULT:
+            return self._fail(fault, self.element.tag, self.element_at)
+        if role == OPENS_ITEM:
+            return self._open(SEQUENCE_ITEM, self.element.tag, frame.explicit_vr, frame.big_endian)
+        if role == IS_FRAGMENT:
+            return self._open_value()
+        if role == CLOSES:
             self._close()
-            return DONE
-        if self.element.tag != ITEM:
-            return self._fail(NOT_AN_ITEM, self.element.tag, self.element_at)
-        if self.element.length == LENGTH_UNDEFINED:
-            return self._fail(FRAGMENT_LENGTH, self.element.tag, self.element_at)
-        return self._open_value()
+        return DONE
 
     cdef Outcome _open_sequence(self) noexcept nogil:
         """Enter a sequence; inside VR UN of undefined length all is Implicit VR Little Endian. PS3.5 6.2.2."""
@@ -493,37 +406,20 @@ cdef class Scanner:
             self.past_last = True
             return
         row = find_wanted(self.keep.wanted, self.keep.count, self.element.tag)
-        if row < 0 or self.keep.kept[row].length or not self._has_wanted_type(self.wanted.rows[row].vr):
+        if row < 0 or self.keep.kept[row].length or not has_wanted_type(
+            &self.element, self.element_is_sequence, self.wanted.rows[row].vr
+        ):
             return
         begin_keeping(&self.keep, row, 1 if self.element_is_sequence else 0)
 
-    cdef bint _has_wanted_type(self, uint16_t vr) noexcept nogil:
-        """Whether the element can be read as this VR: a surprise counts as absent, it is never cast."""
-        cdef uint16_t stated = self.element.vr
-        if vr == VR_OF_ANY_KIND:
-            if self.element_is_sequence:
-                return True
-            return self.element.length != LENGTH_UNDEFINED and self.element.length % number_size(self.element.known_vr) == 0
-        if vr == VR_SQ or self.element.length == LENGTH_UNDEFINED:
-            return vr == VR_SQ and self.element_is_sequence
-        if stated != NO_VR and stated != VR_UN and stated != vr:
-            return False
-        return self.element.length % number_size(vr) == 0
-
-    cdef uint16_t _vr_to_write(self) noexcept nogil:
-        """The VR of the element in the row: as stated, or from the tables where none is stated."""
-        cdef uint16_t vr = self.element.known_vr
-        if self.top == 0 and self.wanted.rows[self.keep.row].vr != VR_OF_ANY_KIND:
-            return self.wanted.rows[self.keep.row].vr
-        if vr in (VR_US_OR_SS, VR_US_OR_SS_OR_OW, VR_US_OR_OW):
-            return VR_US
-        return VR_OW if vr == VR_OB_OR_OW else vr
-
     cdef void _keep_value(self) noexcept nogil:
         """Begin to keep the value of `element`."""
+        cdef uint16_t vr = self.wanted.rows[self.keep.row].vr
         if self.top and (self.element.tag & 0xFFFF) == 0:
             return                     # a Group Length, which would not be right any more
-        keep_head(&self.keep, self.element.tag, self._vr_to_write(), self.element.length)
+        if self.top or vr == VR_OF_ANY_KIND:
+            vr = decided_vr(self.element.known_vr)
+        keep_head(&self.keep, self.element.tag, vr, self.element.length)
         if self.keep.in_value and self.value_left == 0:
             end_value(&self.keep, False)
 
@@ -549,7 +445,7 @@ cdef class Scanner:
         return rows
 
     def value(self, uint32_t tag):
-        cdef Kept* kept = self._kept(tag)
+        cdef const Kept* kept = kept_of(&self.keep, tag)
         if kept == NULL:
             return None
         return PyBytes_FromStringAndSize(
@@ -557,42 +453,33 @@ cdef class Scanner:
         )
 
     def uid(self, uint32_t tag):
-        cdef Kept* kept = self._kept(tag)
+        cdef const Kept* kept = kept_of(&self.keep, tag)
         cdef const uint8_t* at
-        cdef size_t length, index
+        cdef size_t length
         if kept == NULL:
             return None
         at = self.keep.bytes + kept.at + kept.head_length
-        length = kept.length - kept.head_length
-        while length and at[length - 1] in (0x00, 0x20):
-            length -= 1
+        length = length_without_padding(at, kept.length - kept.head_length)
         if length == 0:
             return None
-        for index in range(length):
-            if not (0x30 <= at[index] <= 0x39 or at[index] == 0x2E):
-                raise ValueError("has characters that no UID has")
+        if not is_digits_and_dots(at, length):
+            raise ValueError("has characters that no UID has")
         if length > UID_LENGTH_MAX:
             raise ValueError("is longer than 64 characters")
         return PyUnicode_DecodeLatin1(<const char*>at, <Py_ssize_t>length, NULL)
-
-    cdef Kept* _kept(self, uint32_t tag) noexcept:
-        cdef Py_ssize_t row = find_wanted(self.keep.wanted, self.keep.count, tag)
-        if row < 0 or self.keep.kept[row].length == 0:
-            return NULL
-        return &self.keep.kept[row]
 
     def supply(self, uint32_t tag, bytes value not None):
         cdef Py_ssize_t row = find_wanted(self.keep.wanted, self.keep.count, tag)
         if row < 0 or self.wanted.rows[row].vr in (VR_SQ, VR_OF_ANY_KIND):
             raise ValueError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is no value that is wanted")
-        if self.top or self.value_left or self.carry_length or self.fault != NO_FAULT:
+        if self.top or self.value_left or self.carry.length or self.fault != NO_FAULT:
             raise ValueError("the Data Set is not at an end")
         self.element.tag = tag
         self.element.vr = VR_UN            # bytes as they are, whatever the byte order
         self.element.length = <uint32_t>min(len(value), <Py_ssize_t>LENGTH_UNDEFINED - 1)
         self._supply(row, <const uint8_t*>PyBytes_AS_STRING(value))
         if self._kept_or_out_of_memory() == MALFORMED:
-            self._raise()
+            raise_fault(self.fault, self.fault_tag, self.fault_at)
         if self.keep.too_long[row]:
             raise ValueError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) does not fit")
 

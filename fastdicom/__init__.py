@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fastdicom.converting import transcode, transcode_file, transcode_folder
     from fastdicom.engine import Engine, StoredInstance
     from fastdicom.local import Archive
+    from fastdicom.net.tls import Tls, TlsError
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,8 @@ _LATER = {
     "Peer": "config",
     "PeerConnection": "client",
     "StoredInstance": "engine",
+    "Tls": "net.tls",
+    "TlsError": "net.tls",
     "connect": "client",
     "transcode": "converting",
     "transcode_file": "converting",
@@ -61,6 +64,8 @@ __all__ = [
     "PeerError",
     "Refused",
     "StoredInstance",
+    "Tls",
+    "TlsError",
     "Unavailable",
     "UsageError",
     "connect",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
@@ -18,7 +18,7 @@ from fastdicom.config import Config
 from fastdicom.errors import Unavailable
 from fastdicom.services.lookahead import Ahead, Outgoing
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
-from fastdicom.transcoding.codecs import Quality
+from fastdicom.transcoding.codecs import LOSSY_ONLY, Quality
 from fastdicom.transcoding.objects import Options
 from fastdicom.transcoding.plan import (
     LOSSLESS_ORDER,
@@ -31,6 +31,8 @@ from fastdicom.transcoding.workers import Budget, Workers
 
 HELD_MAX: Final = 64 << 20
 """Bytes of a result up to which all of it is made before any of it is sent."""
+AHEAD_NAME: Final = "fastdicom-convert"
+"""How the names of the threads begin that prepare ahead."""
 INLINE_MEMORY: Final = 1 << 20
 """Bytes in memory of a result that a thread prepares for itself, when there is no room ahead."""
 
@@ -44,7 +46,7 @@ class ConversionThreads:
     def __init__(self, threads: int = 0, workers: int = 0) -> None:
         self.count = threads or os.cpu_count() or 1
         self.workers = Workers(workers or None)
-        self._objects = ThreadPoolExecutor(self.count, "fastdicom-convert")
+        self._objects = ThreadPoolExecutor(self.count, AHEAD_NAME)
         self.frames = ThreadPoolExecutor(self.count, "fastdicom-frames")
         self._room = threading.BoundedSemaphore(2 * self.count)
 
@@ -81,7 +83,10 @@ class _Ahead:
 
     def result(self) -> Outgoing:
         assert self._future is not None
-        return self._future.result()
+        try:
+            return self._future.result()
+        except CancelledError:
+            raise Unavailable("no conversion any more: the engine is stopping") from None
 
     def close(self) -> None:
         future, self._future = self._future, None
@@ -105,6 +110,7 @@ class Conversions:
         self._preferences = preferences or Preferences()
         self._options = options or Options()
         self._peers = peers or {}
+        self._variants: dict[tuple[bool, bool, bool], Options] = {}
         self.depth = threads.count + 1
 
     @property
@@ -129,20 +135,27 @@ class Conversions:
         self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
     ) -> Outgoing:
         """Convert; results up to HELD_MAX bytes, and all if `whole`, are complete when this returns."""
-        ahead = threading.current_thread().name.startswith("fastdicom-convert")
-        options = replace(
-            self._options,
-            workers=self._threads.workers,
-            helpers=self._threads.frames,
-            helper_count=self._threads.count,
-            streamed=not whole,
-        )
-        if not ahead:
-            options = replace(options, memory_max=INLINE_MEMORY)
+        ahead = threading.current_thread().name.startswith(AHEAD_NAME)
+        options = self._options_for(ahead, whole, any(uid in LOSSY_ONLY for uid in wanted))
         converted = convert_to_first(dataset, stored_uid, wanted, options)
         if whole or (converted.length is not None and converted.length <= HELD_MAX):
             return converted.settle(options)
         return converted
+
+    def _options_for(self, ahead: bool, whole: bool, lossy: bool) -> Options:
+        """How to convert: on a thread of its own, in one piece, to a target that may be lossy."""
+        kind = (ahead, whole, lossy)
+        if kind not in self._variants:
+            self._variants[kind] = replace(
+                self._options,
+                quality=self._options.quality if lossy else None,
+                workers=self._threads.workers,
+                helpers=self._threads.frames,
+                helper_count=self._threads.count,
+                streamed=not whole,
+                memory_max=self._options.memory_max if ahead else INLINE_MEMORY,
+            )
+        return self._variants[kind]
 
     def ahead(self, prepare: Callable[[], Outgoing]) -> Ahead | None:
         """Have it prepared by another thread, if there is room."""

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fastdicom import log_context
-from fastdicom.access import Admission
+from fastdicom.access import CONGESTION, Admission
 from fastdicom.activation import InheritedSockets
 from fastdicom.compressing import compressor_of
 from fastdicom.config import Config
 from fastdicom.conversions import ConversionThreads, conversions_of, threads_of
+from fastdicom.credentials import Credentials
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
 from fastdicom.dataset.terms import Terms
@@ -29,16 +30,20 @@ from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
 from fastdicom.draining import Drain
 from fastdicom.errors import UsageError
+from fastdicom.file_records import scan_policy
+from fastdicom.housekeeping import Housekeeper
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
+from fastdicom.listening import listen, places_of, timing_of
 from fastdicom.monitor import Monitor
 from fastdicom.monitoring.health import RECOVERING, RUNNING, STOPPING
-from fastdicom.net.acceptor import Acceptor
-from fastdicom.net.connection import Timing
+from fastdicom.net.acceptor import Acceptor, turn_away
 from fastdicom.net.crew import Crew
 from fastdicom.net.server import ServerConnection
+from fastdicom.net.tls_transport import TlsTransport
 from fastdicom.net.transport import Transport
 from fastdicom.queries import decoded, identifier_limits, to_dataset
+from fastdicom.services.budget import Budget
 from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
@@ -106,16 +111,21 @@ class Engine:
         self.config = config
         self.archive: ArchiveKeeper
         self.addresses: list[tuple[str, int]] = []
+        self.tls_addresses: list[tuple[str, int]] = []  # those of `addresses` where TLS is spoken
         self._handlers: list[Handler] = []
         self._acceptor: Acceptor | None = None
         self._services: Services
         self._admission: Admission
         self._conversion_threads: ConversionThreads
-        self._timing = _timing(config)
+        self._timing = timing_of(config)
+        self._credentials: Credentials | None = None
+        self._incoming = Budget(0, "Data Sets being received")
+        self._identifiers = Budget(0, "identifiers")
         self._crew = Crew()
         self._serving: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._started_at = 0.0
+        self._housekeeper: Housekeeper
         self._publisher_stop = threading.Event()
         self._publisher: threading.Thread | None = None
         self._number = 0
@@ -146,9 +156,9 @@ class Engine:
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
         monitor = self.monitor = Monitor(self.config, lambda: self._figures())
-        disk = monitor.open(self.config.archive.path)
+        monitor.open(self.config.archive.path)
         try:
-            self.archive = open_keeper(self.config.archive.path, self.config, disk=disk)
+            self.archive = open_keeper(self.config.archive.path, self.config)
         except BaseException:
             monitor.close()
             raise
@@ -157,12 +167,15 @@ class Engine:
             monitor.health.phase = RECOVERING
             self.archive.recover(progress)
             monitor.watch(self.archive)
+            self._credentials = Credentials(self.config.tls) if self.config.tls is not None else None
+            monitor.certificate_days = self.certificate_days
+            self._housekeeper = Housekeeper(self.archive, self.config)
+            self._housekeeper.tell(monitor)
             self._plug()
             inherited = inherited or InheritedSockets()
             acceptor = Acceptor(self._serve, inherited.claim)
-            node = self.config.node
-            with inherited.all_claimed(f"{', '.join(node.bind)} port {node.port}"):
-                self.addresses = acceptor.listen(node.bind, node.port)
+            with inherited.all_claimed(places_of(self.config)):
+                self.addresses, self.tls_addresses = listen(acceptor, self.config)
         except BaseException:
             self._conversion_threads.close()
             monitor.close()
@@ -175,6 +188,7 @@ class Engine:
         self._acceptor = acceptor
         self._crew = Crew()
         acceptor.start()
+        self._housekeeper.start()
         self._publisher_stop.clear()
         self._publisher = threading.Thread(target=self._publish, name="fastdicom-status", daemon=True)
         self._publisher.start()
@@ -198,6 +212,7 @@ class Engine:
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
+        self._housekeeper.stop()
         self._conversion_threads.close()
         self.monitor.say_goodbye(self.archive.path)
         self.archive.close()
@@ -222,12 +237,17 @@ class Engine:
         self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
-        for section in ("timeouts", "access", "peers", "log", "limits", "transcoding", "compress"):
+        reloaded = ["timeouts", "access", "peers", "log", "limits", "transcoding", "compress"]
+        reloaded += ["retention", "verify"]
+        credentials = self._credentials
+        if self.config.tls is not None and config.tls is not None:
+            credentials = Credentials(config.tls)  # may refuse: nothing has changed yet
+            reloaded.append("tls")
+        for section in reloaded:
             object.__setattr__(merged, section, getattr(config, section))
-        self.config = self.archive.config = merged
+        self._plug(merged, credentials)
         self.monitor.reload(merged)
-        self._timing = _timing(merged)
-        self._plug()
+        self._housekeeper.reload(merged)
         return restart
 
     # ------------------------------------------------------------------------------ asking
@@ -290,12 +310,23 @@ class Engine:
                 "bytes_received": self._admission.bytes_received,
                 "bytes_sent": self._admission.bytes_sent,
             },
-            "queues": {"commit": self.archive.committer.waiting},
+            "queues": {
+                "commit": self.archive.committer.waiting,
+                "incoming_bytes": self._incoming.used,
+                "identifier_bytes": self._identifiers.used,
+            },
             "free_bytes": self.archive.files.free,
+            "tls": self._credentials.figures() if self._credentials is not None else {},
+            "disk": {"low": self.archive.files.space.low, "fault": self.archive.files.health.fault},
+            **self._housekeeper.figures(),
             "min_free_bytes": self.archive.files.min_free,
             "index": {"bytes": self.archive.index.length, "map_bytes": self.archive.index.map_length},
         }
         return self.monitor.extended(own)
+
+    def certificate_days(self) -> dict[str, float]:
+        """Days until our "certificate" and the "revoked" lists end; empty without TLS."""
+        return self._credentials.days_left() if self._credentials is not None else {}
 
     def _must_run(self) -> None:
         if self._acceptor is None:
@@ -303,28 +334,37 @@ class Engine:
 
     # ------------------------------------------------------------------------------ plugging
 
-    def _plug(self) -> None:
-        """Build from the configuration what serves new associations."""
-        config = self.config
-        previous = getattr(self, "_admission", None)
-        self._admission = Admission(config, previous)
+    def _plug(self, config: Config | None = None, credentials: Credentials | None = None) -> None:
+        """Build from the configuration what serves new associations. All or nothing."""
+        config = config or self.config
+        credentials = credentials or self._credentials
+        admission = Admission(config, getattr(self, "_admission", None))
+        destinations = Destinations(config, timing_of(config), credentials)  # from here on nothing is refused
+        self.config = self.archive.config = config
+        self._credentials, self._admission = credentials, admission
+        self._timing = timing_of(config)
+        self._incoming.total = config.limits.incoming_length_max
+        self._identifiers.total = config.limits.identifiers_length_max
         self._services = Services(
             self.archive,
             self.archive,
             conversions_of(config, self._conversion_threads, self.archive.path),
             StorePolicy(
-                scan=self.archive.scan_policy,
+                scan=scan_policy(config, self.archive.attributes),
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
+                budget=self._incoming,
                 stored=self._stored,
                 compress=compressor_of(config, self.archive, self._conversion_threads),
                 observer=self.monitor.observer,
             ),
             QueryPolicy(
                 decode=self._decode_identifier,
-                destination=Destinations(config, self._timing).find,
+                destination=destinations.find,
                 identifier_length_max=config.limits.identifier_length_max,
                 answers_max=config.limits.answers_max,
+                budget=self._identifiers,
+                instances_max=config.limits.retrieve_instances_max,
             ),
             self.monitor.observer,
         )
@@ -368,14 +408,18 @@ class Engine:
 
     # ------------------------------------------------------------------------------ serving
 
-    def _serve(self, sock: socket.socket, address: str) -> None:
+    def _serve(self, sock: socket.socket, address: str, secure: bool) -> None:
         """A new connection: give it a thread. On the accepting thread."""
         if not self._admission.connected(address):
-            sock.close()
+            turn_away(sock, b"" if secure else CONGESTION)
             self.monitor.turned_away(address)
             return
         self._number += 1
-        connection = self._connection(sock, address, self._number)
+        try:
+            connection = self._connection(self._transport(sock, secure), address, self._number)
+        except BaseException:
+            self._admission.turned_away(address)
+            raise
         try:
             with self._lock:
                 self._serving[connection] = threading.current_thread()  # until it has its own
@@ -383,10 +427,16 @@ class Engine:
         except BaseException:
             with self._lock:
                 self._serving.pop(connection, None)
-            self._admission.turned_away()
+            self._admission.turned_away(address)
             raise
 
-    def _connection(self, sock: socket.socket, address: str, number: int) -> ServerConnection:
+    def _transport(self, sock: socket.socket, secure: bool) -> Transport:
+        if not secure:
+            return Transport(sock)
+        assert self._credentials is not None
+        return TlsTransport(sock, self._credentials.server(), server_side=True)
+
+    def _connection(self, transport: Transport, address: str, number: int) -> ServerConnection:
         config = self.config
         timing = self._timing
         limits = config.limits
@@ -399,7 +449,11 @@ class Engine:
             now=time.monotonic(),
         )
         connection = ServerConnection(
-            Transport(sock), association, timing, command_set_length_max=limits.command_set_length_max
+            transport,
+            association,
+            timing,
+            command_set_length_max=limits.command_set_length_max,
+            look_ahead_length_max=limits.look_ahead_length_max,
         )
         connection.number = number
         connection.address = address
@@ -442,20 +496,10 @@ class Engine:
     def _publish(self) -> None:
         while True:
             try:
+                if self._credentials is not None:
+                    self._credentials.look_after()
                 self.monitor.publish(self.archive.path)
             except Exception as error:  # a full disk must not end the reports for good
                 log.warning("cannot publish the status: %s", error)
             if self._publisher_stop.wait(_PUBLISH_S):
                 return
-
-
-def _timing(config: Config) -> Timing:
-    timeouts, limits = config.timeouts, config.limits
-    return Timing(
-        artim_s=timeouts.artim_s,
-        idle_s=timeouts.idle_s,
-        connect_s=timeouts.connect_s,
-        response_s=timeouts.response_s,
-        message_stall_s=limits.message_stall_s,
-        send_stall_s=limits.send_stall_s,
-    )

@@ -5,6 +5,7 @@ Several processes may use one archive at the same time. For programs there is `l
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -12,63 +13,61 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
-from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Self
-
-import xxhash
+from typing import NamedTuple, Self
 
 from fastdicom.archive.commit import Committer
 from fastdicom.archive.disk import Disk
 from fastdicom.archive.files import Files
 from fastdicom.archive.incoming import IncomingFile
+from fastdicom.archive.layout import block_names
 from fastdicom.archive.recovery import Recovery, Verdict, recover
 from fastdicom.archive.unproven import UNPROVEN, Unproven
 from fastdicom.config import Config
-from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
+from fastdicom.dataset.attributes import ATTRIBUTES
 from fastdicom.dataset.identifier import Identifier
-from fastdicom.dataset.part10 import (
-    SEAL_LENGTH,
-    FileMeta,
-    HeadTooShort,
-    encode_file_meta,
-    encode_seal,
-    read_file_meta,
-)
+from fastdicom.dataset.part10 import SEAL_LENGTH, encode_file_meta, encode_seal, read_file_meta
 from fastdicom.dataset.record import (
     Added,
     Change,
     Delete,
     Deleted,
     FileEntry,
-    InstanceRecord,
     Kept,
     Outcome,
     Put,
     Replaced,
     StoredEntry,
 )
-from fastdicom.dataset.scanned import wanted_table
-from fastdicom.dataset.stream import DatasetScan, ScanPolicy
 from fastdicom.errors import FastdicomError, Refused, Unavailable, UsageError
 from fastdicom.events import SILENT, InstanceGroup, Observer
 from fastdicom.file_attributes import FileAttributes
+from fastdicom.file_records import Unfinished, is_as_indexed, put_of, scan_dataset, scan_policy
+from fastdicom.in_use import InUse
 from fastdicom.index.answers import Answers
+from fastdicom.index.arrivals import ArrivedStudy
 from fastdicom.index.environment import Counts, Index, Plan
+from fastdicom.standard.status import PROCESSING_FAILURE
+from fastdicom.wholeness import DatasetChecksum, fault_of, fault_of_error
 
 log = logging.getLogger(__name__)
 
 SEALED = "sealed/"
 _TRASH_BATCH = 256
 BESIDE_LENGTH_MAX = 4 << 20  # longer files: their flush takes so long that the row's does not matter
-_PREFIX_END = 132  # preamble and DICM, PS3.10 7.1
 _READ_PIECE = 1 << 20
+_ADOPTED_AT_ONCE = 256
 
 
-class Unfinished(UsageError):
-    """A file of the archive that was never whole: the node ended before its Data Set did."""
+class Removal(NamedTuple):
+    """Instances of one study that retention has deleted. whole: nothing of the study is left."""
+
+    study: ArrivedStudy
+    entries: Sequence[StoredEntry]
+    whole: bool
+    reason: str
 
 
 # LMDB lets a process open an environment once: whoever opens an archive again shares the first keeper.
@@ -106,6 +105,7 @@ class ArchiveKeeper:
         with ExitStack() as undo:
             self._lock = lock_folder(path, exclusive=False)
             undo.callback(os.close, self._lock)
+            finish_swap(path)
             wanted = (*ATTRIBUTES, *config.index.extra)
             self.index = Index.open(path / "index", attributes=wanted, sync=self.sync)
             undo.callback(self.index.close)
@@ -114,12 +114,19 @@ class ArchiveKeeper:
         self.attributes = self.index.attributes
         self.scan_policy = scan_policy(config, self.attributes)
         self._tell_what_lacks()
+        self.in_use = InUse()
+        self.tell_removed: Callable[[Removal], None] = lambda removal: None
+        """Called after retention has deleted, on its thread."""
+        self.tell_damaged: Callable[[StoredEntry, str], None] = lambda entry, reason: None
+        """Called when a file is found damaged for the first time, on the finder's thread."""
         self._unlinked: list[str] = []
+        self._thinned: set[str] = set()
         self._trash_lock = threading.Lock()
         self._unproven = Unproven()
         self.committer = Committer(
             self._apply,
             reopen=self._reopen_index,
+            ready=self.files.health.check,
             has_row=lambda path: self.index.at_path(path) is not None,
         )
 
@@ -219,7 +226,7 @@ class ArchiveKeeper:
             file.discard()
             return
         try:
-            self.committer.commit(None, Delete(put.record.sop_instance_uid))
+            self.committer.commit(None, Delete(put.record.sop_instance_uid), anyway=True)
         except Unavailable:
             file.block.clean = False  # the next start looks at it again
             self._unproven.settle(file.path, lost=True)
@@ -242,7 +249,7 @@ class ArchiveKeeper:
         """Store one file of another place. Raises Refused, UsageError (no DICOM file) or OSError."""
         with source.open("rb") as stream:
             meta = replace(read_file_meta(stream), seal=None)  # of another archive: not ours to judge
-            record, checksum = _scan(stream, meta, self.scan_policy)
+            record, checksum = scan_dataset(stream, meta, self.scan_policy)
             file = self.incoming()
             try:
                 head = encode_file_meta(
@@ -272,6 +279,54 @@ class ArchiveKeeper:
         )
         return self.commit(file, Put(record, entry, self.config.archive.duplicates == "replace"))
 
+    def remove(self, studies: Iterable[tuple[ArrivedStudy, str]], count: int) -> list[Removal]:
+        """Delete up to `count` instances of studies, each with its reason: rows together, then files.
+
+        A study that somebody reads is passed over. Raises Unavailable.
+        """
+        removals: list[Removal] = []
+        with self.in_use.settled() as is_free:
+            for study, reason in studies:
+                if count and is_free(self.index.series_of(study)):
+                    entries = self.index.study_entries(study, count + 1)
+                    removals.append(Removal(study, entries[:count], len(entries) <= count, reason))
+                    count -= len(removals[-1].entries)
+            gone = self._delete_rows([entry for one in removals for entry in one.entries])
+        removals = [
+            one._replace(entries=[entry for entry in one.entries if entry.file.path in gone])
+            for one in removals
+        ]
+        for removal in removals:
+            for entry in removal.entries:
+                self._unlink(entry.file.path)
+            self.tell_removed(removal)
+        return removals
+
+    def _delete_rows(self, entries: Sequence[StoredEntry]) -> set[str]:
+        """The paths of those that were still there: somebody else may have been faster."""
+        if not entries:
+            return set()
+        outcomes = self.committer.commit_all([Delete(entry.sop_instance_uid) for entry in entries])
+        return {one.old.path for one in outcomes if isinstance(one, Deleted) and one.old is not None}
+
+    # ------------------------------------------------------------------------------ damage
+
+    def found(self, entry: StoredEntry, fault: str) -> bool:
+        """What a look at an instance's file showed: its `fault`, or "" for whole. True when that is news.
+
+        News are in the index, the log and with who listens when this returns. Raises Unavailable.
+        """
+        if fault == entry.damage or (fault and entry.damage):
+            return False
+        if not self.index.mark(entry.file.path, fault, time.time()):
+            return False
+        if fault:
+            log.error("%s at %s is damaged: it %s", entry.sop_instance_uid, entry.file.path, fault)
+            self.tell_damaged(entry, fault)
+        else:
+            log.warning("%s at %s is whole again", entry.sop_instance_uid, entry.file.path)
+        return True
+
     # ------------------------------------------------------------------------------ asking
 
     def find(self, identifier: Identifier) -> Answers:
@@ -292,12 +347,37 @@ class ArchiveKeeper:
         return FileAttributes(self.files, self.config.limits) if self.config.query.read_files else None
 
     def instances(self, identifier: Identifier) -> Sequence[StoredEntry]:
-        """Every instance below the matches."""
-        return self.index.instances(identifier)
+        """Every instance below the matches. As long as somebody has them, retention leaves them alone."""
+        with self.in_use.selecting():
+            selection = self.index.instances(identifier)
+            self.in_use.add(selection)
+            return selection
 
     def read(self, entry: StoredEntry) -> memoryview:
-        """The whole file of an instance."""
-        return self.files.read(entry.file.path)
+        """The whole file of an instance, as it was received.
+
+        Raises Refused when it is damaged (or is found to be just now), OSError when it cannot be read.
+        """
+        if entry.damage:
+            raise _damaged(entry.damage)
+        if not self.config.verify.before_sending:
+            return self.files.read(entry.file.path)
+        checksum = DatasetChecksum(entry.file.dataset_offset)
+        try:
+            data = self.files.read(entry.file.path, checksum.visit)
+            fault = fault_of(entry.file, len(data), checksum.value)
+        except OSError as error:
+            fault = fault_of_error(error)
+        if fault:
+            self._quarantine(entry, fault)
+            raise _damaged(fault)
+        return data
+
+    def _quarantine(self, entry: StoredEntry, fault: str) -> None:
+        try:
+            self.found(entry, fault)
+        except Unavailable as error:
+            log.error("%s is damaged (%s), which cannot be noted: %s", entry.file.path, fault, error)
 
     def path_of(self, entry: StoredEntry) -> Path:
         """Where the file of an instance is."""
@@ -339,7 +419,7 @@ class ArchiveKeeper:
             self.files.disk,
             is_sealed=sealed.__contains__,
             indexed_paths=self.index.paths,
-            adopt=self._adopt,
+            adopt=lambda paths: self._adopt(paths, progress),
             keeps_row=lambda path: self._keeps_row(path, marks),
             progress=progress,
         )
@@ -353,29 +433,44 @@ class ArchiveKeeper:
         if mark is None or name < mark.decode("ascii"):
             return True
         entry = self.index.at_path(path)
-        if entry is None or _is_as_indexed(self.files.path_of(path), entry.file):
+        if entry is None or is_as_indexed(self.files.path_of(path), entry.file):
             return True
         log.warning("%s was not whole when the node ended, and had not been acknowledged", path)
         self.index.apply([Delete(entry.sop_instance_uid)])
         return False
 
-    def _adopt(self, path: str) -> Verdict:
-        """Index a whole file that has no row, unless its row was deleted or another file has one.
+    def _adopt(self, paths: Sequence[str], progress: Callable[[], object]) -> dict[str, Verdict]:
+        """Index whole files that have no row, unless the row was deleted or the instance has another file.
 
         A row that was committed last can be missing after a power cut (`Store` says why): its file is whole.
+        One transaction for many: a start must not take a sync for each file.
         """
-        if path in self.index.trash():
-            return Verdict.SUPERFLUOUS
-        absolute = self.files.path_of(path)
-        try:
-            put = put_of(absolute, path, self.scan_policy)
-        except Unfinished:
-            return Verdict.SUPERFLUOUS
-        except (FastdicomError, OSError) as error:
-            log.error("%s has no row and cannot be indexed: %s", path, error)
-            return Verdict.UNREADABLE
-        added = isinstance(self.index.apply([put])[0], Added)
-        return Verdict.ADOPTED if added else Verdict.SUPERFLUOUS
+        trash = set(self.index.trash())
+        verdicts = {path: Verdict.SUPERFLUOUS for path in paths}
+        puts = []
+        for path in paths:
+            progress()
+            if path in trash:
+                continue
+            try:
+                puts.append(put_of(self.files.path_of(path), path, self.scan_policy))
+            except Unfinished:
+                continue
+            except (FastdicomError, OSError) as error:
+                log.error("%s has no row and cannot be indexed: %s", path, error)
+                verdicts[path] = Verdict.UNREADABLE
+            if len(puts) == _ADOPTED_AT_ONCE:
+                self._index_adopted(puts, verdicts)
+                puts = []
+        self._index_adopted(puts, verdicts)
+        return verdicts
+
+    def _index_adopted(self, puts: Sequence[Put], verdicts: dict[str, Verdict]) -> None:
+        if not puts:
+            return
+        for put, outcome in zip(puts, self.index.apply(puts), strict=True):
+            if isinstance(outcome, Added | Replaced):
+                verdicts[put.file.path] = Verdict.ADOPTED
 
     # ------------------------------------------------------------------------------ the index's side
 
@@ -404,11 +499,36 @@ class ArchiveKeeper:
     def _unlink(self, path: str) -> None:
         """A row let go of this file. Its entry in the index's trash goes later, with others."""
         gone = self.files.unlink([path])
+        self._thinned.add(path.partition("/")[0])
         with self._trash_lock:
             self._unlinked += gone
             if len(self._unlinked) < _TRASH_BATCH:
                 return
         self._empty_trash()
+
+    def drop_empty_blocks(self) -> int:
+        """Remove folders that deletions have emptied, and their notes; how many.
+
+        Never the last one: the next folder's number is above all that are there, so none comes twice.
+        """
+        self._empty_trash()
+        if not self._thinned:
+            return 0
+        sealed = self.index.notes(SEALED)
+        ready = {name for name in self._thinned if SEALED + name in sealed}
+        ready.difference_update(block_names(self.files.root)[-1:])
+        self._thinned -= ready
+        dropped = 0
+        for name in sorted(ready):
+            try:
+                os.rmdir(self.files.root / name)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+                    log.warning("the empty folder %s stays: %s", name, error)
+                continue
+            self.index.note(SEALED + name, None)
+            dropped += 1
+        return dropped
 
     def _empty_trash(self) -> None:
         with self._trash_lock:
@@ -417,80 +537,8 @@ class ArchiveKeeper:
             self.index.forget_trash(gone)
 
 
-def put_of(absolute: Path, path: str, policy: ScanPolicy) -> Put:
-    """The index change for a file that lies in the objects folder already, as `path`.
-
-    Raises Unfinished, UsageError (no DICOM file), Refused (no instance that we index) or OSError.
-    """
-    with absolute.open("rb") as stream:
-        meta = _our_file_meta(stream)
-        record, checksum = _scan(stream, meta, policy)
-        stat = os.fstat(stream.fileno())
-    entry = FileEntry(
-        path,
-        stat.st_size,
-        meta.dataset_offset,
-        checksum,
-        meta.transfer_syntax_uid,
-        stat.st_mtime,
-        meta.source_ae_title,
-    )
-    return Put(record, entry)
-
-
-def _is_as_indexed(absolute: Path, file: FileEntry) -> bool:
-    """Whether size and checksum are those of the row. Raises OSError."""
-    checksum = xxhash.xxh3_64()
-    with absolute.open("rb") as stream:
-        if os.fstat(stream.fileno()).st_size != file.size:
-            return False
-        stream.seek(file.dataset_offset)
-        while piece := stream.read(_READ_PIECE):
-            checksum.update(piece)
-    return checksum.intdigest() == file.checksum
-
-
-def is_coming(absolute: Path) -> bool:
-    """True for a file of the objects folder that was made ahead, or is being received."""
-    try:
-        with absolute.open("rb") as stream:
-            return not os.fstat(stream.fileno()).st_size or read_file_meta(stream).seal == (0, 0)
-    except (FastdicomError, OSError):
-        return False
-
-
-def _our_file_meta(stream: BufferedReader) -> FileMeta:
-    """The File Meta Information of a file in the objects folder. Raises Unfinished for a blank one."""
-    head = stream.read(_PREFIX_END)
-    if len(head) < _PREFIX_END or not any(head):
-        raise Unfinished("the file is blank")
-    stream.seek(0)
-    try:
-        return read_file_meta(stream)
-    except HeadTooShort as error:
-        raise Unfinished(str(error)) from None
-
-
-def _scan(stream: BinaryIO, meta: FileMeta, policy: ScanPolicy) -> tuple[InstanceRecord, int]:
-    """The record of a file's Data Set, and its checksum. Raises Unfinished when these are not as sealed."""
-    scan = DatasetScan(meta.transfer_syntax_uid, policy)
-    checksum = xxhash.xxh3_64()
-    length = 0
-    refused: Refused | None = None
-    stream.seek(meta.dataset_offset)
-    while piece := stream.read(_READ_PIECE):
-        length += len(piece)
-        checksum.update(piece)
-        if refused is None:
-            try:
-                scan.feed(piece)
-            except Refused as error:
-                refused = error  # but a file that is not whole says nothing about the instance
-    if meta.seal is not None and meta.seal != (length, checksum.intdigest()):
-        raise Unfinished(f"only {length} bytes of the Data Set are there, or not the right ones")
-    if refused is not None:
-        raise refused
-    return scan.finish(None, None), checksum.intdigest()
+def _damaged(fault: str) -> Refused:
+    return Refused(PROCESSING_FAILURE, f"damaged, send it again: {fault}")
 
 
 def lock_folder(path: Path, *, exclusive: bool) -> int:
@@ -508,18 +556,17 @@ def lock_folder(path: Path, *, exclusive: bool) -> int:
     return fd
 
 
-def scan_policy(config: Config, attributes: Iterable[Attribute]) -> ScanPolicy:
-    """What the scanner looks for beyond `ATTRIBUTES`, and its ceilings, from the configuration."""
-    limits = config.limits
-    return ScanPolicy(
-        wanted=wanted_table(attributes),
-        depth_max=limits.nesting_depth_max,
-        value_length_max=limits.indexed_value_length_max,
-        element_count_max=limits.element_count_max,
-        inflated_length_max=limits.inflated_length_max,
-        inflate_ratio_max=limits.inflate_ratio_max,
-        inflate_ratio_after=limits.inflate_ratio_after,
-    )
+def finish_swap(path: Path) -> None:
+    """Do the rest of a rebuild that a crash ended between its two renames. The new index is whole then.
+
+    Two processes may do this at once: the second finds nothing to do.
+    """
+    index, fresh, old = path / "index", path / "index.rebuild", path / "index.old"
+    if index.exists() or not old.exists():
+        return
+    with suppress(FileNotFoundError):
+        os.rename(fresh if fresh.exists() else old, index)
+        log.warning("%s: finished a rebuild that was interrupted", path)
 
 
 def _make_folder(path: Path) -> None:

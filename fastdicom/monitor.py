@@ -8,25 +8,35 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fastdicom
 from fastdicom import status_file
-from fastdicom.archive.disk import TimedDisk
 from fastdicom.audit.handover import take_note_away
 from fastdicom.config import Config
 from fastdicom.errors import UsageError
-from fastdicom.events import LIMIT, PROTOCOL, UNKNOWN_NODE, VIOLATED, Alert, Ending, Observer, Observers
+from fastdicom.events import (
+    DAMAGE,
+    LIMIT,
+    PROTOCOL,
+    SILENT,
+    UNKNOWN_NODE,
+    USER,
+    VIOLATED,
+    Alert,
+    Ending,
+    InstanceGroup,
+    Observer,
+    Observers,
+)
 from fastdicom.monitoring.figures import Figures, Snapshot
 from fastdicom.monitoring.health import Health
 from fastdicom.monitoring.recent import Recent
 from fastdicom.services.ports import Caller
 from fastdicom.upperlayer.pdus import (
-    REJECT_CALLED_AE_TITLE,
-    REJECT_CALLING_AE_TITLE,
-    REJECT_LOCAL_LIMIT,
     AssociationAccept,
     AssociationReject,
     AssociationRequest,
@@ -35,16 +45,19 @@ from fastdicom.upperlayer.pdus import (
 
 if TYPE_CHECKING:
     from fastdicom.audit.recorder import Recorder
+    from fastdicom.dataset.record import StoredEntry
     from fastdicom.keeper import ArchiveKeeper
     from fastdicom.monitoring.http import Answer, HttpServer, Request
     from fastdicom.net.server import ServerConnection
 
 log = logging.getLogger(__name__)
 
-_ALERTS = {
-    REJECT_CALLING_AE_TITLE: UNKNOWN_NODE,
-    REJECT_CALLED_AE_TITLE: UNKNOWN_NODE,
-    REJECT_LOCAL_LIMIT: LIMIT,
+_ALERTS = {  # by source and reason of an A-ASSOCIATE-RJ, PS3.8 Table 9-21; others are mistakes, not attacks
+    (1, 3): UNKNOWN_NODE,  # calling AE title not recognized
+    (1, 7): UNKNOWN_NODE,  # called AE title not recognized
+    (2, 1): USER,  # the user identity was refused, PS3.7 D.3.3.7
+    (3, 1): LIMIT,  # temporary congestion
+    (3, 2): LIMIT,  # local limit exceeded
 }
 
 
@@ -66,16 +79,14 @@ class Monitor:
         self._recent = Recent()
         self._recorder: Recorder | None = None
         self._server: HttpServer | None = None
+        self._keeper: ArchiveKeeper | None = None
         self._callers: dict[ServerConnection, Caller] = {}
         self._lately: dict[str, Any] = {"throughput": {}, "operations": {}}
 
     # ------------------------------------------------------------------------------ life
 
-    def open(self, archive: Path) -> TimedDisk:
-        """Before anything else of the node: the HTTP port and the audit trail; returns the disk to work on.
-
-        Raises UsageError.
-        """
+    def open(self, archive: Path) -> None:
+        """Before anything else of the node: the HTTP port and the audit trail. Raises UsageError."""
         self.figures.incidents.restore(status_file.last_incidents(archive))
         if self._config.metrics.enabled:
             self._serve_http()
@@ -84,11 +95,12 @@ class Monitor:
         except BaseException:
             self.close()
             raise
-        return TimedDisk(lambda seconds: self.observer.synced(seconds))
 
     def watch(self, keeper: ArchiveKeeper) -> None:
         """The archive is open."""
+        self._keeper = keeper
         keeper.observer = self.observer
+        keeper.files.disk.tell_syncs(self.observer.synced)
         self.health.commits = keeper.committer
         self.health.disk = keeper.files
         if self._recorder is not None:
@@ -112,6 +124,9 @@ class Monitor:
     def close(self) -> None:
         """The last of the node."""
         self.health.commits = self.health.disk = None
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None and keeper.observer is self.observer:
+            keeper.observer = SILENT  # others of this process may go on with the archive
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.stop()
@@ -152,21 +167,37 @@ class Monitor:
         if isinstance(response, AssociationAccept):
             self._callers[connection] = caller(connection)
             self.observer.associated(self._callers[connection])
-        elif response in _ALERTS:
+            return
+        kind = _ALERTS.get((response.source, response.reason))
+        if kind is not None:
             text = f"association with {request.called_ae_title} rejected: {describe_reject(response)}"
-            alert = Alert(_ALERTS[response], text, connection.address, request.calling_ae_title)
-            self.observer.alerted(alert)
+            self.observer.alerted(Alert(kind, text, connection.address, request.calling_ae_title))
 
     def ended(self, connection: ServerConnection) -> None:
         """A connection is closed."""
         if connection.how == VIOLATED:
             name = "" if connection.name == "?" else connection.name
             self.observer.alerted(Alert(PROTOCOL, connection.why, connection.address, name))
+        if connection.untrusted:
+            self.observer.alerted(Alert(UNKNOWN_NODE, connection.untrusted, connection.address))
         caller = self._callers.pop(connection, None)
         if caller is not None:
             transport = connection.transport
             ending = Ending(connection.how, connection.why, transport.received, transport.sent)
             self.observer.dissociated(caller, ending)
+
+    # ------------------------------------------------------------------------------ housekeeping
+
+    def damaged(self, entry: StoredEntry, reason: str) -> None:
+        """A stored file is not what was received."""
+        self.observer.alerted(Alert(DAMAGE, f"{entry.file.path} {reason}"))
+
+    def removed(self, patient: bytes, entries: Iterable[StoredEntry], whole: bool, reason: str) -> None:
+        """Retention has deleted instances of one patient. whole: nothing of their studies is left."""
+        groups = Counter(
+            InstanceGroup(patient, entry.study_instance_uid, entry.sop_class_uid) for entry in entries
+        )
+        self.observer.deleted(groups, whole, f"retention: {reason}")
 
     # ------------------------------------------------------------------------------ figures
 
@@ -185,7 +216,7 @@ class Monitor:
         """The engine's own figures with everything that is known here."""
         snapshot = self.figures.snapshot()
         audit = self._recorder.figures() if self._recorder is not None else None
-        queues = {"commit": figures["queues"]["commit"]}
+        queues = dict(figures["queues"])
         if audit is not None:
             queues["audit"] = audit["queued"]
         return {

@@ -100,27 +100,25 @@ def ingest_in_turns(generator: Generator, folder: Path, archive: Path, seconds: 
 
 
 def report(generator: Generator, folder: Path, archive: Path, studies: int, seconds: float) -> Row:
-    """Start, questions, memory, ingest, and point queries while others store."""
+    """Start, questions, C-CANCEL and memory."""
     with serving(folder / f"node-{studies}", archive) as (node, started):
         before = anonymous_mib(node.pid)
         rows = ask_all(generator, node, studies, folder, seconds)
         cancel = cancelled(node)
-        after = anonymous_mib(node.pid)
+        memory = [before, anonymous_mib(node.pid)]
+    return {"start_s": started, "rows": rows, "cancel": cancel, "memory_mib": memory}
+
+
+def busy(generator: Generator, folder: Path, archive: Path, studies: int, seconds: float) -> Row:
+    """Ingest, and point queries while others store: the archive grows."""
+    ingested = ingest_in_turns(generator, folder, archive, seconds)
+    with serving(folder / f"busy-{studies}", archive) as (node, _), ThreadPoolExecutor(1) as beside:
         run = int(time.time()) % 9000 + 10
-        with ThreadPoolExecutor(1) as beside:
-            stored = beside.submit(ingest, generator, node, folder, 2 * seconds, run)
-            time.sleep(seconds / 4)
-            point = questions(studies)[1]
-            busy = ask(generator, node, point, folder, seconds)
-            while_asked = stored.result()
-    return {
-        "ingest": ingest_in_turns(generator, folder, archive, seconds),
-        "start_s": started,
-        "rows": rows,
-        "cancel": cancel,
-        "memory_mib": [before, after],
-        "while_storing": {**busy, "stored_per_s": while_asked["stored_per_s"]},
-    }
+        stored = beside.submit(ingest, generator, node, folder, 2 * seconds, run)
+        time.sleep(seconds / 4)
+        asked = ask(generator, node, questions(studies)[1], folder, seconds)
+        while_asked = stored.result()
+    return {"ingest": ingested, "while_storing": {**asked, "stored_per_s": while_asked["stored_per_s"]}}
 
 
 def cancelled(node: Node) -> Row:

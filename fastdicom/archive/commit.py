@@ -26,9 +26,10 @@ Apply = Callable[[Sequence[Any]], list[Any]]
 class Ticket:
     """A change that was handed in."""
 
-    __slots__ = ("change", "error", "file", "in_doubt", "outcome")
+    __slots__ = ("anyway", "change", "error", "file", "in_doubt", "outcome")
 
-    def __init__(self, file: IncomingFile | None, change: object) -> None:
+    def __init__(self, file: IncomingFile | None, change: object, *, anyway: bool = False) -> None:
+        self.anyway = anyway  # also while nothing can be made durable: it takes back what was not
         self.file = file
         self.change = change
         self.outcome: object = None
@@ -46,13 +47,21 @@ class Committer:
 
     apply: one index transaction for a batch of changes, an outcome for each. reopen: called before the
     next batch after the index failed, to begin again from what is on disk; has_row: whether the index
-    names a path then.
+    names a path then. ready: raises Unavailable while nothing can be made durable.
     """
 
-    def __init__(self, apply: Apply, *, reopen: Callable[[], None], has_row: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        apply: Apply,
+        *,
+        reopen: Callable[[], None],
+        has_row: Callable[[str], bool],
+        ready: Callable[[], None] = lambda: None,
+    ) -> None:
         self._apply = apply
         self._reopen = reopen
         self._has_row = has_row
+        self._ready = ready
         self._queue: list[Ticket] = []
         self._queue_lock = threading.Lock()
         self._leader = threading.Lock()
@@ -79,13 +88,13 @@ class Committer:
         """True from a batch that the index could not write to the next that it could."""
         return self._index_failed
 
-    def commit(self, file: IncomingFile | None, change: object) -> Any:
+    def commit(self, file: IncomingFile | None, change: object, *, anyway: bool = False) -> Any:
         """Make one change durable; `file`, when there is one, is sealed and synced.
 
         Returns the index's outcome. Raises Unavailable when anything failed: then the file is gone and
         nothing was promised. Blocks while another caller's batch is under way.
         """
-        ticket = Ticket(file, change)
+        ticket = Ticket(file, change, anyway=anyway)
         with self._queue_lock:
             self._queue.append(ticket)
         return self.finish(ticket)
@@ -117,6 +126,13 @@ class Committer:
             self._give_up(ticket.file, in_doubt=ticket.in_doubt)
         raise Unavailable("commit failed") from ticket.error
 
+    def commit_all(self, changes: Sequence[Any]) -> list[Any]:
+        """As `commit` for changes without files, in one transaction; others' may be in it too."""
+        tickets = [Ticket(None, change) for change in changes]
+        with self._queue_lock:
+            self._queue += tickets
+        return [self.finish(ticket) for ticket in tickets]
+
     def _help(self) -> None:
         while self._wake.get():
             with self._leader:
@@ -138,6 +154,9 @@ class Committer:
     def _run_batch(self) -> None:
         with self._queue_lock:
             batch, self._queue = self._queue, []
+        batch = self._those_ready(batch)
+        if not batch:
+            return
         try:
             if self._index_failed:
                 self._begin_again()
@@ -158,6 +177,15 @@ class Committer:
             ticket.outcome = outcome
         self.batches += 1
         self.commits += len(batch)
+
+    def _those_ready(self, batch: list[Ticket]) -> list[Ticket]:
+        """Refuse what has to wait until the disk is trusted again."""
+        try:
+            self._ready()
+        except Unavailable as error:
+            self._refuse([ticket for ticket in batch if not ticket.anyway], error)
+            return [ticket for ticket in batch if ticket.anyway]
+        return batch
 
     def _refuse(self, batch: list[Ticket], error: BaseException) -> None:
         log.error("commit of %d changes failed: %s", len(batch), error)

@@ -6,10 +6,24 @@ import mmap
 import os
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+
+
+def _nobody(seconds: float) -> None:
+    return
 
 
 class Disk:
     """Plain system calls; each raises OSError. `FailingDisk` in the tests has the same methods."""
+
+    synced: Callable[[float], None] = staticmethod(_nobody)
+
+    def tell_syncs(self, told: Callable[[float], None]) -> None:
+        """Have `told` hear how long each flush took, on the thread that waited for it.
+
+        It is where the time of a durable C-STORE goes, and the first sign of a bad disk.
+        """
+        self.synced = told
 
     def create(self, folder_fd: int, name: str) -> int:
         """A new file for writing; its name must not exist. Returns the descriptor."""
@@ -34,11 +48,15 @@ class Disk:
 
     def sync_data(self, fd: int) -> None:
         """Make a file's contents and length survive a power cut."""
+        started = time.perf_counter()
         os.fdatasync(fd)
+        self.synced(time.perf_counter() - started)
 
     def sync_folder(self, fd: int) -> None:
         """Make a folder's names survive a power cut."""
+        started = time.perf_counter()
         os.fsync(fd)
+        self.synced(time.perf_counter() - started)
 
     def unlink(self, folder_fd: int, name: str) -> None:
         """Remove a name."""
@@ -48,27 +66,19 @@ class Disk:
         """Close a descriptor."""
         os.close(fd)
 
+    def open(self, path: Path) -> int:
+        """A stored file for reading. Returns the descriptor."""
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+    def read_at(self, fd: int, length: int, offset: int) -> bytes:
+        """Up to `length` bytes of a file; fewer at its end."""
+        return os.pread(fd, length, offset)
+
+    def remove(self, path: Path) -> None:
+        """Remove a stored file."""
+        os.unlink(path)
+
     def free_bytes(self, path: str) -> int:
         """What an ordinary user may still write on the file system of `path`."""
         stat = os.statvfs(path)
         return stat.f_bavail * stat.f_frsize
-
-
-class TimedDisk(Disk):
-    """Tells how long each flush took: where the time of a C-STORE goes, and the first sign of a bad disk.
-
-    synced: called with seconds after every one, on the thread that waited for it.
-    """
-
-    def __init__(self, synced: Callable[[float], None]) -> None:
-        self._synced = synced
-
-    def sync_data(self, fd: int) -> None:
-        started = time.perf_counter()
-        super().sync_data(fd)
-        self._synced(time.perf_counter() - started)
-
-    def sync_folder(self, fd: int) -> None:
-        started = time.perf_counter()
-        super().sync_folder(fd)
-        self._synced(time.perf_counter() - started)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fastdicom.archive.disk import Disk
 from fastdicom.archive.layout import Block, Layout
+from fastdicom.archive.space import LOOK_EVERY, Space
 
 _PIECES_MAX = 1024  # IOV_MAX
 
@@ -16,11 +17,15 @@ class IncomingFile:
     Every method raises OSError when the disk refuses.
     """
 
-    def __init__(self, layout: Layout, disk: Disk) -> None:
+    def __init__(self, layout: Layout, disk: Disk, space: Space | None = None) -> None:
         self._disk = disk
+        self._space = space
+        self._look_at = LOOK_EVERY
         self.block: Block
         self.block, self._name, self._fd = layout.place()
         self.size = 0
+        if space is not None:
+            space.opened(self)
 
     @property
     def path(self) -> str:
@@ -33,6 +38,9 @@ class IncomingFile:
         self.size += written
         if written < sum(len(piece) for piece in pieces):
             self._append_rest(pieces, written)
+        if self.size >= self._look_at and self._space is not None:
+            self._look_at = self.size + LOOK_EVERY
+            self._space.check_floor()
 
     def _append_rest(self, pieces: Sequence[memoryview | bytes], written: int) -> None:
         rest = [memoryview(piece) for piece in pieces]
@@ -80,4 +88,6 @@ class IncomingFile:
     def _close(self) -> None:
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
+            if self._space is not None:
+                self._space.closed(self)
             self._disk.close(fd)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -46,15 +46,15 @@ def recover(
     *,
     is_sealed: Callable[[str], bool],
     indexed_paths: Callable[[str], Iterable[str]],
-    adopt: Callable[[str], Verdict],
+    adopt: Callable[[Sequence[str]], Mapping[str, Verdict]],
     keeps_row: Callable[[str], bool] = lambda path: True,
     progress: Callable[[], object] = lambda: None,
 ) -> Recovery:
     """Bring every open block to a state in which each file has a row.
 
-    indexed_paths: the indexed paths that begin with a block's name. adopt: judge one file by its path, and
-    index it when it is a whole instance that is not there yet. keeps_row: look at an indexed file; False when
-    it is not whole and its row was dropped. progress: called for each file and block.
+    indexed_paths: the indexed paths that begin with a block's name. adopt: judge files by their paths, and
+    index those that are whole instances which are not there yet. keeps_row: look at an indexed file; False
+    when it is not whole and its row was dropped. progress: called for each file and block.
     """
     found = Recovery()
     sealed = []
@@ -82,32 +82,36 @@ def _recover_block(
     block: Block,
     disk: Disk,
     indexed: set[str],
-    adopt: Callable[[str], Verdict],
+    adopt: Callable[[Sequence[str]], Mapping[str, Verdict]],
     keeps_row: Callable[[str], bool],
     found: Recovery,
     progress: Callable[[], object],
 ) -> bool:
     """False for an empty block: another process may have made it just now and want to fill it."""
     names = sorted(os.listdir(block.fd))
+    leftovers = []
+    swept = []
     for name in names:
         path = f"{block.name}/{name}"
         progress()
-        if name.endswith(WHOLE):
-            if path in indexed and keeps_row(path):
-                continue
-            if _is_empty(block, name):
-                disk.unlink(block.fd, name)
-                continue
-            verdict = adopt(path)
-            found.adopted += verdict is Verdict.ADOPTED
-            found.unreadable += verdict is Verdict.UNREADABLE
-            if verdict is not Verdict.SUPERFLUOUS:
-                continue
-        elif not name.endswith(PART):
+        if name.endswith(PART):
+            swept.append(path)
+        elif not name.endswith(WHOLE):
             log.warning("%s is no file of ours and is left alone", path)
+        elif path in indexed and keeps_row(path):
             continue
-        disk.unlink(block.fd, name)
-        found.swept += 1
+        elif _is_empty(block, name):
+            disk.unlink(block.fd, name)  # made ahead
+        else:
+            leftovers.append(path)
+    for path, verdict in adopt(leftovers).items() if leftovers else ():
+        found.adopted += verdict is Verdict.ADOPTED
+        found.unreadable += verdict is Verdict.UNREADABLE
+        if verdict is Verdict.SUPERFLUOUS:
+            swept.append(path)
+    for path in swept:
+        disk.unlink(block.fd, path.partition("/")[2])
+    found.swept += len(swept)
     disk.sync_folder(block.fd)
     return bool(names)
 

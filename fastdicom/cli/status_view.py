@@ -13,7 +13,7 @@ from typing import Any
 from fastdicom.cli.terminal import human_size
 from fastdicom.status_file import NodeStatus
 
-NAME_WIDTH = 24
+NAME_WIDTH = 23
 FATE_WIDTH = 30
 INCIDENTS_SHOWN = 10
 _FATES = {
@@ -65,7 +65,7 @@ def line(name: str, value: object) -> str:
     shown = (
         f"{value:,.1f}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
     )
-    return f"  {name.ljust(NAME_WIDTH)}{shown}"
+    return f"  {name.ljust(NAME_WIDTH)} {shown}"
 
 
 def _health(health: Any) -> Iterator[str]:
@@ -139,6 +139,8 @@ def _flat(figures: Mapping[str, Any], before: str) -> Iterator[tuple[str, object
         elif "bytes" in key and isinstance(value, (int, float)):
             per_second = "/s" if key.endswith("per_s") else ""
             yield name.removesuffix(" per s"), human_size(value) + per_second
+        elif key.endswith("_per_s"):
+            yield name.removesuffix(" per s"), f"{value}/s"
         else:
             yield name, value
 

@@ -56,6 +56,9 @@ class Store:
         self._closed = False
         self._writes = 0
         self._grow_at = 0
+        self._broken = False  # closed, and could not be opened again yet
+        self._in_doubt = False  # a commit failed: nothing is written on top before `reopen`
+        self.databases: dict[str, Any] = {}  # one dict for good: open queries hold it
         self._open()
 
     def close(self) -> None:
@@ -74,8 +77,51 @@ class Store:
         with self._gate.alone(GROW_TIMEOUT_S, self._park) as alone:
             if not alone:
                 raise Unavailable("the index is busy and cannot be opened anew")
+            self._broken = True
             self._environment.close()
+            self._forget_pages()
             self._open()
+            self._broken = self._in_doubt = False
+
+    def _forget_pages(self) -> None:
+        """Drop what memory holds of the file: after a failed write it may not be what the disk has.
+
+        The system takes pages whose write-back failed for clean: read again from memory they would look
+        committed, and no later sync would write them. Raises Unavailable while the file cannot be synced.
+        """
+        try:
+            fd = os.open(self.path / "data.mdb", os.O_RDWR | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(fd)
+        except OSError as problem:
+            self._open()
+            self._broken = False
+            raise Unavailable(f"the index cannot be synced: {problem.strerror}") from problem
+
+    def _revive(self) -> None:
+        """Open again for readers what LMDB gave up after a failed write. Writers wait for `reopen`."""
+        with self._gate.alone(GROW_TIMEOUT_S, self._park) as alone:
+            if not alone:
+                raise Unavailable("the index failed, and queries stay open")
+            if not self._broken and not self._panics():
+                return  # another thread was faster
+            self._broken = self._in_doubt = True
+            self._environment.close()
+            try:
+                self._open()
+            except UsageError as problem:
+                raise Unavailable(f"the index failed: {problem}") from problem
+            self._broken = False
+
+    def _panics(self) -> bool:
+        try:
+            self._environment.begin().abort()
+        except lmdb.PanicError:
+            return True
+        return False
 
     def sync(self) -> None:
         """Flush to disk what earlier commits have left in memory: all of it, or the last one's end."""
@@ -106,6 +152,8 @@ class Store:
     def begin(self) -> Any:
         """A read transaction with buffers; give it to `end`. Adopts a map that another process has grown."""
         while True:
+            if self._broken:
+                self._revive()
             self._gate.enter()
             try:
                 if self._closed:
@@ -114,6 +162,9 @@ class Store:
             except lmdb.MapResizedError:
                 self._gate.leave()
                 self._adopt()
+            except lmdb.PanicError:
+                self._gate.leave()
+                self._revive()
             except lmdb.ReadersFullError:
                 self._gate.leave()
                 if not self._environment.reader_check():
@@ -168,6 +219,8 @@ class Store:
         Raises Unavailable when LMDB cannot write; then nothing of it has happened, unless the disk failed
         in the middle of the commit (then `reopen`).
         """
+        if self._in_doubt:
+            raise Unavailable("the index failed and was not opened anew yet")
         self._writes += 1
         if not self._writes % _CHECK_READERS_EVERY:
             self._environment.reader_check()
@@ -185,6 +238,7 @@ class Store:
             except lmdb.MapResizedError:
                 self._adopt()
             except lmdb.Error as problem:
+                self._in_doubt = True
                 raise Unavailable(f"the index cannot be written: {problem}") from problem
 
     def _attempt(self, work: Callable[[Any], Result]) -> Result:
@@ -197,10 +251,6 @@ class Store:
                 transaction.abort()
             raise
         return result
-
-    def database(self, name: str) -> Any:
-        """The handle of a named database."""
-        return self.databases[name]
 
     # The map.
 
@@ -221,7 +271,7 @@ class Store:
         if stale:
             log.info("index %s: cleared %d readers that had died", self.path, stale)
         try:
-            self.databases = {name: self._database(name) for name in self._names}
+            self.databases.update({name: self._database(name) for name in self._names})
         except BaseException:
             self._environment.close()
             raise

@@ -24,6 +24,7 @@ from fastdicom.dataset.record import (
     Put,
     Replaced,
 )
+from fastdicom.index.arrivals import forget_arrival, note_arrival
 from fastdicom.index.folding import folded_names
 from fastdicom.index.keys import (
     PATIENT,
@@ -163,8 +164,8 @@ class Writer:
             if change.replace:
                 self._replace(change, uid, where, old, image)
             return _ADDED
-        if not change.replace:
-            return Kept(old)
+        if not change.replace and self._txn.get(where, db=self._db["damaged"]) is None:
+            return Kept(old)  # a damaged one is replaced whatever the rule: that heals it
         self._replace(change, uid, where, old, image)
         self._to_trash(old)
         return Replaced(old)
@@ -182,6 +183,9 @@ class Writer:
         self._txn.put(uid, key, db=self._db["uids"])
         self._txn.put(path_key(file.path), key, db=self._db["paths"])
         self._count(series, file.size, _sop_class(image))
+        study = series.up
+        assert study is not None
+        note_arrival(self._txn, self._db, study.serial, study.tally, self._serials[3], file.received_at)
 
     def _replace(self, change: Put, uid: bytes, where: bytes, old: FileEntry, image: bytes) -> None:
         """The new instance stands where the old one did if it is of the same series; all rows are fresh."""
@@ -208,6 +212,7 @@ class Writer:
         series = self._series_at(PAIR.unpack(where)[0])
         self._txn.delete(where, db=self._db["instances"])
         self._txn.delete(path_key(file.path), db=self._db["paths"])
+        self._txn.delete(where, db=self._db["damaged"])
         self._discount(series, file.size, _sop_class(image))
 
     def _to_trash(self, file: FileEntry) -> None:
@@ -369,6 +374,7 @@ class Writer:
         self._delete_keys(keys_of(STUDY, study.serial, patient_dataset, own))
         self._studies.delete(study.serial)
         self._txn.delete(PAIR.pack(patient.serial, study.serial), db=self._db["patient_studies"])
+        forget_arrival(self._txn, self._db, study.serial, study.tally)
         patient.tally.studies -= 1
         self._totals[1] -= 1
         study.gone = True

@@ -134,7 +134,9 @@ def _gauges(figures: Figures) -> dict[str, list[Sample]]:
         "fastdicom_archive_bytes": [((), counts["bytes"])],
         "fastdicom_free_bytes": [((), figures["free_bytes"])],
         "fastdicom_min_free_bytes": [((), figures["min_free_bytes"])],
-        "fastdicom_queue_depth": [((name,), depth) for name, depth in figures["queues"].items()],
+        "fastdicom_queue_depth": [
+            ((name,), depth) for name, depth in figures["queues"].items() if not name.endswith("_bytes")
+        ],
         "fastdicom_index_bytes": [((), figures["index"]["bytes"])],
         "fastdicom_index_map_bytes": [((), figures["index"]["map_bytes"])],
     }

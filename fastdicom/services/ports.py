@@ -27,6 +27,8 @@ class Caller(NamedTuple):
     """What it may ask for: any of "echo", "store", "find", "move", "get"."""
     terms: Mapping[str, Terms] = _NO_TERMS
     """How it queries, by SOP class."""
+    user: str = ""
+    """Who it said it is, when that was checked. PS3.7 D.3.3.7."""
 
 
 class Reply(NamedTuple):
@@ -135,6 +137,9 @@ class ClientLink(Interruption, Protocol):
 
     def fileno(self) -> int:
         """Its socket's descriptor."""
+
+    def buffered(self) -> bool:
+        """Bytes are here already that the descriptor does not show any more."""
 
     def check(self) -> None:
         """The descriptor is readable. Raises ConnectionLost when waiting makes no sense any more."""

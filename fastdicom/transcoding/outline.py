@@ -107,6 +107,18 @@ def coding_of(transfer_syntax_uid: str) -> Coding:
     return Coding(*byte_coding(transfer_syntax_uid))
 
 
+class _Places(dict[int, Place]):
+    """Places by tag, made when they are asked for: most conversions look at half of them."""
+
+    def __init__(self, found: dict[int, tuple[str, int, int, int]]) -> None:
+        super().__init__()
+        self._found = found
+
+    def __missing__(self, tag: int) -> Place:
+        place = self[tag] = Place(*self._found[tag])
+        return place
+
+
 class Outline:
     """Where things are in one Data Set, which is not deflated. Raises MalformedDataset as the kernel does."""
 
@@ -123,7 +135,7 @@ class Outline:
             wanted=WANTED,
         )
         self.nested_fragments = walk.nested_fragments
-        self.places = {tag: Place(*place) for tag, place in walk.places.items()}
+        self.places = _Places(walk.places)
 
     def __contains__(self, tag: int) -> bool:
         return self.places[tag].present

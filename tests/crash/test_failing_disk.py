@@ -25,7 +25,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> FailingDisk:
     """The disk under every engine of this test."""
     made = FailingDisk()
     monkeypatch.setattr(
-        engine_module, "open_keeper", lambda path, config, disk: open_keeper(path, config, disk=made)
+        engine_module, "open_keeper", lambda path, config, disk=None: open_keeper(path, config, disk=made)
     )
     return made
 
@@ -125,7 +125,7 @@ def test_a_full_disk_is_a700_before_the_data_set_and_recovers(
     engine: fastdicom.Engine, archive: Path, disk: FailingDisk
 ) -> None:
     sender = Sender(run=5)
-    engine.archive.files.min_free = 1 << 30
+    engine.archive.files.space.min_free = 1 << 30
     disk.free = 1 << 20
     assert send_some(engine, sender, [0, 1]) == [0xA700, 0xA700]
     assert "write" not in disk.calls

@@ -16,7 +16,8 @@ from fastdicom import errors
 from tests.fuzz.driver import mutate
 from tests.fuzz.harnesses import CORPUS, DATASETS, corpus, module
 
-NUMBER = re.compile(r"\(?[0-9A-F]{4},[0-9A-F]{4}\)?|[0-9A-F]+H|\d+")
+VALUE = re.compile(r"'.*'|\(?\b[0-9A-F]{4}\b,?\)?|\d+")
+"""What differs between refusals that come from one place: quoted text, tags, numbers."""
 LENGTH_MAX = 4096
 CLASSES = (errors.CodecError, errors.PeerError, errors.Refused)
 
@@ -31,7 +32,7 @@ def listening() -> Iterator[set[str]]:
         def init(self: Exception, *arguments: object, **options: object) -> None:
             original(self, *arguments, **options)
             text = next((str(one) for one in arguments if isinstance(one, str)), "")
-            heard.add(f"{type(self).__name__}: {NUMBER.sub('#', text)}")
+            heard.add(f"{type(self).__name__}: {VALUE.sub('#', text)}")
 
         return init
 

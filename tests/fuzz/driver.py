@@ -3,29 +3,14 @@
 A harness is a module with `seeds()` and `one_input(data)`, which returns or raises what it must not.
 Every execution is made from the run's seed and its own number, so a finding is repeated by its number.
 
-With the kernels under AddressSanitizer and UBSan, from the root of the checkout:
-
-    FASTDICOM_SANITIZE=1 python setup.py -q build --build-base build/sanitize --build-lib build/sanitize/lib
-    export LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
-    export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 PYTHONMALLOC=malloc
-    PYTHONPATH=build/sanitize/lib:. nice python -P -m tests.fuzz.fuzz_rle --executions 1000000
-
--P keeps the checkout itself behind that build; PYTHONMALLOC=malloc gives every bytes object a guard zone
-of its own. If the process dies, the number of the execution is in the file named by --progress;
-`--first NUMBER --executions 1` runs it again.
+`python -m tests.fuzz` is the way to run them; see docs/fuzzing.md.
 """
 
 from __future__ import annotations
 
-import argparse
-import mmap
 import random
 import struct
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 INTERESTING_BYTES = (0x00, 0x01, 0x7F, 0x80, 0x81, 0xD8, 0xD9, 0xDD, 0xE0, 0xFE, 0xFF)
 INTERESTING_WORDS = (0, 1, 2, 15, 16, 63, 64, 65, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFE, 0xFFFFFFFF)
@@ -82,23 +67,3 @@ def run(
         except Exception as error:
             error.add_note(f"execution {number}, input {data.hex()}")
             raise
-
-
-def main(one_input: Callable[[bytes], None], seeds: Sequence[bytes]) -> None:
-    """The command line of a harness."""
-    parser = argparse.ArgumentParser(description=sys.modules[one_input.__module__].__doc__)
-    parser.add_argument("--executions", type=int, default=100_000)
-    parser.add_argument("--first", type=int, default=0, help="number of the first execution")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--progress", type=Path, default=Path(tempfile.gettempdir()) / "fuzz-progress")
-    arguments = parser.parse_args()
-    arguments.progress.write_bytes(bytes(20))
-    with arguments.progress.open("r+b") as file, mmap.mmap(file.fileno(), 20) as progress:
-
-        def started(number: int) -> None:
-            progress[:] = f"{number:<20}".encode()  # survives the death of the process
-
-        begin = time.monotonic()
-        run(one_input, seeds, arguments.executions, arguments.first, arguments.seed, started)
-        seconds = time.monotonic() - begin
-    print(f"{arguments.executions} executions in {seconds:.0f} s without a finding")

@@ -1,6 +1,6 @@
 """The gate: whatever bytes come, a description that lies inside them or an error that names a place in them.
 
-python -m tests.fuzz.fuzz_codestream; see tests/fuzz/driver.py for sanitizers.
+python -m tests.fuzz codestream; see docs/fuzzing.md.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from fastdicom.errors import CodecError
 from fastdicom.kernels import codestream
 from fastdicom.transcoding import gate
 from fastdicom.transcoding.gate import ImageAttributes
-from tests.fuzz import driver
 from tests.support import jpeg2000_reference as j2k
 from tests.support import jpeg_reference as jpeg
 
@@ -65,7 +64,3 @@ def seeds() -> list[bytes]:
         j2k.codestream(j2k.Image(style=0x40, cap=1 << 17)),
         struct.pack("<16I", 3, 64, 70, 80, *[0] * 12) + bytes(40),
     ]
-
-
-if __name__ == "__main__":
-    driver.main(one_input, seeds())

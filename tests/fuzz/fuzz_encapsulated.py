@@ -1,6 +1,6 @@
 """Encapsulated Pixel Data: frames that lie inside the value, or an error that names a place in it.
 
-python -m tests.fuzz.fuzz_encapsulated; see tests/fuzz/driver.py for sanitizers.
+python -m tests.fuzz encapsulated; see docs/fuzzing.md.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import struct
 from fastdicom.errors import CodecError, MalformedDataset
 from fastdicom.kernels import encapsulated, rle
 from fastdicom.transcoding.frames import Frames
-from tests.fuzz import driver
 from tests.support.items import cut, jpeg, jpeg_2000, offsets_of, table_of, value_of
 
 PARAMETERS_SIZE = 2
@@ -61,7 +60,3 @@ def seeds() -> list[bytes]:
             found.append(b"\2\0" + value_of(fragments))
             found.append(b"\2\0" + value_of(fragments)[8:])
     return found
-
-
-if __name__ == "__main__":
-    driver.main(one_input, seeds())

@@ -1,13 +1,12 @@
 """Lossless JPEG: damaged streams give a frame of the right size or an error; any pixels survive a round trip.
 
-python -m tests.fuzz.fuzz_jpeg_lossless; see tests/fuzz/driver.py for sanitizers.
+python -m tests.fuzz jpeg_lossless; see docs/fuzzing.md.
 """
 
 from __future__ import annotations
 
 from fastdicom.errors import CodecError
 from fastdicom.kernels import jpeg_lossless
-from tests.fuzz import driver
 from tests.support import jpeg_reference as jpeg
 from tests.support.jpeg_reference import Options
 
@@ -63,7 +62,3 @@ def seeds() -> list[bytes]:
         (5, 0, jpeg_lossless.encode_frame(bytes(range(130)) * 130, 130, 130, 1, 8, 8)),  # the table of pairs
     ]
     return [bytes([image, how, image * 5, image, how]) + stream for image, how, stream in streams]
-
-
-if __name__ == "__main__":
-    driver.main(one_input, seeds())

@@ -25,7 +25,7 @@ def read(data: bytes, steps: random.Random | None) -> tuple[Spans, str]:
     try:
         while data:
             space = reader.space()
-            count = min(len(space), len(data), steps.randrange(1, 40) if steps else len(data))
+            count = min(len(space), len(data), steps.randrange(1, 300) if steps else len(data))
             space[:count] = data[:count]
             data = data[count:]
             take(reader.received(count), spans)
@@ -66,9 +66,9 @@ def seeds() -> list[bytes]:
     many = rawpdu.pdu(rawpdu.P_DATA, b"".join(rawpdu.pdv(5, 0, bytes([n])) for n in range(40)))
     head = rawpdu.associate_rq([proposal])
     return [
-        head + (command + two * 3) * 20 + rawpdu.release_rq(),
+        head + (command + two * 3) * 5 + rawpdu.release_rq(),
         command + two + empty + command,
-        many * 24,
+        many * 8,
         rawpdu.release_rp() + rawpdu.abort(2, 6) + rawpdu.associate_rj(1, 1, 1),
         rawpdu.pdu(rawpdu.P_DATA, rawpdu.pdv(1, 2, bytes(294))),
     ]

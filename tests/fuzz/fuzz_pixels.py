@@ -1,6 +1,6 @@
 """The pixel and colour functions with any data: a result of the right size, or a named error.
 
-python -m tests.fuzz.fuzz_pixels; see tests/fuzz/driver.py for sanitizers.
+python -m tests.fuzz pixels; see docs/fuzzing.md.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import random
 
 from fastdicom.errors import CodecError, UsageError
 from fastdicom.kernels import colour, pixels
-from tests.fuzz import driver
 
 PARAMETERS_SIZE = 6
 BITS = (8, 16, 32, 64, 1, 12, 0)
@@ -83,7 +82,3 @@ def seeds() -> list[bytes]:
     return [
         bytes([function, a, 3, 11, 3, 0]) + rng.randbytes(96 * 3) for function in range(10) for a in range(7)
     ]
-
-
-if __name__ == "__main__":
-    driver.main(one_input, seeds())

@@ -3,7 +3,7 @@
 The first byte chooses. An identifier is refused or answered, and every answer can be read again; a damaged
 row raises ValueError or gives an answer.
 
-python -m tests.fuzz.fuzz_query; see tests/fuzz/driver.py for sanitizers.
+python -m tests.fuzz query; see docs/fuzzing.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from fastdicom.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
-from tests.fuzz import driver
 from tests.support.records import put
 
 SYNTAXES = (
@@ -136,7 +135,3 @@ def seeds() -> list[bytes]:
     found = [bytes((choice,)) + keys for choice in (1, 5, 9, 17, 33)]
     found += [b"\x01" + image, b"\x00" + implicit, b"\x02" + big]
     return found + [bytes((ROWS | choice,)) + one for choice in range(4) for one in (row, block)]
-
-
-if __name__ == "__main__":
-    driver.main(one_input, seeds())

@@ -1,6 +1,6 @@
 """RLE frames of every geometry: decoded like the reference or refused, and encoded back.
 
-python -m tests.fuzz.fuzz_rle; see tests/fuzz/driver.py for sanitizers.
+python -m tests.fuzz rle; see docs/fuzzing.md.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import zlib
 
 from fastdicom.errors import CodecError
 from fastdicom.kernels import rle
-from tests.fuzz import driver
 from tests.support import rle_reference as reference
 
 SAMPLES_AND_BITS = [(1, 8), (1, 16), (3, 8), (1, 1), (4, 8), (3, 16), (1, 32), (3, 32), (1, 64)]
@@ -73,7 +72,3 @@ def seeds() -> list[bytes]:
             frame = rle.encode_frame(pixels[:size], *geometry)
             found.append(bytes([rows, columns, kind, scale]) + frame)
     return found
-
-
-if __name__ == "__main__":
-    driver.main(one_input, seeds())

@@ -226,3 +226,22 @@ def test_memory_does_not_follow_a_length_field() -> None:
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
     assert scanner.skippable() == 0xFFFFFFF0 - 100
+
+
+def test_only_two_capital_letters_are_a_vr_whichever_way_the_element_is_taken() -> None:
+    """The short way through plain elements must not know other VRs than the general one."""
+    for pair in range(1 << 16):
+        vr = pair.to_bytes(2, "big")
+        valid = all(0x41 <= letter <= 0x5A for letter in vr)
+        data = b"\x09\x00\x01\x10" + vr + bytes(6)
+        for make in (lambda data: Scanner(TABLE, True, False).feed(data), recoder):
+            try:
+                make(data)
+            except MalformedDataset as error:
+                assert valid != ("has no VR" in str(error)), vr
+            else:
+                assert valid, vr
+
+
+def recoder(data: bytes) -> Recoder:
+    return Recoder(data, True, False, True, True)

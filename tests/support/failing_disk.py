@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from pathlib import Path
 
 from fastdicom.archive.disk import Disk
 
-STEPS = ("create", "write", "write_at", "sync_data", "sync_folder", "unlink")
+STEPS = ("create", "write", "write_at", "sync_data", "sync_folder", "unlink", "open", "read", "remove")
 
 
 class FailingDisk(Disk):
@@ -55,6 +56,18 @@ class FailingDisk(Disk):
     def unlink(self, folder_fd: int, name: str) -> None:
         self._note("unlink")
         super().unlink(folder_fd, name)
+
+    def open(self, path: Path) -> int:
+        self._note("open")
+        return super().open(path)
+
+    def read_at(self, fd: int, length: int, offset: int) -> bytes:
+        self._note("read")
+        return super().read_at(fd, length, offset)
+
+    def remove(self, path: Path) -> None:
+        self._note("remove")
+        super().remove(path)
 
     def free_bytes(self, path: str) -> int:
         return self.free

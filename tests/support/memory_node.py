@@ -7,7 +7,7 @@ the index one that the caller brings, C-MOVE destinations answer at once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from fastdicom.access import Admission
@@ -16,13 +16,17 @@ from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Added, Change, FileEntry, Kept, Outcome, Put, StoredEntry
 from fastdicom.dataset.scanned import wanted_table
 from fastdicom.dataset.stream import ScanPolicy
+from fastdicom.dataset.terms import Terms
 from fastdicom.dimse import messages
 from fastdicom.errors import ConnectionLost
 from fastdicom.net.connection import Timing
 from fastdicom.net.server import ServerConnection
+from fastdicom.services.budget import Budget
 from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
+from fastdicom.services.lookahead import Ahead, Outgoing
 from fastdicom.services.ports import Buffer, Finder, Operation
 from fastdicom.services.store import StorePolicy
+from fastdicom.services.suboperations import Verbatim
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
 from fastdicom.upperlayer.association import Association, Context
 
@@ -31,6 +35,7 @@ PDU_LENGTH_MAX = 4096
 PDU_HEAD = 6
 TIMING = Timing(artim_s=1, idle_s=1, connect_s=1, response_s=1, message_stall_s=1, send_stall_s=1)
 FILES_MAX = 50
+LOG = logging.getLogger("fastdicom")
 
 
 class MemoryTransport:
@@ -39,6 +44,9 @@ class MemoryTransport:
     patient: the peer waits with what follows its first PDU until it has got something, and closes only
     while we wait for it.
     """
+
+    secure = False
+    peer = None
 
     def __init__(self, incoming: bytes, step: int, closes: bool, patient: bool) -> None:
         first_pdu = PDU_HEAD + int.from_bytes(incoming[2:PDU_HEAD], "big")
@@ -53,6 +61,12 @@ class MemoryTransport:
 
     def fileno(self) -> int:
         return -1
+
+    def start(self, timeout_s: float) -> None:
+        """There is no TLS in memory."""
+
+    def buffered(self) -> bool:
+        return False
 
     def receive(self, into: memoryview, timeout_s: float) -> int:
         assert not self.closed and timeout_s > 0 and len(into)
@@ -155,52 +169,64 @@ class MemoryArchive:
 class Unchanged:
     """Converter: instances go out as they are stored, or not at all."""
 
-    def choose(self, stored_uid: str, accepted: Collection[str]) -> str | None:
-        return stored_uid if stored_uid in accepted else None
+    depth = 1
+    fallbacks: Sequence[str] = ()
 
-    def convert(self, dataset: memoryview, stored_uid: str, wanted_uid: str) -> Iterable[Buffer]:
-        raise AssertionError("nothing is converted")
+    def for_peer(self, ae_title: str) -> Unchanged:
+        return self
+
+    def candidates(self, stored_uid: str, accepted: Collection[str]) -> Sequence[str]:
+        return [stored_uid] if stored_uid in accepted else []
+
+    def convert(
+        self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
+    ) -> Outgoing:
+        assert list(wanted) == [stored_uid]
+        return Verbatim(stored_uid, dataset)
+
+    def ahead(self, prepare: Callable[[], Outgoing]) -> Ahead | None:
+        return None
+
+
+class Channel:
+    """An association with a C-MOVE destination that takes everything, each third instance with a warning."""
+
+    window = 2
+
+    def __init__(self) -> None:
+        self.sent: list[messages.Response] = []
+
+    def transfer_syntaxes(self, sop_class_uid: str) -> dict[str, int]:
+        return {"1.2.840.10008.1.2.1": 1}
+
+    def send_store(self, context_id: int, request: messages.CStoreRequest, body: Iterable[Buffer]) -> None:
+        length = sum(len(piece) for piece in body)
+        status = 0xB000 if length % 3 == 0 else 0
+        self.sent.append(
+            messages.Response(messages.C_STORE_RSP, request.message_id, status, request.sop_class_uid)
+        )
+
+    def store_response(self, awaited: Container[int]) -> messages.Response:
+        response = self.sent.pop(0)
+        assert response.responded_to in awaited
+        return response
 
 
 class Destination:
-    """A C-MOVE destination that takes everything; each third instance with a warning."""
+    """The C-MOVE destination that there is."""
 
     transfer_syntaxes: Sequence[str] = ()
-
-    def open(self, plan: object, watch: object) -> Destination:
-        return self
-
-    def close(self, channel: object) -> None:
-        """Nothing is held."""
-
-    def transfer_syntaxes_of(self, sop_class_uid: str) -> dict[str, int]:
-        return {"1.2.840.10008.1.2.1": 1}
-
-    def store(
-        self, context_id: int, request: messages.CStoreRequest, body: Iterable[Buffer]
-    ) -> messages.Response:
-        length = sum(len(piece) for piece in body)
-        return messages.Response(
-            messages.C_STORE_RSP, request.message_id, 0xB000 if length % 3 == 0 else 0, request.sop_class_uid
-        )
-
-
-class Channel(Destination):
-    """The same as a StoreChannel."""
-
-    def transfer_syntaxes(self, sop_class_uid: str) -> dict[str, int]:  # type: ignore[override]
-        return self.transfer_syntaxes_of(sop_class_uid)
-
-
-class OpensChannels(Destination):
-    """A destination whose associations are `Channel`s."""
+    associations = 1
 
     def open(self, plan: object, watch: object) -> Channel:
         return Channel()
 
+    def close(self, channel: Channel) -> None:
+        assert not channel.sent
+
 
 class OurFault(logging.Handler):
-    """Raises what the connection would log as our own fault; see `check`."""
+    """While entered, the only listener of the log: what is logged as our fault is raised at the end."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -210,10 +236,19 @@ class OurFault(logging.Handler):
         if record.exc_info and record.exc_info[1]:
             self.found = record.exc_info[1]
 
-    def check(self) -> None:
-        found, self.found = self.found, None
-        if found is not None:
-            raise found
+    def __enter__(self) -> None:
+        self.found = None
+        self.before = LOG.propagate, LOG.level
+        LOG.propagate = False
+        LOG.setLevel(logging.ERROR)
+        LOG.addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        LOG.removeHandler(self)
+        LOG.propagate = self.before[0]
+        LOG.setLevel(self.before[1])
+        if self.found is not None:
+            raise self.found
 
 
 class MemoryNode:
@@ -225,16 +260,19 @@ class MemoryNode:
         self.archive = MemoryArchive(any_file)
         self.now = 0.0
         self.faults = OurFault()
-        logger = logging.getLogger("fastdicom")
-        logger.addHandler(self.faults)
-        logger.propagate = False
-        logger.setLevel(logging.ERROR)
         self.services = Services(
             self.archive,  # type: ignore[arg-type]
             finder,
             Unchanged(),
             StorePolicy(scan=ScanPolicy(wanted_table(), depth_max=8), dataset_length_max=1 << 16),
-            QueryPolicy(self._decode, self._destination, identifier_length_max=1 << 16, answers_max=100),
+            QueryPolicy(
+                self._decode,
+                self._destination,
+                identifier_length_max=1 << 16,
+                answers_max=100,
+                budget=Budget(1 << 20, "identifiers"),
+                instances_max=1000,
+            ),
         )
 
     def clock(self) -> float:
@@ -260,19 +298,19 @@ class MemoryNode:
             return self.services.begin(request, syntaxes, admission.caller(connection), connection)
 
         connection.begin = begin
-        connection.run()
+        with self.faults:
+            connection.run()
         admission.closed(connection)
-        self.faults.check()
         self.archive.check_nothing_open()
         assert transport.closed and admission.open == admission.half_open == 0
         return bytes(transport.outgoing)
 
-    def _decode(self, data: bytes, syntax: str, sop_class_uid: str, retrieve: bool) -> Identifier:
-        model = "PATIENT" if sop_class_uid in PATIENT_ROOT_CLASSES else "STUDY"
-        return decode_identifier(data, syntax, model, retrieve=retrieve)
+    def _decode(self, data: bytes, context: ContextSyntaxes, retrieve: bool, terms: Terms) -> Identifier:
+        model = "PATIENT" if context.abstract_syntax in PATIENT_ROOT_CLASSES else "STUDY"
+        return decode_identifier(data, context.transfer_syntax, model, retrieve=retrieve, terms=terms)
 
-    def _destination(self, ae_title: str) -> OpensChannels | None:
-        return OpensChannels() if ae_title == "SINK" else None
+    def _destination(self, ae_title: str) -> Destination | None:
+        return Destination() if ae_title == "SINK" else None
 
 
 def replies(outgoing: bytes) -> Iterator[tuple[int, bytes]]:

@@ -154,7 +154,7 @@ def _overlay(base: Path, folder: Path) -> Iterator[Path]:
 def _wheel(folder: Path) -> Path:
     """This checkout as a wheel, built the way `pip install .` does."""
     source, out = folder / "source", folder / "wheel"
-    shutil.copytree(CHECKOUT, source, ignore=shutil.ignore_patterns(".git", ".venv", "*.egg-info"))
+    shutil.copytree(CHECKOUT, source, ignore=shutil.ignore_patterns(".git", ".venv", "*.egg-info", "lib.*"))
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
     done = subprocess.run([*command, "-w", str(out), str(source)], capture_output=True, text=True)
     if done.returncode != 0:

@@ -15,7 +15,7 @@ from fastdicom.logs import hashed
 from tests.systemd.container import ENVIRONMENT, Container
 from tests.systemd.node import ARCHIVE, CONFIG, PORT, UNITS, Node
 
-pytestmark = [pytest.mark.systemd, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1200)]  # the first one compiles the wheel
 
 SECURITY_MAX = 1.5
 PLANTED = 4000

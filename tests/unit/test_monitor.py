@@ -21,10 +21,12 @@ import pytest
 
 import fastdicom
 from fastdicom import Archive, Config, Engine, connect, status_file
+from fastdicom.audit import codes
 from fastdicom.dimse import messages as dimse
+from fastdicom.keeper import ArchiveKeeper
 from fastdicom.monitoring.exposition import METRICS
 from fastdicom.net.requestor import ClientAssociation
-from tests.support.audit_schema import check, detail, kind_of
+from tests.support.audit_schema import EVENTS, check, detail, kind_of
 from tests.support.syslog_receiver import Certificates, Receiver, parsed, wait_for
 from tests.unit.test_engine import CT, EVERYTHING, EXPLICIT, instance_file
 
@@ -125,13 +127,56 @@ def test_every_metric_is_in_the_table_and_the_table_in_the_document(tmp_path: Pa
     ]  # fmt: skip
 
 
+def test_the_document_names_every_audit_event() -> None:
+    named = re.findall(r"^\| ([A-Z][\w ]+) \| (1101\d\d) \|", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    events = {
+        code.meaning: code.value
+        for code in vars(codes).values()
+        if isinstance(code, codes.Code) and code.value in EVENTS
+    }
+    assert dict(named) == events and set(events.values()) == set(EVENTS)
+
+
 def test_a_full_disk_is_not_healthy(tmp_path: Path) -> None:
     require_client_library()
     with node(tmp_path, metrics={"enabled": True, "port": 0}) as engine:
-        engine.archive.files.min_free = 1 << 60
+        engine.archive.files.space.min_free = 1 << 60
         status, reasons = page(engine, "/healthz")
         assert status == 503 and "must stay free" in reasons
         assert sample(page(engine, "/metrics")[1], "fastdicom_healthy") == 0
+
+
+def test_health_is_answered_before_during_and_after_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_client_library()
+    seen: list[tuple[int, str]] = []
+    engine = Engine(Config(port=0, archive=tmp_path, metrics={"enabled": True, "port": 0}))
+    recover, withdraw = ArchiveKeeper.recover, status_file.withdraw
+
+    def look_and_recover(*arguments: Any) -> Any:
+        seen.extend(page(engine, path) for path in ("/healthz", "/metrics"))
+        return recover(*arguments)
+
+    def look_and_withdraw(*arguments: Any) -> None:
+        seen.append(page(engine, "/healthz"))
+        withdraw(*arguments)
+
+    monkeypatch.setattr(ArchiveKeeper, "recover", look_and_recover)
+    monkeypatch.setattr(status_file, "withdraw", look_and_withdraw)
+    with engine:
+        seen.append(page(engine, "/healthz"))
+    recovering, stopping = (503, "the node is recovering\n"), (503, "the node is stopping\n")
+    assert seen == [recovering, recovering, (200, "ok\n"), stopping]
+
+
+def test_another_receiver_or_port_needs_a_restart_and_new_peers_do_not(tmp_path: Path) -> None:
+    with node(tmp_path) as engine:
+        audit = {"transport": "file", "file": str(tmp_path / "a.log")}
+        changed = engine.config.with_changes(audit=audit, metrics={"port": 1})
+        assert set(engine.reload(changed)) == {"audit.transport", "audit.file", "metrics.port"}
+        engine.reload(Config.from_dict({"peers": [{"ae_title": "CT1"}], "access": EVERYTHING}))
+        assert engine.monitor.figures.label("CT1") == "CT1"
 
 
 def test_metrics_in_the_open_metrics_format(tmp_path: Path) -> None:
@@ -259,23 +304,16 @@ def test_names_from_peers_never_break_a_message(tmp_path: Path) -> None:
     assert objects[-1].get("ParticipantObjectID") == "%s%n]]>"
 
 
-def test_the_command_line_deletes_and_exports_under_the_eyes_of_the_auditor(tmp_path: Path) -> None:
+def test_the_command_line_deletes_under_the_eyes_of_the_auditor(tmp_path: Path) -> None:
     with Receiver("udp") as receiver, node(tmp_path, **audited(receiver)) as engine:
         with connect(*engine.addresses[0]) as peer:
             peer.store([instance_file(tmp_path, number) for number in range(2)])
-        (study,) = engine.find(StudyInstanceUID="")
-        for command in (["export", tmp_path / "out"], ["delete", "--yes"]):
-            arguments = [
-                *command,
-                "--archive",
-                tmp_path / "archive",
-                "-k",
-                f"StudyInstanceUID={study.StudyInstanceUID}",
-            ]
-            subprocess.run([sys.executable, "-m", "fastdicom", *map(str, arguments)], check=True)
+        command = ["delete", "--yes", "--archive", str(tmp_path / "archive"), "-k", "PatientID=P00007000000"]
+        subprocess.run([sys.executable, "-m", "fastdicom", *command], check=True)
         found = messages(receiver, lambda kinds: ("110105", "D", "0") in kinds)
-    exported = next(one for one in found if kind(one) == ("110103", "R", "0"))
-    assert (exported.findall("ActiveParticipant")[0].get("UserID") or "").endswith("__main__.py")
+    deletion = next(one for one in found if kind(one)[0] == "110105")
+    assert (deletion.findall("ActiveParticipant")[0].get("UserID") or "").endswith("__main__.py")
+    assert [one.get("NumberOfInstances") for one in deletion.findall(".//SOPClass")] == ["2"]
 
 
 def test_what_is_deleted_while_the_node_is_stopped_is_told_at_its_next_start(tmp_path: Path) -> None:
@@ -283,10 +321,12 @@ def test_what_is_deleted_while_the_node_is_stopped_is_told_at_its_next_start(tmp
         with node(tmp_path, **audited(receiver)) as engine, connect(*engine.addresses[0]) as peer:
             peer.store([instance_file(tmp_path, 1)])
         with Archive(tmp_path / "archive") as archive:
+            assert archive.export(tmp_path / "out").exported == 1
             assert archive.delete(PatientID="P*").instances == 1
         assert not any(kind(check(parsed(one)[1]))[0] == "110105" for one in receiver.messages)
         with node(tmp_path, **audited(receiver)):
-            messages(receiver, lambda kinds: ("110105", "D", "0") in kinds)
+            wanted = {("110103", "R", "0"), ("110105", "D", "0")}
+            messages(receiver, lambda kinds: wanted <= set(kinds))
 
 
 def test_an_archive_without_an_audit_trail_gets_none(tmp_path: Path) -> None:
@@ -311,6 +351,23 @@ def test_a_receiver_that_is_away_costs_a_store_nothing(tmp_path: Path) -> None:
         assert engine.status()["audit"]["dropped"] == 0
 
 
+def test_what_housekeeping_finds_and_deletes_is_told(tmp_path: Path) -> None:
+    with Receiver("udp") as receiver, node(tmp_path, **audited(receiver)) as engine:
+        with connect(*engine.addresses[0]) as peer:
+            peer.store([instance_file(tmp_path, 1)])
+        with Archive(tmp_path / "archive") as archive:
+            entries = list(archive.instances(PatientID="P*"))
+        patient = engine.archive.patient_of(entries[0].sop_instance_uid)
+        engine.monitor.damaged(entries[0], "has 5 bytes, not 6")
+        engine.monitor.removed(patient, entries, True, "older than 30 d")
+        found = messages(receiver, lambda kinds: {("110113", "E", "4"), ("110105", "D", "0")} <= set(kinds))
+        figures = engine.status()
+    assert [text for _, text in alert_texts(found)] == [f"{entries[0].file.path} has 5 bytes, not 6"]
+    deletion = next(one for one in found if kind(one)[0] == "110105")
+    assert deletion.findall("ActiveParticipant")[0].get("UserID") == "retention: older than 30 d"
+    assert [one["what"] for one in figures["incidents"]["images"]] == ["damaged object"]
+
+
 # ---------------------------------------------------------------------------------------- status
 
 
@@ -329,7 +386,7 @@ def test_the_status_file_says_what_became_of_images(tmp_path: Path) -> None:
 
 def test_failures_are_still_known_after_a_restart(tmp_path: Path) -> None:
     with node(tmp_path) as engine:
-        engine.archive.files.min_free = 1 << 60
+        engine.archive.files.space.min_free = 1 << 60
         with connect(*engine.addresses[0], calling="CT1") as peer:
             assert peer.store([instance_file(tmp_path, 1)]).failed
     lines = status(tmp_path / "archive")
@@ -337,7 +394,7 @@ def test_failures_are_still_known_after_a_restart(tmp_path: Path) -> None:
     assert any("CT1 at 127.0.0.1: C-STORE refused: A700H" in line for line in lines)
     with node(tmp_path) as engine:
         (incident,) = engine.status()["incidents"]["images"]
-        assert incident["peer"] == "CT1" and "must stay free" in incident["reason"]
+        assert incident["peer"] == "CT1" and "must be free" in incident["reason"]
 
 
 def status(archive: Path, *more: str) -> list[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import fastdicom
 from fastdicom import service
 from fastdicom.config import Config
 from fastdicom.service import Service, _Patience, status_line
@@ -17,6 +19,7 @@ FIGURES: dict[str, Any] = {
     "totals": {"stored": 40},
     "queues": {"commit": 2},
     "free_bytes": 5 << 29,
+    "health": {"reasons": []},
 }
 
 
@@ -59,6 +62,17 @@ def test_the_status_line_has_what_an_operator_wants() -> None:
     assert status_line(FIGURES, 12.34) == (
         "3 associations, 12.3 changes/s, 2 waiting to be committed; 1200 instances, 3.0 GiB; 2.5 GiB free"
     )
+
+
+def test_what_is_wrong_with_the_node_comes_first() -> None:
+    line = status_line(FIGURES | {"health": {"reasons": ["the disk is full"]}}, 0.0)
+    assert line.startswith("not healthy; the disk is full; 3 associations, ")
+
+
+def test_a_real_engine_has_the_figures_that_the_line_shows(tmp_path: Path) -> None:
+    with fastdicom.Engine(Config(port=0, archive=tmp_path / "archive")) as engine:
+        line = a_service()._status(engine)
+        assert line.startswith("0 associations, 0.0 changes/s, 0 waiting") and engine.stuck() == []
 
 
 def test_a_node_that_gets_on_feeds_the_watchdog() -> None:

@@ -184,3 +184,25 @@ def test_closing_leaves_files_in_doubt_to_the_next_start(bench: Bench) -> None:
     bench.files.close()
     assert names(bench.root) == ["00000001/0001.dcm"]
     assert bench.files.layout.take_finished() == []
+
+
+def test_a_batch_is_refused_while_nothing_can_be_made_durable(bench: Bench) -> None:
+    def not_now() -> None:
+        raise Unavailable("the disk fails")
+
+    bench.committer._ready = not_now
+    with pytest.raises(Unavailable):
+        bench.store()
+    assert "apply" not in bench.disk.calls
+    bench.committer._ready = bench.files.health.check
+    assert bench.store()
+
+
+def test_changes_without_files_share_a_batch(bench: Bench) -> None:
+    assert bench.committer.commit_all(["a", "b", "c"]) == [
+        "outcome of a", "outcome of b", "outcome of c",
+    ]  # fmt: skip
+    assert bench.index.batches == [3]
+    bench.index.fail = "before"
+    with pytest.raises(Unavailable):
+        bench.committer.commit_all(["d"])

@@ -16,7 +16,7 @@ def test_a_peer_that_reads_slowly_is_progress_while_the_call_lasts() -> None:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
     transport = Transport(served)
     total = 1 << 20
-    thread = threading.Thread(target=transport.send, args=([bytes(total)], 0.05))
+    thread = threading.Thread(target=transport.send, args=([bytes(total)], 0.5))
     thread.start()
     marks, left = set(), total
     while left:
