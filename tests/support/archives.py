@@ -35,9 +35,7 @@ class Filler:
         file = self.keeper.incoming()
         meta = encode_file_meta(CT_IMAGE_STORAGE, uids.instance, EXPLICIT_LE)
         file.append([meta, data])
-        file.seal(sync=False)
-        part = self.keeper.files.path_of(file.path).with_suffix(".part")
-        scanned = put_of(part, file.path, self.keeper.scan_policy)
+        scanned = put_of(self.keeper.files.path_of(file.path), file.path, self.keeper.scan_policy)
         entry: FileEntry = replace(
             scanned.file,
             received_at=received or time.time(),
