@@ -225,7 +225,7 @@ class ArchiveKeeper:
             file.discard()
             return
         try:
-            self.committer.commit(None, Delete(put.record.sop_instance_uid))
+            self.committer.commit(None, Delete(put.record.sop_instance_uid), anyway=True)
         except Unavailable:
             file.block.clean = False  # the next start looks at it again
             self._unproven.settle(file.path, lost=True)

@@ -26,9 +26,10 @@ Apply = Callable[[Sequence[Any]], list[Any]]
 class Ticket:
     """A change that was handed in."""
 
-    __slots__ = ("change", "error", "file", "in_doubt", "outcome")
+    __slots__ = ("anyway", "change", "error", "file", "in_doubt", "outcome")
 
-    def __init__(self, file: IncomingFile | None, change: object) -> None:
+    def __init__(self, file: IncomingFile | None, change: object, *, anyway: bool = False) -> None:
+        self.anyway = anyway  # also while nothing can be made durable: it takes back what was not
         self.file = file
         self.change = change
         self.outcome: object = None
@@ -87,13 +88,13 @@ class Committer:
         """True from a batch that the index could not write to the next that it could."""
         return self._index_failed
 
-    def commit(self, file: IncomingFile | None, change: object) -> Any:
+    def commit(self, file: IncomingFile | None, change: object, *, anyway: bool = False) -> Any:
         """Make one change durable; `file`, when there is one, is sealed and synced.
 
         Returns the index's outcome. Raises Unavailable when anything failed: then the file is gone and
         nothing was promised. Blocks while another caller's batch is under way.
         """
-        ticket = Ticket(file, change)
+        ticket = Ticket(file, change, anyway=anyway)
         with self._queue_lock:
             self._queue.append(ticket)
         return self.finish(ticket)
@@ -153,8 +154,10 @@ class Committer:
     def _run_batch(self) -> None:
         with self._queue_lock:
             batch, self._queue = self._queue, []
+        batch = self._those_ready(batch)
+        if not batch:
+            return
         try:
-            self._ready()
             if self._index_failed:
                 self._begin_again()
         except BaseException as error:  # an interrupt of the host's, too, must not look like success
@@ -174,6 +177,15 @@ class Committer:
             ticket.outcome = outcome
         self.batches += 1
         self.commits += len(batch)
+
+    def _those_ready(self, batch: list[Ticket]) -> list[Ticket]:
+        """Refuse what has to wait until the disk is trusted again."""
+        try:
+            self._ready()
+        except Unavailable as error:
+            self._refuse([ticket for ticket in batch if not ticket.anyway], error)
+            return [ticket for ticket in batch if ticket.anyway]
+        return batch
 
     def _refuse(self, batch: list[Ticket], error: BaseException) -> None:
         log.error("commit of %d changes failed: %s", len(batch), error)
