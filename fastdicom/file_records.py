@@ -59,27 +59,6 @@ def is_as_indexed(absolute: Path, file: FileEntry) -> bool:
     return checksum.intdigest() == file.checksum
 
 
-def is_coming(absolute: Path) -> bool:
-    """True for a file of the objects folder that was made ahead, or is being received."""
-    try:
-        with absolute.open("rb") as stream:
-            return not os.fstat(stream.fileno()).st_size or read_file_meta(stream).seal == (0, 0)
-    except (FastdicomError, OSError):
-        return False
-
-
-def _our_file_meta(stream: BufferedReader) -> FileMeta:
-    """The File Meta Information of a file in the objects folder. Raises Unfinished for a blank one."""
-    head = stream.read(_PREFIX_END)
-    if len(head) < _PREFIX_END or not any(head):
-        raise Unfinished("the file is blank")
-    stream.seek(0)
-    try:
-        return read_file_meta(stream)
-    except HeadTooShort as error:
-        raise Unfinished(str(error)) from None
-
-
 def scan_dataset(stream: BinaryIO, meta: FileMeta, policy: ScanPolicy) -> tuple[InstanceRecord, int]:
     """The record of a file's Data Set, and its checksum. Raises Unfinished when these are not as sealed."""
     scan = DatasetScan(meta.transfer_syntax_uid, policy)
