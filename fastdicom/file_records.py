@@ -81,18 +81,6 @@ def scan_dataset(stream: BinaryIO, meta: FileMeta, policy: ScanPolicy) -> tuple[
     return scan.finish(None, None), checksum.intdigest()
 
 
-def is_as_indexed(absolute: Path, file: FileEntry) -> bool:
-    """Whether size and checksum are those of the row. Raises OSError."""
-    checksum = xxhash.xxh3_64()
-    with absolute.open("rb") as stream:
-        if os.fstat(stream.fileno()).st_size != file.size:
-            return False
-        stream.seek(file.dataset_offset)
-        while piece := stream.read(_PIECE):
-            checksum.update(piece)
-    return checksum.intdigest() == file.checksum
-
-
 def is_coming(absolute: Path) -> bool:
     """True for a file of the objects folder that was made ahead, or is being received."""
     try:
