@@ -119,15 +119,15 @@ class MemoryFile:
         for piece in pieces:
             self.content += piece
 
-    def seal(self, *, sync: bool) -> None:
-        assert self.state == "open"
-        self.state = "sealed"
+    def overwrite(self, data: bytes, offset: int) -> None:
+        assert self.state == "open" and 0 <= offset <= self.size - len(data)
+        self.content[offset : offset + len(data)] = data
 
     def finish(self) -> None:
         self.state = "finished"
 
     def discard(self) -> None:
-        assert self.state in ("open", "sealed")
+        assert self.state == "open"
         self.state = "discarded"
 
 
@@ -145,7 +145,7 @@ class MemoryArchive:
         return file
 
     def commit(self, file: MemoryFile, change: Change) -> Outcome:
-        assert file.state == "sealed" and isinstance(change, Put)
+        assert file.state == "open" and isinstance(change, Put)
         assert change.file.size == file.size
         uid = change.record.sop_instance_uid
         file.state = "committed"
