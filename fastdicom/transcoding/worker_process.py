@@ -1,8 +1,8 @@
 """What runs inside a codec worker: wait for a job, do it within its memory, answer, wait again.
 
-The parent (workers.py) starts this with one end of a socket pair. A job is one line of JSON with the
-descriptor of the shared memory that holds its input; the result goes over the input into the same memory, and
-one line of JSON back. The process ends when the parent's end of the socket closes.
+The parent (workers.py) starts this with one end of a socket pair and waits for READY. A job is one line of
+JSON with the descriptor of the shared memory that holds its input; the result goes over the input into the
+same memory, and one line of JSON back. The process ends when the parent's end of the socket closes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from fastdicom.transcoding.workers import Job
+from fastdicom.transcoding.workers import READY, Job
 
 Run = Callable[[Job, memoryview], memoryview]
 
@@ -33,6 +33,7 @@ def serve(descriptor: int) -> None:
     from fastdicom.transcoding.libraries import run  # and numpy with it
 
     with socket.socket(fileno=descriptor) as parent:
+        parent.sendall(READY)
         while True:
             line, descriptors, _, _ = socket.recv_fds(parent, LINE_LENGTH_MAX, 1)
             if not line:

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 START_S: Final = 30.0
-"""How long a new worker may take to import its libraries, on top of its first job's time."""
+"""How long a new worker may take to start and import its libraries; a job's own time begins afterwards."""
+
+READY: Final = b"ready\n"
+"""What a worker says when it has started. It sees no frame before."""
 
 ANSWER_LENGTH_MAX: Final = 4096
 COPY_LENGTH: Final = 4 << 20
@@ -175,7 +178,7 @@ class _Worker:
         if not sys.executable:
             raise Unavailable("no Python interpreter to start codec workers with")
         self._socket, theirs = socket.socketpair()
-        self._new = True
+        self._ready = False
         paths = json.dumps([str(path) for path in sys.path])
         try:
             self._process = subprocess.Popen(
@@ -211,7 +214,8 @@ class _Worker:
     def run(self, job: Job, data: Buffer, result_length_max: int, budget: Budget) -> bytearray:
         source = memoryview(data).cast("B")
         size = max(len(source), result_length_max, 1)
-        seconds = budget.seconds + (START_S if self._new else 0.0)
+        if not self._ready:
+            self._await_start()
         try:
             descriptor = _shared_memory(size)
         except OSError as fault:
@@ -220,25 +224,46 @@ class _Worker:
             with mmap.mmap(descriptor, size) as memory:
                 _copy(memory, source)
                 request = {"job": list(job), "length": len(source), "memory": budget.memory + size}
-                answer = self._ask(json.dumps(request).encode(), descriptor, seconds, job.operation)
-                self._new = False
+                answer = self._ask(json.dumps(request).encode(), descriptor, budget.seconds, job.operation)
                 return _result(memory, answer, result_length_max, job.operation)
         finally:
             os.close(descriptor)
 
+    def _await_start(self) -> None:
+        """Wait for READY. Raises Unavailable: no frame is to blame for what happens before it."""
+        try:
+            line = self._line(time.monotonic() + START_S)
+        except TimeoutError:
+            raise Unavailable(f"a codec worker did not start within {START_S:.0f} s") from None
+        except OSError as fault:
+            raise Unavailable(f"a codec worker {self._death()} while it started") from fault
+        if line != READY:
+            raise Unavailable(f"a codec worker {self._death()} while it started")
+        self._ready = True
+
+    def _line(self, deadline: float) -> bytes:
+        """The worker's next line; what is not ended by a line feed when the worker is gone or says too much.
+
+        Raises TimeoutError at the deadline, OSError for a broken socket.
+        """
+        line = b""
+        while not line.endswith(b"\n") and len(line) <= ANSWER_LENGTH_MAX:
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            piece = self._socket.recv(ANSWER_LENGTH_MAX)
+            if not piece:
+                break
+            line += piece
+        return line
+
     def _ask(self, request: bytes, descriptor: int, seconds: float, operation: str) -> dict[str, object]:
         """Send one request and wait for the line that answers it."""
         deadline = time.monotonic() + seconds
-        line = b""
         try:
             self._socket.settimeout(seconds)
             socket.send_fds(self._socket, [request], [descriptor])
-            while not line.endswith(b"\n"):
-                self._socket.settimeout(max(0.001, deadline - time.monotonic()))
-                piece = self._socket.recv(ANSWER_LENGTH_MAX)
-                line += piece
-                if not piece or len(line) > ANSWER_LENGTH_MAX:
-                    raise CodecError(f"{operation}: the codec's process {self._death()}")
+            line = self._line(deadline)
+            if not line.endswith(b"\n") or len(line) > ANSWER_LENGTH_MAX:
+                raise CodecError(f"{operation}: the codec's process {self._death()}")
             answer = json.loads(line)
         except TimeoutError:
             raise CodecError(f"{operation}: not done after {seconds:.0f} s") from None

@@ -14,7 +14,7 @@ import imagecodecs
 import numpy
 import pytest
 
-from fastdicom.errors import CodecError, UsageError
+from fastdicom.errors import CodecError, Unavailable, UsageError
 from fastdicom.transcoding import workers as module
 from fastdicom.transcoding.workers import Budget, Job, LibraryRefused, Workers, budget_for
 from tests.support.images import picture
@@ -62,6 +62,43 @@ def test_a_job_that_takes_too_long_is_killed_and_the_next_one_served(pool: Worke
         os.kill(first, 0)
     assert decode(pool) == PIXELS.tobytes()
     assert process_of(pool) != first
+
+
+def test_a_new_worker_gives_its_first_job_no_more_time_than_the_second(
+    pool: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start has a limit of its own: the frame that a fresh worker never answers for takes its budget."""
+    real = module._Worker._await_start
+    started: list[float] = []
+
+    def await_start_then_freeze(worker: module._Worker) -> None:
+        real(worker)
+        worker._process.send_signal(signal.SIGSTOP)
+        started.append(time.monotonic())
+
+    monkeypatch.setattr(module._Worker, "_await_start", await_start_then_freeze)
+    with pytest.raises(CodecError, match="not done after"):
+        decode(pool, Budget(0.2, 1 << 30))
+    assert 0.2 <= time.monotonic() - started[0] < 2
+
+
+def test_the_start_of_a_worker_is_not_on_the_time_of_its_first_job(
+    pool: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BOOTSTRAP", "import time; time.sleep(1.1);" + module._BOOTSTRAP)
+    assert decode(pool, Budget(1.0, 1 << 30)) == PIXELS.tobytes()
+
+
+def test_a_worker_that_does_not_start_blames_no_frame(pool: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "START_S", 0.2)
+    monkeypatch.setattr(module, "_BOOTSTRAP", "import time; time.sleep(60)")
+    with pytest.raises(Unavailable, match="did not start within"):
+        decode(pool)
+    monkeypatch.setattr(module, "START_S", 30.0)
+    monkeypatch.setattr(module, "_BOOTSTRAP", "raise SystemExit(3)")
+    with pytest.raises(Unavailable, match="ended with status 3 while it started"):
+        decode(pool)
+    assert pool._idle == []
 
 
 def test_a_job_that_takes_too_much_memory_fails(pool: Workers) -> None:
