@@ -42,5 +42,5 @@ setup(
             "cdivision": True,
             "initializedcheck": SANITIZE,
         },
-    )
+    ),
 )

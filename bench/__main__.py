@@ -23,11 +23,15 @@ from pathlib import Path
 
 from bench.generator import Generator, LoadFailed, build
 from bench.loads import LIMIT, LOADS, Context, Load, Sample, Sizes, fill
+from bench.plot import throughput
 from bench.report import Results, Row, as_json, machine, table
 from bench.servers import ARCHIVE, ENTRIES, Server, start_all
 
 RESULTS = Path(__file__).parent / "results"
-SMALL_LOADS = ("ingest-512k-1", "ingest-16k-4", "find-*", "move-*", "echo-1", "assoc-1", "idle", "loopback")
+SMALL_LOADS = (
+    "ingest-512k-1", "ingest-16k-1", "ingest-16k-4", "ingest-16k-8-chatty", "huge-1g-10", "find-*", "move-*",
+    "echo-1", "assoc-1", "idle", "start", "import", "loopback",
+)  # fmt: skip
 
 
 def chosen_loads(patterns: Sequence[str]) -> list[Load]:
@@ -117,8 +121,8 @@ def rounds(run: Run, wanted: int, *, warm_up: bool) -> None:
         say("interrupted: the table has the rounds so far")
 
 
-def measure(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tuple[str, str]:
-    """The table and the JSON of a whole run."""
+def measure(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tuple[str, str, str]:
+    """The table, the JSON and the drawing of a whole run."""
     generator = Generator(build(folder))
     sizes = Sizes.tiny() if options.small else Sizes()
     sink = stack.enter_context(generator.held("sink")).answer()["port"]
@@ -130,7 +134,7 @@ def measure(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tupl
     run.fill_archives()
     rounds(run, options.rounds, warm_up=not options.small)
     results = in_order(run.results, options.peers)
-    return table(run.loads, results), as_json(run.loads, results, where, missing)
+    return table(run.loads, results), as_json(run.loads, results, where, missing), throughput(results)
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -156,15 +160,17 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run, print the table, write the JSON."""
+    """Run, print the table, write the JSON and the drawing."""
     options = parsed(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the servers too, like Ctrl-C
     output = options.output or RESULTS / time.strftime("%Y%m%d-%H%M%S.json")
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder, ExitStack() as stack:
-        text, data = measure(options, Path(folder), stack)
+        text, data, drawing = measure(options, Path(folder), stack)
         print(text, flush=True)  # before the archives are deleted, which takes its time
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(data)
+        if drawing:
+            output.with_suffix(".svg").write_text(drawing)
         say(f"written to {output}")
     return 0
 

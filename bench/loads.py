@@ -7,7 +7,12 @@ server with all the processes that it forks, from /proc.
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -16,7 +21,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from bench.generator import Generator, LoadFailed
-from bench.servers import ARCHIVE, OTHER, SINK, STORE, Server
+from bench.servers import ARCHIVE, OTHER, OURS_ONLY, SINK, STORE, Server
 from tests.support import procfs
 from tests.support.datasets import CT_IMAGE_STORAGE, EXPLICIT_LE, Template, encode
 
@@ -41,12 +46,14 @@ class Sizes:
     finds: int = 100
     moved_large: int = 200
     moved_small: int = 800
-    idle: int = 200
+    idle: int = 1000
+    starts: int = 3
+    huge: int = 1_000_000_000
 
     @classmethod
     def tiny(cls) -> Sizes:
         """For the mode that only shows that everything runs."""
-        return cls(16, 32, 50, 10, 5, 4, 16, 9)
+        return cls(16, 32, 50, 10, 5, 4, 16, 9, 1, 20_000_000)
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,16 @@ class Context:
         """Where loadgen reads the data set."""
         return self.folder / f"data-{size}"
 
+    def filled_file(self, size: int, fill: int) -> Path:
+        """The same, whose Pixel Data (the last element) announces `fill` bytes more than are there."""
+        if not fill:
+            return self.data_file(size)
+        data = bytearray(self.template(size).data)
+        data[-size - 4 : -size] = (size + fill).to_bytes(4, "little")
+        path = self.folder / f"data-{size}-{fill}"
+        path.write_bytes(data)
+        return path
+
 
 Put = Callable[[Context, Server], Sample]
 Bare = Callable[[Context], Sample]
@@ -119,17 +136,22 @@ def measured(context: Context, server: Server, *arguments: object) -> tuple[dict
 # Ingest
 
 
-def store(context: Context, server: Server, size: int, associations: int, each: int, run: int) -> Sample:
-    """Send `each` objects on every association; raises LoadFailed unless all are answered with 0000H."""
+def store(
+    context: Context, server: Server, size: int, associations: int, each: int, run: int, fill: int = 0
+) -> Sample:
+    """Send `each` objects on every association; raises LoadFailed unless all are answered with 0000H.
+
+    fill: zeros that the pixels of each object have behind the `size` bytes.
+    """
     template = context.template(size)
     offsets = ",".join(f"{STAMPS[kind]}{at}" for kind, places in template.offsets.items() for at in places)
     peer = server.peer
-    data = (context.data_file(size), offsets, run)
+    data = (context.filled_file(size, fill), offsets, run, fill)
     result, cpu, client = measured(
         context, server, "store", peer.port, peer.ae_title, associations, each, *data
     )
     sent = associations * each
-    return Sample(sent / result["seconds"], sent, result["seconds"], cpu, client, sent * size)
+    return Sample(sent / result["seconds"], sent, result["seconds"], cpu, client, sent * (size + fill))
 
 
 def each_of(total: int, associations: int, share: float = 1.0) -> int:
@@ -137,15 +159,28 @@ def each_of(total: int, associations: int, share: float = 1.0) -> int:
     return max(4, int(total * share) // associations)
 
 
-def ingest(size: int, associations: int) -> Load:
-    """Objects of `size` bytes on so many associations at once."""
+@contextmanager
+def neighbour(context: Context, server: Server, wanted: bool) -> Iterator[None]:
+    """An association beside the load that sends an echo every millisecond."""
+    if not wanted:
+        yield
+        return
+    peer = server.peer
+    with context.generator.held("chatty", peer.port, peer.ae_title, 1, 0) as conversation:
+        conversation.answer()
+        yield
+
+
+def ingest(size: int, associations: int, *, chatty: bool = False) -> Load:
+    """Objects of `size` bytes on so many associations at once; chatty: one more that echoes."""
 
     def total(sizes: Sizes) -> int:
         return sizes.large if size == LARGE else sizes.small
 
     def put(context: Context, server: Server) -> Sample:
         each, run = each_of(total(context.sizes), associations, server.share), next(context.runs)
-        sample = store(context, server, size, associations, each, run)
+        with neighbour(context, server, chatty):
+            sample = store(context, server, size, associations, each, run)
         if ARCHIVE in server.roles:
             return replace(sample, note=lost(context, server, run, associations, each))
         return sample
@@ -161,10 +196,31 @@ def ingest(size: int, associations: int) -> Load:
         cpu = client_cpu_seconds() - before
         return Sample(written / seconds, written, seconds, cpu, 0.0, written * size)
 
-    usual = associations in ((1, 4, 16) if size == LARGE else (1, 4, 8, 16, 64))
     kib, plural = size // KIB, "s" if associations > 1 else ""
     title = f"Ingest {kib} KB, {associations} association{plural}"
+    if chatty:
+        name = f"ingest-{kib}k-{associations}-chatty"
+        return Load(name, f"{title} beside one that echoes", "objects/s", STORE, put)
+    usual = size == SMALL or associations in (1, 4, 16)
     return Load(f"ingest-{kib}k-{associations}", title, "objects/s", STORE, put, limit, usual)
+
+
+def huge(units: int, associations: int) -> Load:
+    """One object of so many GB on each of the associations; with it the server's highest resident memory.
+
+    It is not usual: each round writes so many GB, and other servers hold an object in memory.
+    """
+
+    def put(context: Context, server: Server) -> Sample:
+        fill, run = units * context.sizes.huge, next(context.runs)
+        procfs.reset_peak(server.peer.pid)
+        sample = store(context, server, LARGE, associations, 1, run, fill)
+        peak = procfs.peak_mb(server.peer.pid)
+        rate = sample.size / sample.seconds / 1e6
+        return replace(sample, value=rate, note=f"peak {peak:.0f} MiB", extra={"peak_mib": peak})
+
+    title = f"{associations} object{'s' if associations > 1 else ''} of {units} GB at once"
+    return Load(f"huge-{units}g-{associations}", title, "MB/s", OURS_ONLY, put, usual=False)
 
 
 # Find and move
@@ -290,31 +346,45 @@ def in_turn(sizes: Sizes) -> int:
     return sizes.associations
 
 
-def tree(pid: int) -> list[int]:
-    """The process and everything below it."""
-    return [pid, *(below for child in procfs.children(pid) for below in tree(child))]
-
-
-def memory_kib(pid: int) -> int:
-    """Proportional set size of the server and its children: shared pages are counted once."""
-    total = 0
-    for each in tree(pid):
-        try:
-            text = Path(f"/proc/{each}/smaps_rollup").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # a child that ended after it was listed
-        total += next((int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")), 0)
-    return total
-
-
 def put_idle(context: Context, server: Server) -> Sample:
     """Memory for each association that is open and silent."""
     peer, held = server.peer, context.sizes.idle
-    before = memory_kib(peer.pid)
+    before = procfs.proportional_mb(peer.pid)
     with context.generator.held("idle", peer.port, peer.ae_title, 1, held) as conversation:
         conversation.answer()
-        grown = memory_kib(peer.pid) - before
-    return Sample(grown / held, held, 0.0, 0.0, 0.0)
+        grown = procfs.proportional_mb(peer.pid) - before
+    return Sample(grown * KIB / held, held, 0.0, 0.0, 0.0)
+
+
+# Starting
+
+
+def put_start(context: Context, server: Server) -> Sample:
+    """A node of its own on an empty archive: milliseconds until it says that it listens."""
+    took = []
+    for _ in range(context.sizes.starts):
+        folder = context.folder / f"start-{next(context.runs)}"
+        argv = [sys.executable, "-m", "fastdicom", "serve", "--port", "0", "--archive", str(folder)]
+        began = time.monotonic()
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            took.append(time.monotonic() - began)
+            process.terminate()
+        if not line:
+            raise LoadFailed("the node ended instead of listening")
+    return Sample(1000 * statistics.median(took), len(took), sum(took), 0.0, 0.0)
+
+
+def put_import(context: Context, server: Server) -> Sample:
+    """Milliseconds that `import fastdicom` takes in a new interpreter."""
+    code = "import time; began = time.perf_counter(); import fastdicom; print(time.perf_counter() - began)"
+    argv = [sys.executable, "-c", code]
+    took = [
+        float(subprocess.run(argv, capture_output=True, check=True, text=True).stdout)
+        for _ in range(context.sizes.starts)
+    ]
+    return Sample(1000 * statistics.median(took), len(took), sum(took), 0.0, 0.0)
 
 
 # The system
@@ -337,6 +407,9 @@ LOADS = {
     for load in (
         *(ingest(LARGE, associations) for associations in ASSOCIATIONS),
         *(ingest(SMALL, associations) for associations in ASSOCIATIONS),
+        ingest(SMALL, 8, chatty=True),
+        huge(1, 10),
+        huge(4, 1),
         find("find-study", "C-FIND STUDY by Patient ID, 1 answer", one_study, lambda sizes: 1),
         find("find-studies", "C-FIND STUDY by wild card, 8 answers", some_studies, lambda _: WIDE_STUDIES),
         find("find-images", "C-FIND IMAGE, a whole series", many_images, lambda sizes: sizes.moved_small),
@@ -346,6 +419,8 @@ LOADS = {
         repeated("assoc", "Open, echo, release; one at a time", "associations/s", 1, in_turn),
         repeated("assoc", "Open, echo, release; four at a time", "associations/s", 4, in_turn),
         Load("idle", "Memory of an idle association", "KiB", OTHER, put_idle, best=True),
+        Load("start", "Start to listening on an empty archive", "ms", OURS_ONLY, put_start),
+        Load("import", "import fastdicom", "ms", OURS_ONLY, put_import),
         Load("loopback", "TCP over loopback", "GB/s", "system", nobody, loopback),
     )
 }

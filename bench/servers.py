@@ -14,6 +14,7 @@ from tests.support.processes import Peer, PeerMissing
 SINK = "SINK"
 OURS = "fastdicom"
 STORE, ARCHIVE, OTHER = "store", "archive", "other"  # ingest; find and move; echo, associations, idle
+OURS_ONLY = "ours"  # huge objects, starting
 EVERYTHING = frozenset({STORE, ARCHIVE, OTHER})
 
 Starter = Callable[[Path, int], AbstractContextManager[Peer]]
@@ -51,7 +52,7 @@ def _node(durability: str) -> Starter:
 
 
 ENTRIES = {
-    OURS: Entry(_node("full")),
+    OURS: Entry(_node("full"), EVERYTHING | {OURS_ONLY}),
     "fastdicom-os": Entry(_node("os"), frozenset({STORE})),
     "storescp": Entry(lambda folder, _: storescp(folder, "+B", "--fork", "+xa"), frozenset({STORE, OTHER})),
     "dcmqrscp": Entry(lambda folder, sink: dcmqrscp(folder, destinations=[(SINK, sink)]), share=0.25),

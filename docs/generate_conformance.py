@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ from fastdicom.config import (
     NodeConfig,
     Peer,
     Timeouts,
+    TlsConfig,
     TranscodingConfig,
 )
 from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS
+from fastdicom.net.tls import SUITES
 from fastdicom.settings import key_of, seconds
 from fastdicom.standard import sop_classes, transfer_syntaxes
 from fastdicom.standard.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -44,6 +46,7 @@ SECTIONS: dict[str, type[Any]] = {
     "peers": Peer,
     "transcoding": TranscodingConfig,
     "compress": CompressRule,
+    "tls": TlsConfig,
     "log": LogConfig,
 }
 
@@ -152,7 +155,9 @@ def _default(declared: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return ", ".join(KNOWN[item].keyword if item in KNOWN else item for item in value) or "none"
-    return "required" if not isinstance(value, (int, str, Path)) else str(value) or "none"
+    if value is MISSING:
+        return "required"
+    return "none" if value is None else str(value) or "none"
 
 
 def _size(count: int) -> str:
@@ -160,6 +165,13 @@ def _size(count: int) -> str:
         if count and count % factor == 0:
             return f"{count // factor} {unit}"
     return f"{count} bytes" if count else "0"
+
+
+def tls_suites() -> str:
+    """The TLS 1.2 cipher suites of each profile; TLS 1.3 has only authenticated encryption."""
+    return table(
+        ("Profile", "TLS 1.2 cipher suites"), [(name, ", ".join(rows)) for name, rows in SUITES.items()]
+    )
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
@@ -171,6 +183,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "query-keys": query_keys,
     "settings": settings,
     "limits": limits,
+    "tls-suites": tls_suites,
 }
 
 

@@ -105,10 +105,6 @@ cdef class PduReader:
             self.end = held
         return memoryview(self)[self.end:]
 
-    def pending(self):
-        """Bytes received and not yet named."""
-        return self.end - self.start
-
     def received(self, size_t count):
         """Take `count` new bytes in `space()`; returns what they complete. See the .pyi file."""
         if count > self.capacity - self.end:
@@ -178,7 +174,11 @@ cdef class PduReader:
             return False
         pdu_type = at[0]
         if pdu_type == 0 or pdu_type > PDU_TYPE_MAX:      # refused on its first byte: an HTTP "G" is no PDU
-            raise PeerError(f"unrecognized PDU type {pdu_type:02X}H", UNRECOGNIZED_PDU)
+            # 14H-17H are the record types of TLS, RFC 8446 5.1
+            raise PeerError(
+                f"unrecognized PDU type {pdu_type:02X}H"
+                + (", it speaks TLS and this end plain DICOM" if 0x14 <= pdu_type <= 0x17 else ""),
+                UNRECOGNIZED_PDU)
         if self.end - self.start < PDU_HEAD:
             return False
         length = get_u32be(at + 2)

@@ -4,16 +4,20 @@ The Data Sets are those of the scan kernel: Explicit VR Little Endian with expli
 no element end the walk; nothing here raises for them.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 from answer cimport is_charset_text
 from dictionary cimport vr_of as tag_vr
 from element cimport Element, VR_OB_OR_OW, VR_SQ
 from row cimport Row, Span, next_element, open_row, packed_row
+from wire cimport put_u32le
 
 cdef enum:
     DEPTH_MAX = 64
+    TALLY_HEAD = 36
+    BACKSLASH = 0x5C
     ESCAPE = 0x1B
 
 
@@ -129,3 +133,53 @@ def vr_of(uint32_t tag):
     if vr & 0x2020:               # "xs", "lw"...: numbers of 16 bits as far as identifiers go, or bytes
         return "OW" if vr == VR_OB_OR_OW else "US"
     return chr(vr >> 8) + chr(vr & 0xFF)
+
+
+cdef Py_ssize_t joined_length(dict counts) except -1:
+    """Bytes of the values with a backslash between each two."""
+    cdef Py_ssize_t length = 0
+    for value in counts:
+        length += PyBytes_GET_SIZE(<bytes>value) + 1
+    return length - 1 if length else 0
+
+
+cdef uint8_t* put_joined(uint8_t* at, dict counts) except NULL:
+    cdef bint first = True
+    for value in counts:
+        if not first:
+            at[0] = BACKSLASH
+            at += 1
+        memcpy(at, PyBytes_AS_STRING(<bytes>value), PyBytes_GET_SIZE(<bytes>value))
+        at += PyBytes_GET_SIZE(<bytes>value)
+        first = False
+    return at
+
+
+cdef uint8_t* put_counts(uint8_t* at, dict counts) except NULL:
+    for count in counts.values():
+        put_u32le(at, <uint32_t>count)
+        at += 4
+    return at
+
+
+def packed_tally(
+    uint32_t studies, uint32_t series, uint32_t instances, uint64_t length,
+    dict modalities not None, dict sop_classes not None,
+):
+    cdef Py_ssize_t modality_length = joined_length(modalities), class_length = joined_length(sop_classes)
+    cdef Py_ssize_t counts = len(modalities) + len(sop_classes)
+    cdef bytes out = PyBytes_FromStringAndSize(NULL, TALLY_HEAD + modality_length + class_length + 4 * counts)
+    cdef uint8_t* at = <uint8_t*>PyBytes_AS_STRING(out)
+    put_u32le(at, studies)
+    put_u32le(at + 4, series)
+    put_u32le(at + 8, instances)
+    put_u32le(at + 12, <uint32_t>length)
+    put_u32le(at + 16, <uint32_t>(length >> 32))
+    put_u32le(at + 20, <uint32_t>len(modalities))
+    put_u32le(at + 24, <uint32_t>len(sop_classes))
+    put_u32le(at + 28, <uint32_t>modality_length)
+    put_u32le(at + 32, <uint32_t>class_length)
+    at = put_joined(at + TALLY_HEAD, modalities)
+    at = put_joined(at, sop_classes)
+    put_counts(put_counts(at, modalities), sop_classes)
+    return out

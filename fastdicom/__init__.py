@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from fastdicom.client import PeerConnection, connect
     from fastdicom.config import Config, ConfigError, Peer
     from fastdicom.converting import transcode, transcode_file, transcode_folder
-    from fastdicom.engine import Engine, StoredInstance
+    from fastdicom.engine import Engine
     from fastdicom.local import Archive
+    from fastdicom.net.tls import Tls, TlsError
+    from fastdicom.stored_instance import StoredInstance
 
 __version__ = "0.1.0"
 
@@ -38,7 +40,9 @@ _LATER = {
     "Engine": "engine",
     "Peer": "config",
     "PeerConnection": "client",
-    "StoredInstance": "engine",
+    "StoredInstance": "stored_instance",
+    "Tls": "net.tls",
+    "TlsError": "net.tls",
     "connect": "client",
     "transcode": "converting",
     "transcode_file": "converting",
@@ -61,6 +65,8 @@ __all__ = [
     "PeerError",
     "Refused",
     "StoredInstance",
+    "Tls",
+    "TlsError",
     "Unavailable",
     "UsageError",
     "connect",

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Protocol
+import time
+from collections import Counter
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
+from fastdicom.callers import Callers
 from fastdicom.config import Config, Peer
 from fastdicom.dataset.terms import Terms
 from fastdicom.net.transport import Transport
@@ -13,16 +17,23 @@ from fastdicom.services.ports import Caller
 from fastdicom.services.terms import QUERY_CLASSES, grant, with_granted
 from fastdicom.standard import sop_classes
 from fastdicom.standard.transfer_syntaxes import KNOWN
+from fastdicom.upperlayer.codec import encode
 from fastdicom.upperlayer.negotiation import AcceptorPolicy, negotiate
 from fastdicom.upperlayer.pdus import (
+    REJECT_CONGESTION,
     REJECT_LOCAL_LIMIT,
+    REJECT_USER_IDENTITY,
     AssociationAccept,
     AssociationReject,
     AssociationRequest,
     ExtendedNegotiation,
 )
+from fastdicom.user_identity import Failures, UserCheck
 
 log = logging.getLogger(__name__)
+
+CONGESTION = encode(REJECT_CONGESTION)
+"""What a connection beyond the limit is told, before it has said anything."""
 
 
 class Arrival(Protocol):
@@ -42,11 +53,23 @@ class Admission:
 
     def __init__(self, config: Config, previous: Admission | None = None) -> None:
         node = config.node
+        limits = config.limits
+        self._callers = Callers(config)
+        self._book: _Book = previous._book if previous is not None else _Book()
         self._peers = {peer.ae_title: peer for peer in config.peers}
         self._query = config.query
-        self._unknown = frozenset[str](config.access.unknown_peers)
         self._associations_max = node.max_associations
-        self._half_open_max = config.limits.half_open_max
+        self._per_address_max = limits.associations_per_address_max
+        self._half_open_max = limits.half_open_max
+        self._half_open_per_address_max = limits.half_open_per_address_max
+        self._users = UserCheck(
+            config.access.user_identity,
+            config.access.passcodes,
+            self._book.failures,
+            failures_max=limits.identity_failures_max,
+            window_s=limits.identity_failures_window_s,
+            clock=time.monotonic,
+        )
         accept_unknown = config.archive.accept_unknown_sop_classes
         self.policy = AcceptorPolicy(
             ae_title=node.ae_title,
@@ -54,35 +77,55 @@ class Admission:
             transfer_syntaxes=frozenset(KNOWN),
             preferred=node.preferred_transfer_syntaxes,
             accepts_unknown=may_be_storage if accept_unknown else lambda uid: False,
+            other_ae_titles=frozenset(node.other_ae_titles),
             check_called_ae_title=node.check_called_ae_title,
-            accepts_calling=self._knows,
+            accepts_calling=self._callers.knows,
             scp_role=frozenset(sop_classes.STORAGE),
             max_length=node.max_pdu_length,
             extended=self._grant,
         )
-        self._book: _Book = previous._book if previous is not None else _Book()
 
     def connected(self, address: str) -> bool:
         """A connection was made: may it send its request?"""
-        if self._book.add(self._half_open_max):
+        if self._book.add(address, self._half_open_max, self._half_open_per_address_max):
             return True
-        log.warning("%s is turned away: %d connections have no association yet", address, self._half_open_max)
+        log.warning("%s is turned away: too many connections have no association yet", address)
         return False
 
-    def turned_away(self) -> None:
+    def turned_away(self, address: str) -> None:
         """The connection could not be served: its place is free again."""
-        self._book.forget()
+        self._book.forget(address)
 
     def decide(self, arrival: Arrival, request: AssociationRequest) -> AssociationAccept | AssociationReject:
         """The answer to an association request."""
         response = negotiate(request, self.policy)
         if isinstance(response, AssociationAccept):
-            caller = self._caller(arrival, request, response)
-            if not self._book.seat(arrival, caller, self._associations_max):
-                response = REJECT_LOCAL_LIMIT
+            response = self._welcome(arrival, request, response)
         if isinstance(response, AssociationReject):
             self._book.turn_down()
         return response
+
+    def _welcome(
+        self, arrival: Arrival, request: AssociationRequest, accept: AssociationAccept
+    ) -> AssociationAccept | AssociationReject:
+        """`accept`, completed, unless this caller may not come in or finds no seat."""
+        transport, identity = arrival.transport, request.user.user_identity
+        objection = self._callers.objection(request, arrival.address, transport.secure, transport.peer)
+        if objection is None:
+            refusal = self._users.refusal(identity, arrival.address)
+            objection = (REJECT_USER_IDENTITY, refusal) if refusal else None
+        if objection is None:
+            rule = self._callers.rule(request.calling_ae_title)
+            caller = self._caller(arrival, request, accept, rule.operations)
+            seats = Seats(self._associations_max, rule.associations_max, self._per_address_max)
+            full = self._book.seat(arrival, caller, seats)
+            objection = (REJECT_LOCAL_LIMIT, full) if full else None
+        if objection is not None:
+            reject, why = objection
+            log.warning("association %d: %s: %s", arrival.number, request.calling_ae_title, why)
+            return reject
+        response = self._users.response(identity)
+        return replace(accept, user=replace(accept.user, user_identity_response=response))
 
     def caller(self, arrival: Arrival) -> Caller:
         """Who an established association belongs to."""
@@ -92,15 +135,17 @@ class Admission:
         """The connection is closed."""
         self._book.remove(arrival)
 
-    def _knows(self, ae_title: str) -> bool:
-        return ae_title in self._peers or bool(self._unknown)
-
-    def _caller(self, arrival: Arrival, request: AssociationRequest, accept: AssociationAccept) -> Caller:
-        title = request.calling_ae_title
-        peer = self._peers.get(title)
-        allowed = self._unknown if peer is None else frozenset[str](peer.allow)
-        terms = self._terms(peer, accept)
-        return Caller(arrival.number, title, request.called_ae_title, arrival.address, allowed, terms)
+    def _caller(
+        self,
+        arrival: Arrival,
+        request: AssociationRequest,
+        accept: AssociationAccept,
+        operations: frozenset[str],
+    ) -> Caller:
+        calling, called = request.calling_ae_title, request.called_ae_title
+        terms = self._terms(self._peers.get(calling), accept)
+        user = self._users.name(request.user.user_identity)
+        return Caller(arrival.number, calling, called, arrival.address, operations, terms, user)
 
     # ------------------------------------------------------------------------------ queries
 
@@ -154,6 +199,14 @@ class Admission:
         return self._book.traffic()[1]
 
 
+class Seats(NamedTuple):
+    """How many associations there may be: in all, of one calling AE title, from one address. 0: no limit."""
+
+    in_all: int
+    of_peer: int
+    from_address: int
+
+
 class _Book:
     """The counts; they survive a reload."""
 
@@ -161,27 +214,44 @@ class _Book:
         self._lock = threading.Lock()
         self.connections = 0
         self.seated: dict[Arrival, Caller] = {}
+        self.failures = Failures()
+        self._connections_from: Counter[str] = Counter()
+        self._seated_of: Counter[str] = Counter()  # by calling AE title
+        self._seated_from: Counter[str] = Counter()
         self.accepted = self.rejected = self.failed = 0
         self.bytes_received = self.bytes_sent = 0
 
-    def add(self, half_open_max: int) -> bool:
+    def add(self, address: str, half_open_max: int, per_address_max: int) -> bool:
         with self._lock:
-            if self.connections - len(self.seated) >= half_open_max:
+            of_address = self._connections_from[address] - self._seated_from[address]
+            if self.connections - len(self.seated) >= half_open_max or of_address >= per_address_max:
                 return False
             self.connections += 1
+            self._connections_from[address] += 1
             return True
 
-    def forget(self) -> None:
+    def forget(self, address: str) -> None:
         with self._lock:
-            self.connections -= 1
+            self._forget(address)
 
-    def seat(self, arrival: Arrival, caller: Caller, associations_max: int) -> bool:
+    def _forget(self, address: str) -> None:
+        self.connections -= 1
+        _less(self._connections_from, address)
+
+    def seat(self, arrival: Arrival, caller: Caller, seats: Seats) -> str:
+        """Give it a seat; what is full when there is none, "" when there was."""
         with self._lock:
-            if len(self.seated) >= associations_max:
-                return False
+            if len(self.seated) >= seats.in_all:
+                return f"all {seats.in_all} associations are taken"
+            if 0 < seats.of_peer <= self._seated_of[caller.calling_ae_title]:
+                return f"it has {seats.of_peer} associations already"
+            if 0 < seats.from_address <= self._seated_from[caller.address]:
+                return f"there are {seats.from_address} associations from {caller.address} already"
             self.seated[arrival] = caller
+            self._seated_of[caller.calling_ae_title] += 1
+            self._seated_from[caller.address] += 1
             self.accepted += 1
-            return True
+            return ""
 
     def turn_down(self) -> None:
         with self._lock:
@@ -197,11 +267,21 @@ class _Book:
 
     def remove(self, arrival: Arrival) -> None:
         with self._lock:
-            self.connections -= 1
-            self.seated.pop(arrival, None)
+            self._forget(arrival.address)
+            caller = self.seated.pop(arrival, None)
+            if caller is not None:
+                _less(self._seated_of, caller.calling_ae_title)
+                _less(self._seated_from, caller.address)
             self.failed += arrival.failed
             self.bytes_received += arrival.transport.received
             self.bytes_sent += arrival.transport.sent
+
+
+def _less(counts: Counter[str], key: str) -> None:
+    """One less; what is 0 is forgotten, so that strangers leave nothing behind."""
+    counts[key] -= 1
+    if counts[key] <= 0:
+        del counts[key]
 
 
 def may_be_storage(uid: str) -> bool:

@@ -18,6 +18,7 @@ from fastdicom.identifiers import build_identifier, level_name
 from fastdicom.inbox import InstanceFolder
 from fastdicom.net.connection import Timing
 from fastdicom.net.requestor import STORE_WINDOW, ClientAssociation, Proposal
+from fastdicom.net.tls import ClientTls, Tls
 from fastdicom.outbox import send_files
 from fastdicom.queries import encode, to_dataset
 from fastdicom.reports import Progress, ProgressCallback, RetrieveReport, StoreReport
@@ -28,6 +29,7 @@ from fastdicom.standard.transfer_syntaxes import (
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
 from fastdicom.upperlayer.pdus import ExtendedNegotiation
+from fastdicom.users import identity_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -54,10 +56,15 @@ def connect(
     called: str = "ANY-SCP",
     calling: str = "FASTDICOM",
     timing: Timing | None = None,
+    tls: Tls | bool | None = None,
+    username: str = "",
+    passcode: str | None = None,
     extensions: Iterable[Extension] = (),
 ) -> PeerConnection:
     """Associate with a peer for Verification and queries.
 
+    tls: whom to trust and who we are; True: the authorities of this system, no certificate of ours.
+    username, passcode: proposed as User Identity (PS3.7 D.3.3.7); without TLS they travel in the clear.
     extensions: what to ask for by extended negotiation: see `PeerConnection.granted`.
     Raises ConnectionLost, AssociationRejected or AssociationAborted when there is no association.
 
@@ -66,7 +73,17 @@ def connect(
     >>> answered
     True
     """
-    peer = PeerConnection(host, port, called=called, calling=calling, timing=timing, extensions=extensions)
+    peer = PeerConnection(
+        host,
+        port,
+        called=called,
+        calling=calling,
+        timing=timing,
+        tls=tls,
+        username=username,
+        passcode=passcode,
+        extensions=extensions,
+    )
     peer.associate()
     return peer
 
@@ -91,6 +108,9 @@ class PeerConnection:
         called: str,
         calling: str,
         timing: Timing | None = None,
+        tls: Tls | bool | None = None,
+        username: str = "",
+        passcode: str | None = None,
         extensions: Iterable[Extension] = (),
     ) -> None:
         self.host = host
@@ -98,6 +118,8 @@ class PeerConnection:
         self.called = called
         self.calling = calling
         self.timing = timing or Timing()
+        self._tls = ClientTls.of(tls)
+        self._identity = identity_of(username, passcode)
         self.extensions = frozenset(extensions)
         self._association: ClientAssociation | None = None
         self._message_id = 0
@@ -211,7 +233,8 @@ class PeerConnection:
         request = messages.CGetRequest(self._next_id(), class_uid)
         report = RetrieveReport()
         asked = association.retrieve(context_id, request, encode(dataset, syntax), folder.receive)
-        with closing(self._until_last(association, context_id, request.message_id, asked)) as responses:
+        responses = self._until_last(association, context_id, request.message_id, asked)
+        with folder, closing(responses):
             for response, data in responses:
                 _take_counts(report, response, data, syntax, progress)
         return report
@@ -259,6 +282,8 @@ class PeerConnection:
             proposals=proposals,
             timing=self.timing,
             scp_classes=scp_classes,
+            tls=self._tls,
+            user_identity=self._identity,
             extended=self._extended(),
             window=window,
         )

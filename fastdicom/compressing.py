@@ -16,8 +16,8 @@ import xxhash
 from fastdicom.archive.incoming import IncomingFile
 from fastdicom.config import CompressRule, Config
 from fastdicom.conversions import INLINE_MEMORY, ConversionThreads, options_of
-from fastdicom.dataset.compression_note import NOTE_CREATOR, encode_note
-from fastdicom.dataset.part10 import encode_file_meta
+from fastdicom.dataset.compression_note import encode_note
+from fastdicom.dataset.part10 import SEAL_LENGTH, encode_file_meta, encode_seal
 from fastdicom.dataset.record import Compression, FileEntry, InstanceRecord, Put
 from fastdicom.errors import CodecError, FastdicomError
 from fastdicom.keeper import ArchiveKeeper
@@ -118,13 +118,15 @@ class Compressor:
             uid,
             source_ae_title=caller.calling_ae_title,
             receiving_ae_title=caller.called_ae_title,
-            private=(NOTE_CREATOR, encode_note(compression)),
+            sealable=True,
+            note=encode_note(compression),
         )
         digest = xxhash.xxh3_64()
         copy.append([head])
         for piece in converted:
             copy.append([memoryview(piece)])
             digest.update(piece)
+        copy.overwrite(encode_seal(copy.size - len(head), digest.intdigest()), len(head) - SEAL_LENGTH)
         return replace(
             put.file,
             path=copy.path,

@@ -24,6 +24,7 @@ from fastdicom.sections.log import LogConfig
 from fastdicom.sections.metrics import MetricsConfig
 from fastdicom.sections.node import NodeConfig, Timeouts
 from fastdicom.sections.peers import OPERATIONS, Access, Operation, Peer
+from fastdicom.sections.retention import RetentionConfig, VerifyConfig
 from fastdicom.sections.tls import TlsConfig
 from fastdicom.sections.transcoding import TranscodingConfig
 from fastdicom.settings import Mistake, TableReader, as_table, keys_of, nearest
@@ -44,9 +45,11 @@ __all__ = [
     "Operation",
     "Peer",
     "QueryConfig",
+    "RetentionConfig",
     "Timeouts",
     "TlsConfig",
     "TranscodingConfig",
+    "VerifyConfig",
 ]
 
 
@@ -73,16 +76,21 @@ _SECTIONS: dict[str, type[Any]] = {
     "limits": Limits,
     "query": QueryConfig,
     "index": IndexConfig,
+    "retention": RetentionConfig,
+    "verify": VerifyConfig,
     "transcoding": TranscodingConfig,
     "audit": AuditConfig,
     "metrics": MetricsConfig,
 }
 _PATHS = (
     ("archive", "path"),
-    *(("tls", key) for key in ("certificate", "key", "authorities")),
+    ("access", "passcodes"),
+    *(("tls", key) for key in ("certificate", "key", "authorities", "revoked")),
     *(("audit", key) for key in ("certificate", "key", "authorities", "file")),
 )
-_RELOADED = frozenset({"peers", "access", "timeouts", "limits", "tls", "log", "transcoding", "compress"})
+_RELOADED = frozenset(
+    {"peers", "access", "timeouts", "limits", "tls", "log", "transcoding", "compress", "retention", "verify"}
+)
 
 
 @dataclass(frozen=True, init=False)
@@ -106,6 +114,8 @@ class Config:
     limits: Limits
     query: QueryConfig
     index: IndexConfig
+    retention: RetentionConfig
+    verify: VerifyConfig
     transcoding: TranscodingConfig
     compress: tuple[CompressRule, ...]
     audit: AuditConfig
@@ -124,6 +134,8 @@ class Config:
         limits: Limits | Mapping[str, Any] | None = None,
         query: QueryConfig | Mapping[str, Any] | None = None,
         index: IndexConfig | Mapping[str, Any] | None = None,
+        retention: RetentionConfig | Mapping[str, Any] | None = None,
+        verify: VerifyConfig | Mapping[str, Any] | None = None,
         transcoding: TranscodingConfig | Mapping[str, Any] | None = None,
         compress: Iterable[CompressRule | Mapping[str, Any]] | None = None,
         audit: AuditConfig | Mapping[str, Any] | None = None,
@@ -154,6 +166,7 @@ class Config:
         tables |= {"timeouts": timeouts, "access": access, "tls": tls, "log": log}
         tables |= {"limits": limits, "query": query, "index": index, "transcoding": transcoding}
         tables |= {"audit": audit, "metrics": metrics}
+        tables |= {"retention": retention, "verify": verify}
         reader = TableReader()
         self._fill(reader, {name: table for name, table in tables.items() if table is not None})
         if reader.mistakes:
@@ -207,13 +220,33 @@ class Config:
             object.__setattr__(self, name, found or (None if kind is TlsConfig else kind()))
         object.__setattr__(self, "peers", _read_peers(reader, tables.get("peers", ())))
         object.__setattr__(self, "compress", _read_rules(reader, tables.get("compress", ())))
-        self._check_available(reader)
+        self._check_security(reader)
         for key, message in self.audit.mistakes().items():
             reader.mistake(("audit", key), message)
 
-    def _check_available(self, reader: TableReader) -> None:
-        if self.tls is not None:
-            reader.mistake(("tls",), "is not available yet: everything would travel in the clear")
+    def _check_security(self, reader: TableReader) -> None:
+        """Settings that mean something only together."""
+        tls, access, node = self.tls, self.access, self.node
+        if tls is not None and tls.authorities is None and tls.client_certificates != "none":
+            reader.mistake(("tls", "authorities"), "is missing: who signs the certificates of our peers?")
+        if tls is not None and tls.port and tls.port == node.port:
+            reader.mistake(("tls", "port"), "is [node] port: leave it out to have TLS only")
+        if access.user_identity != "ignored" and access.passcodes is None:
+            reader.mistake(("access", "passcodes"), "is missing: `fastdicom user` makes the file")
+        for place, peer in enumerate(self.peers, 1):
+            path = ("peers", str(place))
+            if tls is None and (peer.tls or peer.tls_required or peer.certificates):
+                reader.mistake((*path, "tls"), "needs the section [tls]")
+            if peer.passcode_file is not None and not peer.username:
+                reader.mistake((*path, "passcode_file"), "needs a username")
+            for title in peer.own_ae_titles:
+                self._check_own(reader, (*path, "own_ae_titles"), title)
+        for title in access.unknown_own_ae_titles:
+            self._check_own(reader, ("access", "unknown_own_ae_titles"), title)
+
+    def _check_own(self, reader: TableReader, path: tuple[str, ...], title: str) -> None:
+        if title != self.node.ae_title and title not in self.node.other_ae_titles:
+            reader.mistake(path, f"{title!r} is neither [node] ae_title nor one of other_ae_titles")
 
     def with_changes(self, **sections: Any) -> Config:
         """A copy in which the named sections' given keys differ, checked like a new one.
@@ -233,7 +266,11 @@ class Config:
             if name not in _RELOADED:
                 old_table, new_table = as_table(getattr(self, name)), as_table(getattr(new, name))
                 keys += [f"{name}.{key}" for key in old_table if old_table[key] != new_table[key]]
-        return keys + (["tls"] if (self.tls is None) != (new.tls is None) else [])
+        if (self.tls is None) != (new.tls is None):
+            return [*keys, "tls"]
+        if self.tls is not None and new.tls is not None and self.tls.port != new.tls.port:
+            keys.append("tls.port")
+        return keys
 
     def peer(self, title: str) -> Peer | None:
         """The peer with this AE title, or None."""
@@ -285,8 +322,10 @@ def _syntax_mistake(message: str, document: str) -> Mistake:
 
 def _resolve_paths(tables: dict[str, Any], folder: Path) -> None:
     """Make the relative paths of a file count from `folder`."""
-    for section, key in _PATHS:
-        table = tables.get(section)
+    peers = tables.get("peers")
+    places = [(tables.get(section), key) for section, key in _PATHS]
+    places += [(peer, "passcode_file") for peer in peers] if isinstance(peers, list) else []
+    for table, key in places:
         if isinstance(table, dict) and isinstance(table.get(key), str) and table[key]:
             table[key] = folder / table[key]
 

@@ -105,7 +105,8 @@ def transcode_folder(
 ) -> TranscodeReport:
     """Every DICOM file below the folder `source` to the same place below `target`, several at once.
 
-    What cannot be converted is named in the report and left out, what is no DICOM file is skipped.
+    What cannot be converted is named in the report and left out, what is no DICOM file is skipped. Raises
+    UsageError when `target` is `source` or lies in it: the originals would be written over.
 
     >>> from pydicom.data import get_testdata_file
     >>> (tmp_path / "in").mkdir()
@@ -117,6 +118,8 @@ def transcode_folder(
     from fastdicom.folders import files_below
 
     uid, options = _wanted(transfer_syntax, quality, colour)
+    if Path(target).resolve().is_relative_to(Path(source).resolve()):
+        raise UsageError(f"{target} is {source} or lies in it: its files would be written over")
     files = list(files_below([source]))
     report = TranscodeReport()
     with _helpers() as (threads, _):

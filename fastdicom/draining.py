@@ -8,8 +8,7 @@ that are quiet. What is left then ends after the message at hand, and what is le
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from threading import Thread
+from collections.abc import Callable, Collection
 
 from fastdicom.net.server import ServerConnection
 
@@ -20,16 +19,16 @@ _LOOK_S = 0.05
 class Drain:
     """The associations of a node that accepts no more.
 
-    threads: who is still there; it empties by itself.
+    running: who is still there; it empties by itself.
     """
 
     def __init__(
         self,
-        threads: Callable[[], Mapping[ServerConnection, Thread]],
+        running: Callable[[], Collection[ServerConnection]],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._threads = threads
+        self._running = running
         self._clock = clock
         self._sleep = sleep
         self._hurried = False
@@ -42,7 +41,7 @@ class Drain:
     def let_finish(self, seconds: float) -> None:
         """Up to `seconds` for associations to end by themselves; quiet ones end at once."""
         deadline = self._clock() + seconds
-        while (left := self._threads()) and self._clock() < deadline and not self._hurried:
+        while (left := self._running()) and self._clock() < deadline and not self._hurried:
             for connection in left:
                 if connection.idle and self._quiet(connection):
                     connection.stop()
@@ -50,20 +49,20 @@ class Drain:
 
     def end_messages(self, seconds: float) -> None:
         """Every association ends; those inside a message have up to `seconds` to finish it."""
-        for connection in self._threads():
+        for connection in self._running():
             connection.stop()
         self._wait(seconds)
 
     def cut(self, seconds: float) -> None:
         """No association reads or writes anything more. seconds: for their threads to end."""
         self._hurried = False
-        for connection in self._threads():
+        for connection in self._running():
             connection.transport.cut()
         self._wait(seconds)
 
     def _wait(self, seconds: float) -> None:
         deadline = self._clock() + seconds
-        while self._threads() and self._clock() < deadline and not self._hurried:
+        while self._running() and self._clock() < deadline and not self._hurried:
             self._sleep(_LOOK_S)
 
     def _quiet(self, connection: ServerConnection) -> bool:

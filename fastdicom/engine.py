@@ -12,16 +12,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fastdicom import log_context
-from fastdicom.access import Admission
+from fastdicom.access import CONGESTION, Admission
 from fastdicom.activation import InheritedSockets
 from fastdicom.compressing import compressor_of
 from fastdicom.config import Config
 from fastdicom.conversions import ConversionThreads, conversions_of, threads_of
+from fastdicom.credentials import Credentials
 from fastdicom.dataset.identifier import Identifier, decode_identifier
 from fastdicom.dataset.record import Put
 from fastdicom.dataset.terms import Terms
@@ -29,21 +28,25 @@ from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
 from fastdicom.draining import Drain
 from fastdicom.errors import UsageError
+from fastdicom.file_records import scan_policy
+from fastdicom.housekeeping import Housekeeper
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
-from fastdicom.local import Archive
+from fastdicom.listening import listen, places_of, timing_of
 from fastdicom.monitor import Monitor
 from fastdicom.monitoring.health import RECOVERING, RUNNING, STOPPING
-from fastdicom.net.acceptor import Acceptor, start_thread
-from fastdicom.net.connection import Timing
+from fastdicom.net.acceptor import Acceptor, turn_away
+from fastdicom.net.crew import Crew
 from fastdicom.net.server import ServerConnection
+from fastdicom.net.tls_transport import TlsTransport
 from fastdicom.net.transport import Transport
 from fastdicom.queries import decoded, identifier_limits, to_dataset
-from fastdicom.reports import DeleteReport
+from fastdicom.services.budget import Budget
 from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
+from fastdicom.stored_instance import StoredInstance
 from fastdicom.upperlayer.association import Association, Context
 from fastdicom.upperlayer.pdus import AssociationAccept, AssociationReject, AssociationRequest
 from fastdicom.vitals import Vitals, progress_of
@@ -51,40 +54,13 @@ from fastdicom.vitals import Vitals, progress_of
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+    from fastdicom.reports import DeleteReport
+
 log = logging.getLogger(__name__)
 
 _RECEIVE_BUFFER = 256 * 1024
 _PUBLISH_S = 1.0
 _CLOSING_S = 2.0  # how long a peer may take to close the connection after the end of an association
-
-
-@dataclass(frozen=True, slots=True)
-class StoredInstance:
-    """An instance that has just become durable: what `Engine.on_stored` handlers get.
-
-    path: the file, which is the archive's and must not be changed. source_ae_title: who sent it.
-
-    >>> engine = Engine(Config(port=0, archive=tmp_path / "archive"))
-    >>> @engine.on_stored
-    ... def forward(instance: StoredInstance) -> None:
-    ...     print(instance.sop_instance_uid, instance.dataset(stop_before_pixels=True).PatientName)
-    """
-
-    path: Path
-    sop_class_uid: str
-    sop_instance_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
-    transfer_syntax_uid: str
-    source_ae_title: str
-    called_ae_title: str
-    size: int
-
-    def dataset(self, *, stop_before_pixels: bool = False) -> Dataset:
-        """The instance, read from its file with pydicom."""
-        from pydicom import dcmread
-
-        return dcmread(self.path, stop_before_pixels=stop_before_pixels)
 
 
 Handler = Callable[[StoredInstance], object]
@@ -105,23 +81,27 @@ class Engine:
         self.config = config
         self.archive: ArchiveKeeper
         self.addresses: list[tuple[str, int]] = []
+        self.tls_addresses: list[tuple[str, int]] = []  # those of `addresses` where TLS is spoken
         self._handlers: list[Handler] = []
         self._acceptor: Acceptor | None = None
         self._services: Services
         self._admission: Admission
         self._conversion_threads: ConversionThreads
-        self._timing = _timing(config)
-        self._threads: dict[ServerConnection, threading.Thread] = {}
+        self._timing = timing_of(config)
+        self._credentials: Credentials | None = None
+        self._incoming = Budget(0, "Data Sets being received")
+        self._identifiers = Budget(0, "identifiers")
+        self._crew = Crew()
+        self._serving: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._started_at = 0.0
+        self._housekeeper: Housekeeper
         self._publisher_stop = threading.Event()
         self._publisher: threading.Thread | None = None
         self._number = 0
         self._drain: Drain | None = None
         self._vitals = Vitals(
-            lambda: progress_of(
-                self._acceptor, self.archive.committer, self._running(), self.config.limits
-            )
+            lambda: progress_of(self._acceptor, self.archive.committer, self._running(), self.config.limits)
         )
         self.monitor = Monitor(config, lambda: self._figures())
 
@@ -157,12 +137,15 @@ class Engine:
             monitor.health.phase = RECOVERING
             self.archive.recover(progress)
             monitor.watch(self.archive)
+            self._credentials = Credentials(self.config.tls) if self.config.tls is not None else None
+            monitor.certificate_days = self.certificate_days
+            self._housekeeper = Housekeeper(self.archive, self.config)
+            self._housekeeper.tell(monitor)
             self._plug()
             inherited = inherited or InheritedSockets()
             acceptor = Acceptor(self._serve, inherited.claim)
-            node = self.config.node
-            with inherited.all_claimed(f"{', '.join(node.bind)} port {node.port}"):
-                self.addresses = acceptor.listen(node.bind, node.port)
+            with inherited.all_claimed(places_of(self.config)):
+                self.addresses, self.tls_addresses = listen(acceptor, self.config)
         except BaseException:
             self._conversion_threads.close()
             monitor.close()
@@ -173,7 +156,9 @@ class Engine:
         monitor.observer.began()
         self._started_at = time.time()
         self._acceptor = acceptor
+        self._crew = Crew()
         acceptor.start()
+        self._housekeeper.start()
         self._publisher_stop.clear()
         self._publisher = threading.Thread(target=self._publish, name="fastdicom-status", daemon=True)
         self._publisher.start()
@@ -193,9 +178,11 @@ class Engine:
         drain.let_finish(drain_s)
         drain.end_messages(timeout_s)
         drain.cut(2 * _CLOSING_S)
+        self._crew.close()
         self._publisher_stop.set()
         if self._publisher is not None:
             self._publisher.join()
+        self._housekeeper.stop()
         self._conversion_threads.close()
         self.monitor.say_goodbye(self.archive.path)
         self.archive.close()
@@ -220,12 +207,17 @@ class Engine:
         self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
-        for section in ("timeouts", "access", "peers", "log", "limits", "transcoding", "compress"):
+        reloaded = ["timeouts", "access", "peers", "log", "limits", "transcoding", "compress"]
+        reloaded += ["retention", "verify"]
+        credentials = self._credentials
+        if self.config.tls is not None and config.tls is not None:
+            credentials = Credentials(config.tls)  # may refuse: nothing has changed yet
+            reloaded.append("tls")
+        for section in reloaded:
             object.__setattr__(merged, section, getattr(config, section))
-        self.config = self.archive.config = merged
+        self._plug(merged, credentials)
         self.monitor.reload(merged)
-        self._timing = _timing(merged)
-        self._plug()
+        self._housekeeper.reload(merged)
         return restart
 
     # ------------------------------------------------------------------------------ asking
@@ -239,6 +231,8 @@ class Engine:
 
     def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
         """Delete what matches from our own archive: see `Archive.delete`."""
+        from fastdicom.local import Archive  # with all that is done by hand: not needed to listen
+
         self._must_run()
         with Archive(self.archive.path, config=self.config) as archive:
             return archive.delete(level, dry_run=dry_run, **keys)
@@ -246,7 +240,7 @@ class Engine:
     @property
     def connections(self) -> int:
         """Connections that are served, with an association or without."""
-        return len(self._threads)
+        return len(self._serving)
 
     def stuck(self) -> list[str]:
         """What of the node has not moved for too long and will not by itself; empty when all is well.
@@ -286,12 +280,23 @@ class Engine:
                 "bytes_received": self._admission.bytes_received,
                 "bytes_sent": self._admission.bytes_sent,
             },
-            "queues": {"commit": self.archive.committer.waiting},
+            "queues": {
+                "commit": self.archive.committer.waiting,
+                "incoming_bytes": self._incoming.used,
+                "identifier_bytes": self._identifiers.used,
+            },
             "free_bytes": self.archive.files.free,
+            "tls": self._credentials.figures() if self._credentials is not None else {},
+            "disk": {"low": self.archive.files.space.low, "fault": self.archive.files.health.fault},
+            **self._housekeeper.figures(),
             "min_free_bytes": self.archive.files.min_free,
             "index": {"bytes": self.archive.index.length, "map_bytes": self.archive.index.map_length},
         }
         return self.monitor.extended(own)
+
+    def certificate_days(self) -> dict[str, float]:
+        """Days until our "certificate" and the "revoked" lists end; empty without TLS."""
+        return self._credentials.days_left() if self._credentials is not None else {}
 
     def _must_run(self) -> None:
         if self._acceptor is None:
@@ -299,29 +304,37 @@ class Engine:
 
     # ------------------------------------------------------------------------------ plugging
 
-    def _plug(self) -> None:
-        """Build from the configuration what serves new associations."""
-        config = self.config
-        previous = getattr(self, "_admission", None)
-        self._admission = Admission(config, previous)
+    def _plug(self, config: Config | None = None, credentials: Credentials | None = None) -> None:
+        """Build from the configuration what serves new associations. All or nothing."""
+        config = config or self.config
+        credentials = credentials or self._credentials
+        admission = Admission(config, getattr(self, "_admission", None))
+        destinations = Destinations(config, timing_of(config), credentials)  # from here on nothing is refused
+        self.config = self.archive.config = config
+        self._credentials, self._admission = credentials, admission
+        self._timing = timing_of(config)
+        self._incoming.total = config.limits.incoming_length_max
+        self._identifiers.total = config.limits.identifiers_length_max
         self._services = Services(
             self.archive,
             self.archive,
             conversions_of(config, self._conversion_threads, self.archive.path),
             StorePolicy(
-                scan=self.archive.scan_policy,
-                sync=self.archive.sync,
+                scan=scan_policy(config, self.archive.attributes),
                 replace=config.archive.duplicates == "replace",
                 dataset_length_max=config.limits.dataset_length_max,
+                budget=self._incoming,
                 stored=self._stored,
                 compress=compressor_of(config, self.archive, self._conversion_threads),
                 observer=self.monitor.observer,
             ),
             QueryPolicy(
                 decode=self._decode_identifier,
-                destination=Destinations(config, self._timing).find,
+                destination=destinations.find,
                 identifier_length_max=config.limits.identifier_length_max,
                 answers_max=config.limits.answers_max,
+                budget=self._identifiers,
+                instances_max=config.limits.retrieve_instances_max,
             ),
             self.monitor.observer,
         )
@@ -365,24 +378,37 @@ class Engine:
 
     # ------------------------------------------------------------------------------ serving
 
-    def _serve(self, sock: socket.socket, address: str) -> None:
+    def _serve(self, sock: socket.socket, address: str, secure: bool) -> None:
         """A new connection: give it a thread. On the accepting thread."""
         if not self._admission.connected(address):
-            sock.close()
+            turn_away(sock, b"" if secure else CONGESTION)
             self.monitor.turned_away(address)
             return
         self._number += 1
         try:
-            connection = self._connection(sock, address, self._number)
-            with self._lock:
-                thread = start_thread(lambda: self._run(connection), f"fastdicom-{connection.number}")
-                if not connection.ended:
-                    self._threads[connection] = thread
+            connection = self._connection(self._transport(sock, secure), address, self._number)
+            self._begin_serving(connection)
         except BaseException:
-            self._admission.turned_away()
+            self._admission.turned_away(address)
             raise
 
-    def _connection(self, sock: socket.socket, address: str, number: int) -> ServerConnection:
+    def _begin_serving(self, connection: ServerConnection) -> None:
+        with self._lock:
+            self._serving[connection] = threading.current_thread()  # until it has its own
+        try:
+            self._crew.run(lambda: self._run(connection))
+        except BaseException:
+            with self._lock:
+                self._serving.pop(connection, None)
+            raise
+
+    def _transport(self, sock: socket.socket, secure: bool) -> Transport:
+        if not secure:
+            return Transport(sock)
+        assert self._credentials is not None
+        return TlsTransport(sock, self._credentials.server(), server_side=True)
+
+    def _connection(self, transport: Transport, address: str, number: int) -> ServerConnection:
         config = self.config
         timing = self._timing
         limits = config.limits
@@ -395,7 +421,11 @@ class Engine:
             now=time.monotonic(),
         )
         connection = ServerConnection(
-            Transport(sock), association, timing, command_set_length_max=limits.command_set_length_max
+            transport,
+            association,
+            timing,
+            command_set_length_max=limits.command_set_length_max,
+            look_ahead_length_max=limits.look_ahead_length_max,
         )
         connection.number = number
         connection.address = address
@@ -404,6 +434,8 @@ class Engine:
         return connection
 
     def _run(self, connection: ServerConnection) -> None:
+        with self._lock:
+            self._serving[connection] = threading.current_thread()
         try:
             with log_context.association(connection):
                 connection.run()
@@ -411,8 +443,7 @@ class Engine:
             self._admission.closed(connection)
             self.monitor.ended(connection)
             with self._lock:
-                connection.ended = True
-                self._threads.pop(connection, None)
+                self._serving.pop(connection, None)
 
     def _decide(
         self, connection: ServerConnection, request: AssociationRequest
@@ -430,27 +461,17 @@ class Engine:
 
     def _running(self) -> dict[ServerConnection, threading.Thread]:
         with self._lock:
-            return dict(self._threads)
+            return dict(self._serving)
 
     # ------------------------------------------------------------------------------ status
 
     def _publish(self) -> None:
         while True:
             try:
+                if self._credentials is not None:
+                    self._credentials.look_after()
                 self.monitor.publish(self.archive.path)
             except Exception as error:  # a full disk must not end the reports for good
                 log.warning("cannot publish the status: %s", error)
             if self._publisher_stop.wait(_PUBLISH_S):
                 return
-
-
-def _timing(config: Config) -> Timing:
-    timeouts, limits = config.timeouts, config.limits
-    return Timing(
-        artim_s=timeouts.artim_s,
-        idle_s=timeouts.idle_s,
-        connect_s=timeouts.connect_s,
-        response_s=timeouts.response_s,
-        message_stall_s=limits.message_stall_s,
-        send_stall_s=limits.send_stall_s,
-    )

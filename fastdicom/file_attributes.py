@@ -77,22 +77,16 @@ class FileAttributes:
 
     def _pieces(self, entry: StoredEntry) -> Iterator[memoryview | bytes]:
         """The Data Set of a file in pieces, inflated."""
-        with self._files.read(entry.file.path) as whole, whole[entry.file.dataset_offset :] as dataset:
-            syntax = KNOWN.get(entry.file.transfer_syntax_uid)
-            if syntax is None or not syntax.deflated:
-                yield from _cut(dataset, _PIECE)
-                return
-            limits = self._limits
-            length_max = limits.file_read_length_max + _PIECE
-            inflater = Inflater(length_max, limits.inflate_ratio_max, limits.inflate_ratio_after)
-            for piece in _cut(dataset, _DEFLATED_PIECE):
-                yield from inflater.feed(piece)
-
-
-def _cut(data: memoryview, length: int) -> Iterator[memoryview]:
-    for at in range(0, len(data), length):
-        with data[at : at + length] as piece:
-            yield piece
+        path, offset = entry.file.path, entry.file.dataset_offset
+        syntax = KNOWN.get(entry.file.transfer_syntax_uid)
+        if syntax is None or not syntax.deflated:
+            yield from self._files.pieces(path, offset, _PIECE)
+            return
+        limits = self._limits
+        length_max = limits.file_read_length_max + _PIECE
+        inflater = Inflater(length_max, limits.inflate_ratio_max, limits.inflate_ratio_after)
+        for piece in self._files.pieces(path, offset, _DEFLATED_PIECE):
+            yield from inflater.feed(piece)
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from fastdicom.dataset.part10 import encode_file_meta
 from fastdicom.dimse.messages import CStoreRequest
@@ -16,21 +16,36 @@ _UID = re.compile(r"[0-9](?:[0-9.]{0,62}[0-9])?\Z")  # no "..", no separator: a 
 
 
 class InstanceFolder:
-    """Takes instances from a peer that we asked for them. An existing file of the same name is replaced."""
+    """Takes instances from a peer that we asked for them. An existing file of the same name is replaced.
+
+    A context manager: at its end an instance that is not whole leaves nothing behind.
+    """
 
     def __init__(self, folder: Path, *, source_ae_title: str, receiving_ae_title: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.source_ae_title = source_ae_title
         self.receiving_ae_title = receiving_ae_title
+        self._last: ReceivedFile | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._last is not None:
+            self._last.abandon()
 
     def receive(self, request: CStoreRequest, transfer_syntax_uid: str) -> ReceivedFile:
         """A place for one instance."""
-        return ReceivedFile(self, request, transfer_syntax_uid)
+        self._last = ReceivedFile(self, request, transfer_syntax_uid)
+        return self._last
 
 
 class ReceivedFile:
-    """One instance on its way to a file. Anything that goes wrong becomes the status."""
+    """One instance on its way to a file. Anything that goes wrong becomes the status.
+
+    Exactly one of `finish` and `abandon` ends it.
+    """
 
     def __init__(self, folder: InstanceFolder, request: CStoreRequest, transfer_syntax_uid: str) -> None:
         self._status = status.SUCCESS
@@ -65,14 +80,23 @@ class ReceivedFile:
             self._give_up()
 
     def finish(self) -> int:
-        """Give the file its name; the status for the peer."""
+        """Make the file durable and give it its name; the status for the peer."""
         if self._stream is not None:
             try:
+                self._stream.flush()
+                os.fdatasync(self._stream.fileno())
                 self._stream.close()
+                self._stream = None
                 os.replace(self._part, self._path)
+                _sync_folder(self._path.parent)
             except OSError:
                 self._give_up()
         return self._status
+
+    def abandon(self) -> None:
+        """The rest will not come: leave nothing behind."""
+        if self._stream is not None:
+            self._give_up()
 
     def _give_up(self) -> None:
         stream, self._stream = self._stream, None
@@ -81,3 +105,12 @@ class ReceivedFile:
             with suppress(OSError):  # the disk is full: what it buffers cannot be written either
                 stream.close()
         self._part.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the folder's names survive a power cut."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -142,11 +142,16 @@ def quoted(path: str) -> str:
 
 
 def listen_lines(config: Config) -> str:
-    """What fastdicom.socket has to say so that it is what [node] says. Raises UsageError."""
-    node = config.node
+    """What fastdicom.socket has to say so that it is what [node] and [tls] say. Raises UsageError."""
+    node, tls = config.node, config.tls
     if node.port == 0:
         raise UsageError("node.port is 0: a service needs a port that stays the same")
-    return "\n".join(f"ListenStream={_listen_address(address)}:{node.port}" for address in node.bind)
+    if tls is not None and tls.port == 0:
+        raise UsageError("tls.port is 0: a service needs a port that stays the same")
+    ports = [node.port] + ([tls.port] if tls is not None and tls.port else [])
+    return "\n".join(
+        f"ListenStream={_listen_address(address)}:{port}" for port in ports for address in node.bind
+    )
 
 
 def _listen_address(address: str) -> str:

@@ -5,7 +5,7 @@ Several processes may use one archive at the same time. For programs there is `l
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import logging
 import os
 import threading
@@ -13,46 +13,60 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Self
-
-import xxhash
+from typing import NamedTuple, Self
 
 from fastdicom.archive.commit import Committer
 from fastdicom.archive.disk import Disk
 from fastdicom.archive.files import Files
 from fastdicom.archive.incoming import IncomingFile
-from fastdicom.archive.recovery import Recovery, Verdict, recover
+from fastdicom.archive.layout import block_names
+from fastdicom.archive.recovery import Recovery, recover
+from fastdicom.archive.unproven import UNPROVEN, Unproven
+from fastdicom.archive_folder import finish_swap, lock_folder, make_folder
 from fastdicom.config import Config
-from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
-from fastdicom.dataset.compression_note import decode_note
+from fastdicom.dataset.attributes import ATTRIBUTES
 from fastdicom.dataset.identifier import Identifier
-from fastdicom.dataset.part10 import FileMeta, encode_file_meta, read_file_meta
+from fastdicom.dataset.part10 import SEAL_LENGTH, encode_file_meta, encode_seal, read_file_meta
 from fastdicom.dataset.record import (
-    Added,
     Change,
+    Delete,
     Deleted,
     FileEntry,
-    InstanceRecord,
     Kept,
     Outcome,
     Put,
     Replaced,
     StoredEntry,
 )
-from fastdicom.dataset.scanned import wanted_table
-from fastdicom.dataset.stream import DatasetScan, ScanPolicy
-from fastdicom.errors import FastdicomError, UsageError
+from fastdicom.errors import FastdicomError, Refused, Unavailable
 from fastdicom.events import SILENT, InstanceGroup, Observer
 from fastdicom.file_attributes import FileAttributes
+from fastdicom.file_records import scan_dataset, scan_policy
+from fastdicom.in_use import InUse
 from fastdicom.index.answers import Answers
+from fastdicom.index.arrivals import ArrivedStudy
 from fastdicom.index.environment import Counts, Index, Plan
+from fastdicom.leftovers import Leftovers
+from fastdicom.standard.status import PROCESSING_FAILURE
+from fastdicom.wholeness import DatasetChecksum, fault_of, fault_of_error
 
 log = logging.getLogger(__name__)
 
 SEALED = "sealed/"
 _TRASH_BATCH = 256
+BESIDE_LENGTH_MAX = 4 << 20  # longer files: their flush takes so long that the row's does not matter
 _READ_PIECE = 1 << 20
+
+
+class Removal(NamedTuple):
+    """Instances of one study that retention has deleted. whole: nothing of the study is left."""
+
+    study: ArrivedStudy
+    entries: Sequence[StoredEntry]
+    whole: bool
+    reason: str
 
 
 # LMDB lets a process open an environment once: whoever opens an archive again shares the first keeper.
@@ -86,25 +100,32 @@ class ArchiveKeeper:
         self.config = config
         settings = config.archive
         self.sync = settings.durability == "full"
-        _make_folder(path)
+        make_folder(path)
         with ExitStack() as undo:
             self._lock = lock_folder(path, exclusive=False)
             undo.callback(os.close, self._lock)
+            finish_swap(path)
             wanted = (*ATTRIBUTES, *config.index.extra)
             self.index = Index.open(path / "index", attributes=wanted, sync=self.sync)
             undo.callback(self.index.close)
-            self.files = Files(path / "objects", disk, min_free=settings.min_free)
+            self.files = Files(path / "objects", disk, min_free=settings.min_free, sync=self.sync)
             undo.pop_all()
         self.attributes = self.index.attributes
         self.scan_policy = scan_policy(config, self.attributes)
         self._tell_what_lacks()
+        self.in_use = InUse()
+        self.tell_removed: Callable[[Removal], None] = lambda removal: None
+        """Called after retention has deleted, on its thread."""
+        self.tell_damaged: Callable[[StoredEntry, str], None] = lambda entry, reason: None
+        """Called when a file is found damaged for the first time, on the finder's thread."""
         self._unlinked: list[str] = []
+        self._thinned: set[str] = set()
         self._trash_lock = threading.Lock()
+        self._unproven = Unproven()
         self.committer = Committer(
             self._apply,
-            self.files.disk,
-            sync=self.sync,
-            reopen=self.index.reopen,
+            reopen=self._reopen_index,
+            ready=self.files.health.check,
             has_row=lambda path: self.index.at_path(path) is not None,
         )
 
@@ -149,13 +170,69 @@ class ArchiveKeeper:
         return self.files.incoming()
 
     def commit(self, file: IncomingFile | None, change: Change) -> Outcome:
-        """Make a sealed file and its row durable (or a deletion). Raises Unavailable when it failed."""
-        outcome: Outcome = self.committer.commit(file, change)
+        """Make a whole file and its row durable (or a deletion). Raises Unavailable when it failed."""
+        if file is None:
+            outcome: Outcome = self.committer.commit(None, change)
+        elif self.sync and file.size <= BESIDE_LENGTH_MAX and isinstance(change, Put) and not change.replace:
+            outcome = self._commit_beside(file, change)
+        else:
+            outcome = self._commit_after(file, change)
+        if isinstance(outcome, Kept) and not self._unproven.wait(outcome.file.path):
+            assert file is not None
+            file.discard()
+            raise Unavailable("the instance that is there already could not be made durable")
         try:
             self._tidy(file, outcome)
         except (FastdicomError, OSError) as error:
             log.error("a superfluous file stays until the next start: %s", error)
         return outcome
+
+    def _commit_after(self, file: IncomingFile, change: Change) -> Outcome:
+        """First the file, then its row."""
+        try:
+            file.seal(sync=self.sync)
+        except OSError as error:
+            file.discard()
+            raise Unavailable(f"cannot write: {error.strerror}") from error
+        outcome: Outcome = self.committer.commit(file, change)
+        return outcome
+
+    def _commit_beside(self, file: IncomingFile, put: Put) -> Outcome:
+        """File and row at the same time; `Unproven` says what makes up for a power cut in between."""
+        path = file.path
+        self._unproven.add(path)
+        ticket = self.committer.begin(file, put)
+        failure: OSError | None = None
+        try:
+            file.seal(sync=True)
+        except OSError as error:
+            failure = error
+        try:
+            outcome: Outcome = self.committer.finish(ticket)
+        except BaseException:
+            self._unproven.settle(path, lost=ticket.in_doubt and failure is not None)
+            raise
+        if failure is not None:
+            self._take_back(file, put, outcome)
+            raise Unavailable(f"cannot write: {failure.strerror}") from failure
+        self._unproven.settle(path)
+        return outcome
+
+    def _take_back(self, file: IncomingFile, put: Put, outcome: Outcome) -> None:
+        """The file could not be flushed: its row goes, then the file."""
+        if isinstance(outcome, Kept):
+            self._unproven.settle(file.path)
+            file.discard()
+            return
+        try:
+            self.committer.commit(None, Delete(put.record.sop_instance_uid), anyway=True)
+        except Unavailable:
+            file.block.clean = False  # the next start looks at it again
+            self._unproven.settle(file.path, lost=True)
+            file.finish()
+            return
+        self._unproven.settle(file.path)
+        file.discard()
 
     def _tidy(self, file: IncomingFile | None, outcome: Outcome) -> None:
         """Remove what a durable change left over. Its failure changes nothing about the outcome."""
@@ -170,8 +247,8 @@ class ArchiveKeeper:
     def take(self, source: Path) -> Outcome:
         """Store one file of another place. Raises Refused, UsageError (no DICOM file) or OSError."""
         with source.open("rb") as stream:
-            meta = read_file_meta(stream)
-            record, checksum = _scan(stream, meta, self.scan_policy)
+            meta = replace(read_file_meta(stream), seal=None)  # of another archive: not ours to judge
+            record, checksum = scan_dataset(stream, meta, self.scan_policy)
             file = self.incoming()
             try:
                 head = encode_file_meta(
@@ -179,12 +256,14 @@ class ArchiveKeeper:
                     record.sop_instance_uid,
                     meta.transfer_syntax_uid,
                     source_ae_title=meta.source_ae_title,
+                    sealable=True,
                 )
                 file.append([head])
                 stream.seek(meta.dataset_offset)
                 while piece := stream.read(_READ_PIECE):
                     file.append([piece])
-                file.seal(sync=self.sync)
+                seal = encode_seal(file.size - len(head), checksum)
+                file.overwrite(seal, len(head) - SEAL_LENGTH)
             except BaseException:
                 file.discard()
                 raise
@@ -198,6 +277,54 @@ class ArchiveKeeper:
             meta.source_ae_title,
         )
         return self.commit(file, Put(record, entry, self.config.archive.duplicates == "replace"))
+
+    def remove(self, studies: Iterable[tuple[ArrivedStudy, str]], count: int) -> list[Removal]:
+        """Delete up to `count` instances of studies, each with its reason: rows together, then files.
+
+        A study that somebody reads is passed over. Raises Unavailable.
+        """
+        removals: list[Removal] = []
+        with self.in_use.settled() as is_free:
+            for study, reason in studies:
+                if count and is_free(self.index.series_of(study)):
+                    entries = self.index.study_entries(study, count + 1)
+                    removals.append(Removal(study, entries[:count], len(entries) <= count, reason))
+                    count -= len(removals[-1].entries)
+            gone = self._delete_rows([entry for one in removals for entry in one.entries])
+        removals = [
+            one._replace(entries=[entry for entry in one.entries if entry.file.path in gone])
+            for one in removals
+        ]
+        for removal in removals:
+            for entry in removal.entries:
+                self._unlink(entry.file.path)
+            self.tell_removed(removal)
+        return removals
+
+    def _delete_rows(self, entries: Sequence[StoredEntry]) -> set[str]:
+        """The paths of those that were still there: somebody else may have been faster."""
+        if not entries:
+            return set()
+        outcomes = self.committer.commit_all([Delete(entry.sop_instance_uid) for entry in entries])
+        return {one.old.path for one in outcomes if isinstance(one, Deleted) and one.old is not None}
+
+    # ------------------------------------------------------------------------------ damage
+
+    def found(self, entry: StoredEntry, fault: str) -> bool:
+        """What a look at an instance's file showed: its `fault`, or "" for whole. True when that is news.
+
+        News are in the index, the log and with who listens when this returns. Raises Unavailable.
+        """
+        if fault == entry.damage or (fault and entry.damage):
+            return False
+        if not self.index.mark(entry.file.path, fault, time.time()):
+            return False
+        if fault:
+            log.error("%s at %s is damaged: it %s", entry.sop_instance_uid, entry.file.path, fault)
+            self.tell_damaged(entry, fault)
+        else:
+            log.warning("%s at %s is whole again", entry.sop_instance_uid, entry.file.path)
+        return True
 
     # ------------------------------------------------------------------------------ asking
 
@@ -219,12 +346,37 @@ class ArchiveKeeper:
         return FileAttributes(self.files, self.config.limits) if self.config.query.read_files else None
 
     def instances(self, identifier: Identifier) -> Sequence[StoredEntry]:
-        """Every instance below the matches."""
-        return self.index.instances(identifier)
+        """Every instance below the matches. As long as somebody has them, retention leaves them alone."""
+        with self.in_use.selecting():
+            selection = self.index.instances(identifier)
+            self.in_use.add(selection)
+            return selection
 
     def read(self, entry: StoredEntry) -> memoryview:
-        """The whole file of an instance."""
-        return self.files.read(entry.file.path)
+        """The whole file of an instance, as it was received.
+
+        Raises Refused when it is damaged (or is found to be just now), OSError when it cannot be read.
+        """
+        if entry.damage:
+            raise _damaged(entry.damage)
+        if not self.config.verify.before_sending:
+            return self.files.read(entry.file.path)
+        checksum = DatasetChecksum(entry.file.dataset_offset)
+        try:
+            data = self.files.read(entry.file.path, checksum.visit)
+            fault = fault_of(entry.file, len(data), checksum.value)
+        except OSError as error:
+            fault = fault_of_error(error)
+        if fault:
+            self._quarantine(entry, fault)
+            raise _damaged(fault)
+        return data
+
+    def _quarantine(self, entry: StoredEntry, fault: str) -> None:
+        try:
+            self.found(entry, fault)
+        except Unavailable as error:
+            log.error("%s is damaged (%s), which cannot be noted: %s", entry.file.path, fault, error)
 
     def path_of(self, entry: StoredEntry) -> Path:
         """Where the file of an instance is."""
@@ -260,38 +412,33 @@ class ArchiveKeeper:
         if trash:
             self.index.forget_trash(self.files.unlink(trash))
         sealed = {name.removeprefix(SEALED) for name in self.index.notes(SEALED)}
+        leftovers = Leftovers(self.index, self.files, self.scan_policy, progress)
         found = recover(
             self.files.root,
             self.files.disk,
             is_sealed=sealed.__contains__,
             indexed_paths=self.index.paths,
-            adopt=self._adopt,
+            adopt=leftovers.adopt,
+            keeps_row=leftovers.keeps_row,
             progress=progress,
         )
         self._note_sealed(found.sealed)
         return found
 
-    def _adopt(self, path: str) -> Verdict:
-        """Index a whole file that has no row, unless its row was deleted or another file has one."""
-        if path in self.index.trash():
-            return Verdict.SUPERFLUOUS
-        absolute = self.files.path_of(path)
-        try:
-            put = put_of(absolute, path, self.scan_policy)
-        except (FastdicomError, OSError) as error:
-            log.error("%s has no row and cannot be indexed: %s", path, error)
-            return Verdict.UNREADABLE
-        added = isinstance(self.index.apply([put])[0], Added)
-        return Verdict.ADOPTED if added else Verdict.SUPERFLUOUS
-
     # ------------------------------------------------------------------------------ the index's side
 
     def _apply(self, batch: Sequence[Change]) -> list[Outcome]:
-        notes = {SEALED + name: b"1" for name in self.files.layout.take_finished()}
+        notes: dict[str, bytes | None] = {**self._unproven.new_marks()}
+        for name in self.files.layout.take_finished():
+            notes |= {SEALED + name: b"1", UNPROVEN + name: None}
         started = time.perf_counter()
         outcomes = self.index.apply(batch, notes)
         self.observer.committed(len(batch), time.perf_counter() - started)
         return outcomes
+
+    def _reopen_index(self) -> None:
+        self._unproven.forget_marks()
+        self.index.reopen()
 
     def _seal_finished(self) -> None:
         finished = self.files.layout.take_finished()
@@ -300,16 +447,41 @@ class ArchiveKeeper:
 
     def _note_sealed(self, names: Sequence[str]) -> None:
         for name in names:
-            self.index.note(SEALED + name, b"1")
+            self.index.apply((), {SEALED + name: b"1", UNPROVEN + name: None})
 
     def _unlink(self, path: str) -> None:
         """A row let go of this file. Its entry in the index's trash goes later, with others."""
         gone = self.files.unlink([path])
+        self._thinned.add(path.partition("/")[0])
         with self._trash_lock:
             self._unlinked += gone
             if len(self._unlinked) < _TRASH_BATCH:
                 return
         self._empty_trash()
+
+    def drop_empty_blocks(self) -> int:
+        """Remove folders that deletions have emptied, and their notes; how many.
+
+        Never the last one: the next folder's number is above all that are there, so none comes twice.
+        """
+        self._empty_trash()
+        if not self._thinned:
+            return 0
+        sealed = self.index.notes(SEALED)
+        ready = {name for name in self._thinned if SEALED + name in sealed}
+        ready.difference_update(block_names(self.files.root)[-1:])
+        self._thinned -= ready
+        dropped = 0
+        for name in sorted(ready):
+            try:
+                os.rmdir(self.files.root / name)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+                    log.warning("the empty folder %s stays: %s", name, error)
+                continue
+            self.index.note(SEALED + name, None)
+            dropped += 1
+        return dropped
 
     def _empty_trash(self) -> None:
         with self._trash_lock:
@@ -318,70 +490,5 @@ class ArchiveKeeper:
             self.index.forget_trash(gone)
 
 
-def put_of(absolute: Path, path: str, policy: ScanPolicy) -> Put:
-    """The index change for a file that lies in the objects folder already, as `path`.
-
-    Raises UsageError (no DICOM file), Refused (no whole instance) or OSError.
-    """
-    with absolute.open("rb") as stream:
-        meta = read_file_meta(stream)
-        record, checksum = _scan(stream, meta, policy)
-        stat = os.fstat(stream.fileno())
-    entry = FileEntry(
-        path,
-        stat.st_size,
-        meta.dataset_offset,
-        checksum,
-        meta.transfer_syntax_uid,
-        stat.st_mtime,
-        meta.source_ae_title,
-        decode_note(meta.private_creator_uid, meta.private_information),
-    )
-    return Put(record, entry)
-
-
-def _scan(stream: BinaryIO, meta: FileMeta, policy: ScanPolicy) -> tuple[InstanceRecord, int]:
-    """The record of a file's Data Set, and its checksum."""
-    scan = DatasetScan(meta.transfer_syntax_uid, policy)
-    checksum = xxhash.xxh3_64()
-    stream.seek(meta.dataset_offset)
-    while piece := stream.read(_READ_PIECE):
-        scan.feed(piece)
-        checksum.update(piece)
-    return scan.finish(None, None), checksum.intdigest()
-
-
-def lock_folder(path: Path, *, exclusive: bool) -> int:
-    """A descriptor that holds the archive's lock: shared by all who write, exclusive for `rebuild`.
-
-    Raises UsageError when somebody holds the other kind.
-    """
-    fd = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        why = "it is in use: stop the node first" if exclusive else "its index is being rebuilt"
-        raise UsageError(f"{path}: {why}") from None
-    return fd
-
-
-def scan_policy(config: Config, attributes: Iterable[Attribute]) -> ScanPolicy:
-    """What the scanner looks for beyond `ATTRIBUTES`, and its ceilings, from the configuration."""
-    limits = config.limits
-    return ScanPolicy(
-        wanted=wanted_table(attributes),
-        depth_max=limits.nesting_depth_max,
-        value_length_max=limits.indexed_value_length_max,
-        element_count_max=limits.element_count_max,
-        inflated_length_max=limits.inflated_length_max,
-        inflate_ratio_max=limits.inflate_ratio_max,
-        inflate_ratio_after=limits.inflate_ratio_after,
-    )
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(mode=0o750, parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the archive {path}: {error.strerror}") from error
+def _damaged(fault: str) -> Refused:
+    return Refused(PROCESSING_FAILURE, f"damaged, send it again: {fault}")

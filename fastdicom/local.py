@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fastdicom import maintenance
+from fastdicom import maintenance, status_file
 from fastdicom.audit.handover import Visit, read_note
 from fastdicom.config import Config
 from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS
@@ -22,19 +22,24 @@ from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import StoredEntry
 from fastdicom.errors import UsageError
 from fastdicom.events import SILENT
+from fastdicom.file_records import scan_policy
 from fastdicom.identifiers import build_identifier, deepest_level, tag_name
 from fastdicom.index.environment import Counts
-from fastdicom.keeper import ArchiveKeeper, open_keeper, scan_policy
+from fastdicom.keeper import ArchiveKeeper, open_keeper
+from fastdicom.protection import Protected, change_protected, read_protected
 from fastdicom.queries import decoded, to_dataset
 from fastdicom.reports import (
     DeleteReport,
+    DueStudy,
     Explanation,
     ExportReport,
     ImportReport,
     ProgressCallback,
     RebuildReport,
+    RetentionReport,
     VerifyReport,
 )
+from fastdicom.retention import Retention
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -151,8 +156,43 @@ class Archive:
         below = self._below(level, "STUDY", keys)
         return maintenance.delete(self._keeper, below, dry_run=dry_run, actor=_actor())
 
+    def retention(self, *, dry_run: bool = False) -> RetentionReport:
+        """Delete what the rules of the configuration's [retention] no longer keep.
+
+        Raises UsageError when there is no rule, and while a node serves the archive (it follows its own
+        rules), unless `dry_run`.
+        """
+        if not Retention(self._keeper, self._config.retention).active:
+            raise UsageError("the configuration has no rule in [retention]")
+        if not dry_run and status_file.read(self.path).state != "not running":
+            raise UsageError(f"{self.path}: a node serves this archive; its own [retention] sees to it")
+        retention = Retention(self._keeper, self._config.retention)
+        report = RetentionReport()
+        for study, rule in retention.plan():
+            size = study.length
+            due = DueStudy(
+                study.study_instance_uid, study.patient_id, study.received, study.instances, size, rule
+            )
+            report.studies.append(due)
+        if not dry_run:
+            retention.run()
+            self._keeper.drop_empty_blocks()
+        return report
+
+    def protect(
+        self, *, patients: Iterable[str] = (), studies: Iterable[str] = (), remove: bool = False
+    ) -> Protected:
+        """Keep patients (by Patient ID) and studies (by UID) from retention, or with `remove` no longer.
+
+        Who is protected then, beyond the configuration. Takes effect at once, also in a running node.
+        """
+        patients, studies = list(patients), list(studies)
+        if not patients and not studies:
+            return read_protected(self.path)
+        return change_protected(self.path, patients=patients, studies=studies, remove=remove)
+
     def verify(self, progress: ProgressCallback | None = None) -> VerifyReport:
-        """Is every indexed instance whole on disk, and every file indexed?"""
+        """Is every indexed instance whole on disk, and every file indexed? Damage is marked."""
         return maintenance.verify(self._keeper, progress)
 
     def rebuild(self, progress: ProgressCallback | None = None) -> RebuildReport:

@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import sys
+import time
 from typing import TextIO
 
 from fastdicom import log_context
@@ -129,12 +130,26 @@ class TextFormatter(_Formatter):
         super().__init__(
             "%(asctime)s %(levelname)s %(room)s: %(message)s%(subject)s", patient_data=patient_data
         )
+        self._second: tuple[int, str] = (-1, "")
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback's lines below it."""
-        record.room = record.name.removeprefix(f"{LOGGER}.")
-        record.subject = _bracketed(log_context.subject())
+        room = record.name.removeprefix(f"{LOGGER}.")
+        subject = _bracketed(log_context.subject())
+        if not record.exc_info and not record.exc_text and not record.stack_info:  # without the detours
+            when = self.formatTime(record)
+            return f"{when} {record.levelname} {room}: {self.message_of(record)}{subject}"
+        record.room, record.subject = room, subject
         return super().format(record)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """Local time with milliseconds; the part that all lines of a second share is made once."""
+        second, text = self._second
+        if second != int(record.created):
+            second = int(record.created)
+            text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+            self._second = second, text  # one assignment: several threads log
+        return f"{text},{int(record.msecs):03d}"
 
 
 class MessageFormatter(_Formatter):
@@ -231,4 +246,6 @@ def _bracketed(subject: log_context.Subject | None) -> str:
 
 def _harmless(text: str) -> str:
     """`text` with its control characters made visible."""
+    if text.isprintable():
+        return text
     return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)

@@ -5,22 +5,24 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-import xxhash
-
 from fastdicom.archive.layout import WHOLE, block_names
+from fastdicom.archive_folder import lock_folder
 from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Compression, Delete, Deleted, FileEntry, Kept, Put, StoredEntry
 from fastdicom.dataset.stream import ScanPolicy
 from fastdicom.errors import FastdicomError, UsageError
 from fastdicom.events import InstanceGroup
+from fastdicom.file_records import Unfinished, is_coming, put_of
 from fastdicom.folders import files_below
 from fastdicom.index.environment import Index
-from fastdicom.keeper import SEALED, ArchiveKeeper, lock_folder, put_of
+from fastdicom.keeper import SEALED, ArchiveKeeper
 from fastdicom.outbox import read_whole
 from fastdicom.reports import (
     DeleteReport,
@@ -33,9 +35,9 @@ from fastdicom.reports import (
     VerifyReport,
 )
 from fastdicom.transcoding.proof import pixel_checksum
+from fastdicom.wholeness import IS_MISSING, fault_in, fault_of
 
 _BATCH = 256
-_PIECE = 1 << 20
 
 
 def import_paths(
@@ -43,7 +45,7 @@ def import_paths(
 ) -> ImportReport:
     """Take files and folders into the archive. What is no DICOM file is skipped and named."""
     report = ImportReport()
-    for path in files_below(paths):
+    for path in files_below(paths, lambda path, reason: report.skipped.append(NamedPath(path, reason))):
         try:
             outcome = keeper.take(path)
         except UsageError as error:
@@ -78,6 +80,9 @@ def export(
     for entry in entries:
         folder = out / entry.study_instance_uid / entry.series_instance_uid
         target = folder / f"{entry.sop_instance_uid}.dcm"
+        if entry.damage:
+            report.failed.append(NamedPath(target, f"damaged: {entry.damage}"))
+            continue
         try:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(keeper.path_of(entry), target)
@@ -124,7 +129,10 @@ def delete(
 
 
 def verify(keeper: ArchiveKeeper, progress: ProgressCallback | None = None) -> VerifyReport:
-    """Compare every row with its file, byte by byte, and every file with the index."""
+    """Compare every row with its file, byte by byte, and every file with the index.
+
+    What is found damaged is marked so, what was marked and is whole is not any more.
+    """
     report = VerifyReport()
     total = keeper.counts().instances
     known: dict[str, set[str]] = {}
@@ -136,7 +144,7 @@ def verify(keeper: ArchiveKeeper, progress: ProgressCallback | None = None) -> V
     objects = keeper.path / "objects"
     for path in _whole_files(objects):
         block, _, name = path.partition("/")
-        if name not in known.get(block, ()):
+        if name not in known.get(block, ()) and not is_coming(objects / path):
             report.orphans.append(objects / path)
     return report
 
@@ -145,22 +153,21 @@ def _verify_one(keeper: ArchiveKeeper, entry: StoredEntry, report: VerifyReport)
     path = keeper.path_of(entry)
     report.checked += 1
     try:
-        size, checksum = _checksum(path, entry.file.dataset_offset)
-    except FileNotFoundError:
-        report.missing.append(path)
-        return
+        fault = fault_in(keeper.files, entry.file)
     except OSError as error:
         report.damaged.append(NamedPath(path, f"cannot be read: {error.strerror}"))
         return
-    report.bytes += size
-    if size != entry.file.size:
-        report.damaged.append(NamedPath(path, f"has {size} bytes, not {entry.file.size}"))
-    elif checksum != entry.file.checksum:
-        report.damaged.append(NamedPath(path, "its Data Set is not the one that was received (checksum)"))
-    elif entry.file.compression is not None:
-        problem = _pixels_changed(path, entry.file, entry.file.compression)
-        if problem:
-            report.damaged.append(NamedPath(path, problem))
+    if not fault and entry.file.compression is not None:
+        fault = _pixels_changed(path, entry.file, entry.file.compression)
+    if fault and keeper.index.at_path(entry.file.path) is None:
+        return  # it was deleted or replaced just now
+    if not fault:
+        report.bytes += entry.file.size
+    elif fault == IS_MISSING:
+        report.missing.append(path)
+    else:
+        report.damaged.append(NamedPath(path, fault))
+    keeper.found(entry, fault)
 
 
 def _pixels_changed(path: Path, file: FileEntry, compression: Compression) -> str:
@@ -172,16 +179,6 @@ def _pixels_changed(path: Path, file: FileEntry, compression: Compression) -> st
     if not pixels == compression.pixels_before == compression.pixels_after:
         return "its pixels are not those that were received (checksum of the decoded frames)"
     return ""
-
-
-def _checksum(path: Path, dataset_offset: int) -> tuple[int, int]:
-    """(size of the file, checksum of its Data Set)."""
-    digest = xxhash.xxh3_64()
-    with path.open("rb") as stream:
-        stream.seek(dataset_offset)
-        while piece := stream.read(_PIECE):
-            digest.update(piece)
-        return os.fstat(stream.fileno()).st_size, digest.intdigest()
 
 
 # ------------------------------------------------------------------------------------------ rebuild
@@ -210,9 +207,11 @@ def rebuild(
         deleted = _owed_unlinks(path / "index")
         blocks = block_names(objects)
         total = sum(1 for _ in _whole_files(objects))
-        with Index.open(fresh, attributes=attributes, sync=False) as index:
+        with Index.open(fresh, attributes=attributes, sync=False) as index, _old_rows(path / "index") as old:
             for batch in _batches(_puts(objects, deleted, policy, report)):
-                _apply(index, [dataclasses.replace(put, replace=replace) for put in batch], report)
+                known = [_as_received(put, old) for put in batch]
+                _apply(index, [dataclasses.replace(put, replace=replace) for put, _ in known], report)
+                _mark(index, known, report)
                 done = report.indexed + report.duplicates + len(report.failed)
                 _tell(progress, done, total, len(report.failed), report.bytes)
             index.apply((), {SEALED + block: b"1" for block in blocks})
@@ -233,6 +232,37 @@ def indexed_attributes(path: Path) -> tuple[Attribute, ...]:
         return ATTRIBUTES
 
 
+@contextmanager
+def _old_rows(path: Path) -> Iterator[Index | None]:
+    """The old index, if it can be read: what it knows of a file counts more than the file itself."""
+    try:
+        index = Index.open(path, readonly=True)
+    except FastdicomError:
+        yield None
+        return
+    with index:
+        yield index
+
+
+def _as_received(put: Put, old: Index | None) -> tuple[Put, str]:
+    """A file's change with the checksum of when it was received, and what is wrong with the file now."""
+    row = None if old is None else old.at_path(put.file.path)
+    if row is None or row.sop_instance_uid != put.record.sop_instance_uid:
+        return put, ""
+    fault = fault_of(row.file, put.file.size, put.file.checksum)
+    file = dataclasses.replace(
+        put.file, size=row.file.size, checksum=row.file.checksum, received_at=row.file.received_at
+    )
+    return dataclasses.replace(put, file=file), fault
+
+
+def _mark(index: Index, puts: Sequence[tuple[Put, str]], report: RebuildReport) -> None:
+    """A rebuild must not take a damaged file for the truth: what the old index knew stays known."""
+    for put, fault in puts:
+        if fault and index.mark(put.file.path, fault, time.time()):
+            report.damaged.append(NamedPath(put.file.path, fault))
+
+
 def _owed_unlinks(index: Path) -> set[str]:
     """Files whose rows the old index has let go of; none when it cannot be read."""
     try:
@@ -248,6 +278,11 @@ def _puts(objects: Path, deleted: set[str], policy: ScanPolicy, report: RebuildR
             continue
         try:
             yield put_of(objects / path, path, policy)
+        except Unfinished as error:
+            if is_coming(objects / path):
+                (objects / path).unlink()  # nobody writes to it any more
+            else:
+                report.failed.append(NamedPath(objects / path, str(error)))
         except (FastdicomError, OSError) as error:
             report.failed.append(NamedPath(objects / path, str(error)))
 
@@ -288,7 +323,7 @@ def _swap(current: Path, fresh: Path) -> None:
     old = current.with_suffix(".old")
     shutil.rmtree(old, ignore_errors=True)
     if current.exists():
-        os.rename(current, old)
+        os.rename(current, old)  # a crash between the two leaves no index: `keeper.finish_swap` sees to it
     os.rename(fresh, current)
     _sync(current.parent)
     shutil.rmtree(old, ignore_errors=True)

@@ -100,7 +100,7 @@ class Monitor:
         """The archive is open."""
         self._keeper = keeper
         keeper.observer = self.observer
-        keeper.files.disk.synced = self.observer.synced
+        keeper.files.disk.tell_syncs(self.observer.synced)
         self.health.commits = keeper.committer
         self.health.disk = keeper.files
         if self._recorder is not None:
@@ -178,6 +178,8 @@ class Monitor:
         if connection.how == VIOLATED:
             name = "" if connection.name == "?" else connection.name
             self.observer.alerted(Alert(PROTOCOL, connection.why, connection.address, name))
+        if connection.untrusted:
+            self.observer.alerted(Alert(UNKNOWN_NODE, connection.untrusted, connection.address))
         caller = self._callers.pop(connection, None)
         if caller is not None:
             transport = connection.transport

@@ -33,7 +33,6 @@ class _Always:
         """Nobody watches over it."""
 
 
-
 def send_files(
     paths: Iterable[str | os.PathLike[str]],
     open_association: Open,
@@ -87,7 +86,7 @@ def read_whole(path: Path) -> memoryview:
 
 
 def _entries(paths: Iterable[str | os.PathLike[str]], report: StoreReport) -> Iterator[StoredEntry]:
-    for path in files_below(paths):
+    for path in files_below(paths, lambda path, reason: report.skipped.append(NamedPath(path, reason))):
         try:
             yield _entry(path)
         except (UsageError, OSError) as error:

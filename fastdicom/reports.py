@@ -120,6 +120,35 @@ class DeleteReport:
     entries: list[StoredEntry] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class DueStudy:
+    """A study that retention deletes. rule: the one that asks for it; received: seconds since the epoch."""
+
+    study_instance_uid: str
+    patient_id: str
+    received: float
+    instances: int
+    bytes: int
+    rule: str
+
+
+@dataclass(slots=True)
+class RetentionReport:
+    """What retention deleted, or with `dry_run` would delete, in order."""
+
+    studies: list[DueStudy] = field(default_factory=list)
+
+    @property
+    def instances(self) -> int:
+        """Of all these studies."""
+        return sum(study.instances for study in self.studies)
+
+    @property
+    def bytes(self) -> int:
+        """Of their files."""
+        return sum(study.bytes for study in self.studies)
+
+
 @dataclass(slots=True)
 class VerifyReport:
     """Whether index and files agree.
@@ -142,17 +171,21 @@ class VerifyReport:
 
 @dataclass(slots=True)
 class RebuildReport:
-    """The index made anew from the files. failed: files that could not be indexed; they stay in place."""
+    """The index made anew from the files. failed: files that could not be indexed; they stay in place.
+
+    damaged: files that are not what the old index says was received; they are indexed and marked so.
+    """
 
     indexed: int = 0
     duplicates: int = 0
     bytes: int = 0
     failed: list[NamedPath] = field(default_factory=list)
+    damaged: list[NamedPath] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """True when every file is in the index."""
-        return not self.failed
+        """True when every file is in the index, and whole."""
+        return not self.failed and not self.damaged
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ import fastdicom
 from fastdicom import logs
 from fastdicom.activation import InheritedSockets
 from fastdicom.config import Config, ConfigError
+from fastdicom.errors import UsageError
+from fastdicom.listening import Addresses
 from fastdicom.notify import Notifier
 from fastdicom.settings import Mistake
 
@@ -56,8 +58,8 @@ class Service:
         self._said = ""  # about the last reload, for the status line
         self._stored, self._stored_at = 0, time.monotonic()  # at the last look
 
-    def run(self, listening: Callable[[Config, list[tuple[str, int]]], object]) -> None:
-        """Serve until SIGTERM or SIGINT. listening: told once, when the node is ready.
+    def run(self, listening: Callable[[Config, Addresses, Addresses], object]) -> None:
+        """Serve until SIGTERM or SIGINT. listening: told once when it is ready: where, and where by TLS.
 
         Raises ConfigError or UsageError when it cannot be.
         """
@@ -73,7 +75,7 @@ class Service:
         except _Interrupted:
             return
         try:
-            listening(self._config, engine.addresses)
+            listening(self._config, engine.addresses, engine.tls_addresses)
             notifier.ready(self._status(engine))
             self._attend(engine, notifier)
         finally:
@@ -143,6 +145,10 @@ class Service:
             for mistake in mistakes:
                 log.error("reload refused, %s", mistake)
             self._said = f"; reload refused, the old configuration stays: {mistakes[0]}"
+            return
+        except UsageError as error:
+            log.error("reload refused, %s", error)
+            self._said = f"; reload refused, the old configuration stays: {error}"
             return
         except Exception:
             log.exception("reload failed, the configuration stays as it was")

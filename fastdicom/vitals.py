@@ -85,7 +85,7 @@ class Vitals:
         if name in self._reported:
             return
         self._reported.add(name)
-        log.error("%s; only a restart helps. It is here:\n%s", what, stack_of(thread))
+        log.error("%s; only a restart helps: it is in %s", what, stack_of(thread))
 
 
 def association_progress(connection: ServerConnection, work_stall_s: float, thread: int | None) -> Progress:
@@ -103,9 +103,12 @@ def association_progress(connection: ServerConnection, work_stall_s: float, thre
 
 
 def stack_of(thread: int | None) -> str:
-    """Where a thread is now, as text."""
+    """Where a thread is now, on one line, innermost first: `files.py:74 read < keeper.py:170 read < ...`."""
     frame = sys._current_frames().get(thread) if thread is not None else None
-    return "".join(traceback.format_stack(frame)) if frame is not None else "(no stack)"
+    if frame is None:
+        return "(no stack)"
+    calls = reversed(traceback.extract_stack(frame))
+    return " < ".join(f"{call.filename}:{call.lineno} {call.name}" for call in calls)
 
 
 def progress_of(

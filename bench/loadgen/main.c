@@ -1,13 +1,13 @@
 /* The load generator of `python -m bench`: N threads with one association each.
  *
- *   loadgen echo|assoc|idle PORT CALLED THREADS COUNT
- *   loadgen store PORT CALLED THREADS COUNT DATASET OFFSETS RUN
+ *   loadgen echo|assoc|idle|chatty PORT CALLED THREADS COUNT
+ *   loadgen store PORT CALLED THREADS COUNT DATASET OFFSETS RUN [ZEROS]
  *   loadgen find|move PORT CALLED THREADS COUNT IDENTIFIER [DESTINATION]
  *   loadgen files FOLDER SIZE THREADS COUNT
  *   loadgen loopback BYTES
  *   loadgen sink
  *
- * COUNT is per thread. One line of JSON goes to stdout. Time runs from when every association is open
+ * COUNT is per thread. ZEROS: bytes that follow the DATASET of each object. One line of JSON goes to stdout. Time runs from when every association is open
  * to the last response. The first response that is no success ends the process with status 1.
  */
 #include "sink.h"
@@ -16,6 +16,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ static struct {
     const char *mode, *called, *destination, *folder;
     int port, threads, count, run, stamp_count;
     size_t size; /* of the data */
+    uint64_t fill;
     uint8_t *data;
     Stamp stamps[32];
 } job;
@@ -109,6 +111,21 @@ static void run_idle(Worker *w)
         release(&open[i]);
 }
 
+/* A neighbour that keeps the server awake: an echo every millisecond until stdin ends. */
+static void run_chatty(Worker *w)
+{
+    Association a;
+    struct pollfd end = {.fd = 0, .events = POLLIN};
+    associate(&a, job.port, job.called, VERIFICATION);
+    go(w);
+    puts("{\"open\": true}");
+    fflush(stdout);
+    for (w->answers = 0; poll(&end, 1, 1) == 0; w->answers++)
+        echo(&a, 1);
+    w->end = now();
+    release(&a);
+}
+
 /* Write identifiers that no other object has over the Data Set's, in place and in the same length:
  * the last digits are run, association and, in the SOP Instance UID, number. */
 static void stamp(uint8_t *data, int association, int number)
@@ -149,7 +166,7 @@ static void run_store(Worker *w)
         command_start(&command, CT_IMAGE_STORAGE, C_STORE, i & 0x7fff, 1);
         command_text(&command, 0x1000, instance_uid(data), UID_LENGTH, 0);
         command_finish(&command);
-        send_message(&a, &command, data, job.size);
+        send_filled(&a, &command, data, job.size, job.fill);
         Command response = next_message(&a);
         expect_success(&response, "C-STORE");
         if (response.message_id != (i & 0x7fff))
@@ -245,7 +262,7 @@ static const struct {
     void (*run)(Worker *);
 } modes[] = {
     {"echo", run_echo},   {"assoc", run_associations}, {"idle", run_idle},   {"store", run_store},
-    {"find", run_query},  {"move", run_query},         {"files", run_files},
+    {"find", run_query},  {"move", run_query},         {"files", run_files}, {"chatty", run_chatty},
 };
 
 static void *run_worker(void *argument)
@@ -330,9 +347,10 @@ int main(int argc, char **argv)
     }
     if (argc > 6)
         read_data(argv[6]);
-    if (argc == 9) {
+    if (argc >= 9) {
         read_offsets(argv[7]);
         job.run = atoi(argv[8]);
+        job.fill = argc > 9 ? strtoull(argv[9], NULL, 10) : 0;
     } else if (argc == 8) {
         job.destination = argv[7];
     }

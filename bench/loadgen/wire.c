@@ -348,8 +348,15 @@ Command next_message(Association *a)
     }
 }
 
-/* Send a Command Set and, where length is not 0, a Data Set in PDUs as long as the peer takes them. */
-void send_message(Association *a, const Buffer *command, const uint8_t *data, size_t length)
+static void put_heads(uint8_t *head, size_t size, int control)
+{
+    uint32_t pdv = size + 2, pdu = size + 6;
+    memcpy(head, (uint8_t[]){PDU_DATA, 0, pdu >> 24, pdu >> 16, pdu >> 8, pdu, pdv >> 24, pdv >> 16, pdv >> 8, pdv, 1, control}, 12);
+}
+
+/* Send a Command Set and, where length is not 0, a Data Set in PDUs as long as the peer takes them.
+ * goes_on: more of the Data Set follows. */
+static void send_parts(Association *a, const Buffer *command, const uint8_t *data, size_t length, int goes_on)
 {
     size_t room = (a->send_max - 6) & ~(size_t)1;
     size_t fragments = (length + room - 1) / room;
@@ -358,12 +365,29 @@ void send_message(Association *a, const Buffer *command, const uint8_t *data, si
     for (size_t at = 0; at <= fragments; at++) {
         size_t left = length - (at ? at - 1 : 0) * room;
         size_t size = at ? (left < room ? left : room) : command->length;
-        uint32_t pdv = size + 2, pdu = size + 6;
-        int control = at ? (left <= room ? 2 : 0) : 3;
-        uint8_t head[12] = {PDU_DATA, 0, pdu >> 24, pdu >> 16, pdu >> 8, pdu, pdv >> 24, pdv >> 16, pdv >> 8, pdv, 1, control};
-        memcpy(heads[at], head, 12);
+        put_heads(heads[at], size, at ? (left <= room && !goes_on ? 2 : 0) : 3);
         parts[2 * at] = (struct iovec){heads[at], 12};
         parts[2 * at + 1] = (struct iovec){(void *)(at ? data + (at - 1) * room : command->bytes), size};
     }
     send_all(a->fd, parts, 2 * (1 + fragments));
+}
+
+void send_message(Association *a, const Buffer *command, const uint8_t *data, size_t length)
+{
+    send_parts(a, command, data, length, 0);
+}
+
+/* As send_message, with `fill` zeros behind the data: an object of any size without its memory. */
+void send_filled(Association *a, const Buffer *command, const uint8_t *data, size_t length, uint64_t fill)
+{
+    static uint8_t zeros[PDU_MAX];
+    size_t room = (a->send_max - 6) & ~(size_t)1;
+    uint8_t head[12];
+    send_parts(a, command, data, length, fill != 0);
+    while (fill) {
+        size_t size = fill < room ? fill : room;
+        fill -= size;
+        put_heads(head, size, fill ? 0 : 2);
+        send_all(a->fd, (struct iovec[]){{head, 12}, {zeros, size}}, 2);
+    }
 }

@@ -59,6 +59,7 @@ Pdv next_pdv(Association *a);
 Command next_message(Association *a);
 void parse_command(const uint8_t *bytes, size_t length, Command *out);
 void send_message(Association *a, const Buffer *command, const uint8_t *data, size_t length);
+void send_filled(Association *a, const Buffer *command, const uint8_t *data, size_t length, uint64_t fill);
 
 void put(Buffer *out, const void *bytes, size_t length);
 void put_u16be(Buffer *out, unsigned value);

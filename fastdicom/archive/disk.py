@@ -6,6 +6,7 @@ import mmap
 import os
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 
 def _nobody(seconds: float) -> None:
@@ -13,13 +14,16 @@ def _nobody(seconds: float) -> None:
 
 
 class Disk:
-    """Plain system calls; each raises OSError. `FailingDisk` in the tests has the same methods.
-
-    synced: told how long each flush took, on the thread that waited for it: where the time of a durable
-    C-STORE goes, and the first sign of a bad disk.
-    """
+    """Plain system calls; each raises OSError. `FailingDisk` in the tests has the same methods."""
 
     synced: Callable[[float], None] = staticmethod(_nobody)
+
+    def tell_syncs(self, told: Callable[[float], None]) -> None:
+        """Have `told` hear how long each flush took, on the thread that waited for it.
+
+        It is where the time of a durable C-STORE goes, and the first sign of a bad disk.
+        """
+        self.synced = told
 
     def create(self, folder_fd: int, name: str) -> int:
         """A new file for writing; its name must not exist. Returns the descriptor."""
@@ -29,6 +33,10 @@ class Disk:
     def write(self, fd: int, pieces: Sequence[memoryview | bytes]) -> int:
         """Write some of `pieces` (at most 1,024); returns how many bytes were written."""
         return os.writev(fd, pieces)
+
+    def write_at(self, fd: int, data: bytes, offset: int) -> int:
+        """Write over some of the bytes from `offset` on; returns how many were written."""
+        return os.pwrite(fd, data, offset)
 
     def read(self, folder_fd: int, name: str) -> memoryview:
         """All that a file holds, mapped."""
@@ -50,10 +58,6 @@ class Disk:
         os.fsync(fd)
         self.synced(time.perf_counter() - started)
 
-    def rename(self, folder_fd: int, old: str, new: str) -> None:
-        """Give a file another name in its folder."""
-        os.rename(old, new, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
-
     def unlink(self, folder_fd: int, name: str) -> None:
         """Remove a name."""
         os.unlink(name, dir_fd=folder_fd)
@@ -61,6 +65,18 @@ class Disk:
     def close(self, fd: int) -> None:
         """Close a descriptor."""
         os.close(fd)
+
+    def open(self, path: Path) -> int:
+        """A stored file for reading. Returns the descriptor."""
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+    def read_at(self, fd: int, length: int, offset: int) -> bytes:
+        """Up to `length` bytes of a file; fewer at its end."""
+        return os.pread(fd, length, offset)
+
+    def remove(self, path: Path) -> None:
+        """Remove a stored file."""
+        os.unlink(path)
 
     def free_bytes(self, path: str) -> int:
         """What an ordinary user may still write on the file system of `path`."""

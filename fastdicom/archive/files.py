@@ -4,60 +4,49 @@ from __future__ import annotations
 
 import mmap
 import os
-import threading
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from fastdicom.archive.disk import Disk
+from fastdicom.archive.health import WatchedDisk
 from fastdicom.archive.incoming import IncomingFile
 from fastdicom.archive.layout import Layout
+from fastdicom.archive.space import Space
 from fastdicom.errors import Unavailable
 
-_FREE_CHECK_S = 0.5
-_MMAP_MIN = 256 * 1024  # below it, one read is cheaper than two page table changes; see GIL_KEPT_BELOW
+_WHOLE_MAX = 1 << 20  # files up to here are read into memory at once
+_PIECE = 1 << 20
 
 
 class Files:
     """The objects folder of one archive, for one process.
 
-    min_free: bytes that stay free; below it `incoming` raises Unavailable.
+    min_free: bytes that stay free; below it `incoming` raises Unavailable, until a quarter more is free.
+    sync: names survive a power cut.
     """
 
-    def __init__(self, root: Path, disk: Disk, *, min_free: int = 0) -> None:
+    def __init__(self, root: Path, disk: Disk, *, min_free: int = 0, sync: bool = True) -> None:
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
         self.root = root
-        self.disk = disk
-        self.layout = Layout(root, disk)
-        self.min_free = min_free
-        self._free = 0
-        self._free_checked = float("-inf")
-        self._lock = threading.Lock()
+        watched = WatchedDisk(disk, root)
+        self.disk: Disk = watched
+        self.health = watched.health
+        self.layout = Layout(root, self.disk, sync=sync)
+        self.space = Space(root, self.disk, min_free)
 
     def incoming(self) -> IncomingFile:
-        """A new file. Raises Unavailable when the disk is too full, or refuses."""
-        self.check_free()
+        """A new file. Raises Unavailable when the disk is too full, is not trusted, or refuses."""
+        self.space.admit()
+        self.health.check()
         try:
-            return IncomingFile(self.layout, self.disk)
+            return IncomingFile(self.layout, self.disk, self.space)
         except OSError as error:
             raise Unavailable(f"cannot create a file: {error.strerror}") from error
 
-    def check_free(self) -> None:
-        """Raises Unavailable when less than `min_free` bytes are left.
-
-        Asks the disk twice a second, and each time while it is too full: room that was made counts at once.
-        """
-        now = time.monotonic()
-        with self._lock:
-            if now - self._free_checked >= _FREE_CHECK_S or self._free < self.min_free:
-                try:
-                    self._free = self.disk.free_bytes(str(self.root))
-                except OSError as error:
-                    raise Unavailable(f"cannot ask the disk: {error.strerror}") from error
-                self._free_checked = now
-            free = self._free
-        if free < self.min_free:
-            raise Unavailable(f"{free} bytes are free, {self.min_free} must stay free")
+    @property
+    def min_free(self) -> int:
+        """Below it nothing is taken."""
+        return self.space.min_free
 
     @property
     def free(self) -> int:
@@ -68,14 +57,54 @@ class Files:
         """The absolute path of an indexed one."""
         return self.root / path
 
-    def read(self, path: str) -> memoryview:
-        """All bytes of a stored file. Raises OSError; an empty or cut file is the caller's to notice."""
-        fd = os.open(self.root / path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    def read(self, path: str, visit: Callable[[int, bytes], None] | None = None) -> memoryview:
+        """All bytes of a stored file. Raises OSError; an empty or cut file is the caller's to notice.
+
+        visit: is given (offset, piece) for the whole file, in order, before anything is returned. Reading
+        by system call is also what turns a bad sector into an OSError: in a mapping it would be a SIGBUS,
+        so a large file is mapped only when it was read (and is in memory) already.
+        """
+        fd = self.disk.open(self.root / path)
         try:
             size = os.fstat(fd).st_size
-            if size < _MMAP_MIN:
-                return memoryview(os.read(fd, size))
+            if size <= _WHOLE_MAX:
+                data = self.disk.read_at(fd, size, 0)
+                if visit is not None:
+                    visit(0, data)
+                return memoryview(data)
+            offset = 0
+            while offset < size and (piece := self.disk.read_at(fd, _PIECE, offset)):
+                if visit is not None:
+                    visit(offset, piece)
+                offset += len(piece)
             return memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_READ))
+        finally:
+            os.close(fd)
+
+    def pieces(self, path: str, offset: int, length: int) -> Iterator[bytes]:
+        """What a stored file has from `offset` on, `length` bytes at a time. Raises OSError."""
+        fd = self.disk.open(self.root / path)
+        try:
+            while piece := self.disk.read_at(fd, length, offset):
+                yield piece
+                offset += len(piece)
+        finally:
+            os.close(fd)
+
+    def visit(self, path: str, visit: Callable[[int, bytes], None]) -> int:
+        """Give (offset, piece) of a stored file from the disk itself, not from memory; its size.
+
+        Its pages are dropped from memory before and after, so that what others need stays there.
+        """
+        fd = self.disk.open(self.root / path)
+        try:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            offset = 0
+            while piece := self.disk.read_at(fd, _PIECE, offset):
+                visit(offset, piece)
+                offset += len(piece)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            return os.fstat(fd).st_size
         finally:
             os.close(fd)
 
@@ -84,7 +113,7 @@ class Files:
         gone = []
         for path in paths:
             try:
-                os.unlink(self.root / path)
+                self.disk.remove(self.root / path)
             except FileNotFoundError:
                 pass
             except OSError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastdicom.archive.disk import Disk
-from fastdicom.archive.layout import PART, WHOLE, Block, Layout
+from fastdicom.archive.layout import Block, Layout
+from fastdicom.archive.space import LOOK_EVERY, Space
 
 _PIECES_MAX = 1024  # IOV_MAX
 
@@ -16,23 +17,20 @@ class IncomingFile:
     Every method raises OSError when the disk refuses.
     """
 
-    def __init__(self, layout: Layout, disk: Disk) -> None:
+    def __init__(self, layout: Layout, disk: Disk, space: Space | None = None) -> None:
         self._disk = disk
+        self._space = space
+        self._look_at = LOOK_EVERY
         self.block: Block
-        self.block, self._name = layout.place()
-        self._named = False
-        self._fd = -1
+        self.block, self._name, self._fd = layout.place()
         self.size = 0
-        try:
-            self._fd = disk.create(self.block.fd, self._name + PART)
-        except BaseException:
-            self.block.release()
-            raise
+        if space is not None:
+            space.opened(self)
 
     @property
     def path(self) -> str:
-        """Where the whole file is, relative to the objects folder."""
-        return f"{self.block.name}/{self._name}{WHOLE}"
+        """Where the file is, relative to the objects folder."""
+        return f"{self.block.name}/{self._name}"
 
     def append(self, pieces: Sequence[memoryview | bytes]) -> None:
         """Write all of `pieces`, in order."""
@@ -40,6 +38,9 @@ class IncomingFile:
         self.size += written
         if written < sum(len(piece) for piece in pieces):
             self._append_rest(pieces, written)
+        if self.size >= self._look_at and self._space is not None:
+            self._look_at = self.size + LOOK_EVERY
+            self._space.check_floor()
 
     def _append_rest(self, pieces: Sequence[memoryview | bytes], written: int) -> None:
         rest = [memoryview(piece) for piece in pieces]
@@ -52,20 +53,22 @@ class IncomingFile:
             written = self._disk.write(self._fd, rest[:_PIECES_MAX])
             self.size += written
 
+    def overwrite(self, data: bytes, offset: int) -> None:
+        """Write over bytes that were appended before."""
+        while data:
+            written = self._disk.write_at(self._fd, data, offset)
+            data = data[written:]
+            offset += written
+
     def read(self) -> memoryview:
         """What has been written so far, mapped."""
-        return self._disk.read(self.block.fd, self._name + PART)
+        return self._disk.read(self.block.fd, self._name)
 
     def seal(self, *, sync: bool) -> None:
         """The file is whole; with `sync` its bytes are on stable storage when this returns."""
         if sync:
             self._disk.sync_data(self._fd)
         self._close()
-
-    def name(self) -> None:
-        """Give the sealed file its final name. The folder is not synced yet."""
-        self._disk.rename(self.block.fd, self._name + PART, self._name + WHOLE)
-        self._named = True
 
     def finish(self) -> None:
         """The file stays."""
@@ -75,7 +78,7 @@ class IncomingFile:
         """Remove what there is of the file."""
         try:
             self._close()
-            self._disk.unlink(self.block.fd, self._name + (WHOLE if self._named else PART))
+            self._disk.unlink(self.block.fd, self._name)
         except OSError:
             self.block.clean = False
             raise
@@ -85,4 +88,6 @@ class IncomingFile:
     def _close(self) -> None:
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
+            if self._space is not None:
+                self._space.closed(self)
             self._disk.close(fd)

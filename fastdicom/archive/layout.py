@@ -2,7 +2,11 @@
 
 `objects/<block>/<number>.dcm`, both counted by us. mkdir is exclusive, so each process that writes
 makes blocks of its own, and it holds a lock on the block that it fills: start-up of another process
-leaves those alone. A file has the ending `.part` until it is whole and synced.
+leaves those alone.
+
+A file has its name from the start; whether it is whole says the seal in it, not its name. Where names have
+to survive a power cut, they are made some files ahead and synced together: one flush of the folder for up to
+SPARES_MAX instances instead of one for each, and the file's own flush does not have to write its folder.
 """
 
 from __future__ import annotations
@@ -10,13 +14,16 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from fastdicom.archive.disk import Disk
 
 BLOCK_FILES_MAX = 4096
-PART = ".part"
+SPARES_MAX = 32  # empty files made ahead; as many as the block has, so that a small archive has few
+PART = ".part"  # of unfinished files in archives that were written before files were sealed
 WHOLE = ".dcm"
 
 
@@ -59,27 +66,34 @@ class Block:
 
 
 class Layout:
-    """Hands out fresh places for files. Safe to use from several threads."""
+    """Hands out fresh places for files. Safe to use from several threads.
 
-    def __init__(self, root: Path, disk: Disk) -> None:
-        """root: the objects folder; it exists."""
+    root: the objects folder; it exists. sync: names survive a power cut.
+    """
+
+    def __init__(self, root: Path, disk: Disk, *, sync: bool = True) -> None:
         self.root = root
         self._disk = disk
+        self._sync = sync
+        self._spares: deque[tuple[str, int]] = deque()  # name and descriptor, in the current block
         self._lock = threading.Lock()
         self._block: Block | None = None
         self._root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._finished: list[str] = []
 
-    def place(self) -> tuple[Block, str]:
-        """A block (held for the caller) and a number in it that nobody has used."""
+    def place(self) -> tuple[Block, str, int]:
+        """A block (held for the caller), an empty file's name in it, and its descriptor. Raises OSError."""
         with self._lock:
-            if self._block is None or self._block.used >= BLOCK_FILES_MAX:
-                self._next_block()
+            if not self._spares:
+                if self._block is None or self._block.used >= BLOCK_FILES_MAX:
+                    self._next_block()
+                assert self._block is not None
+                self._make_spares(self._block)
             block = self._block
             assert block is not None
-            block.used += 1
+            name, fd = self._spares.popleft()
             block.hold()
-            return block, f"{block.used:04x}"
+            return block, name, fd
 
     def take_finished(self) -> list[str]:
         """Blocks that are full (or left for good) and clean, since the last call."""
@@ -90,11 +104,36 @@ class Layout:
         """Give the lock on the current block back."""
         with self._lock:
             if self._block is not None:
+                self._drop_spares(self._block)
                 self._block.release()
                 self._block = None
             if self._root_fd >= 0:
                 os.close(self._root_fd)
                 self._root_fd = -1
+
+    def _make_spares(self, block: Block) -> None:
+        """Empty files whose names are durable when this returns. On failure there are none."""
+        count = min(SPARES_MAX, max(1, block.used), BLOCK_FILES_MAX - block.used) if self._sync else 1
+        try:
+            for _ in range(count):
+                block.used += 1
+                name = f"{block.used:04x}{WHOLE}"
+                self._spares.append((name, self._disk.create(block.fd, name)))
+            if self._sync:
+                self._disk.sync_folder(block.fd)
+        except BaseException:
+            self._drop_spares(block)
+            raise
+
+    def _drop_spares(self, block: Block) -> None:
+        while self._spares:
+            name, fd = self._spares.popleft()
+            with suppress(OSError):  # it is empty: nothing can be lost with it
+                self._disk.close(fd)
+            try:
+                self._disk.unlink(block.fd, name)
+            except OSError:
+                block.clean = False  # the next start removes it
 
     def _next_block(self) -> None:
         if self._block is not None:

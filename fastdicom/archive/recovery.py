@@ -1,17 +1,17 @@
 """What start-up does with what an earlier process left behind. Promise 1.
 
 Looks only at blocks that are not marked sealed and that no living process fills, so its time does not
-grow with the archive. In such a block, a `.part` file was never whole: it goes. A whole file without a
-row was synced and named but not committed: nobody got Success for it, but it is a good instance; the
-caller (`adopt`) indexes it, or says that it is superfluous. A whole file that cannot be judged stays where
-it is: a passing read error must not cost an instance.
+grow with the archive. In such a block, an empty file was made ahead and goes. Any other file without a
+row is judged by the caller (`adopt`): a whole one is indexed, for it may have been acknowledged (the index
+flushes the end of its last transaction only with the next one), or it is superfluous; one that was never
+whole goes. A file that cannot be judged stays where it is: a passing read error must not cost an instance.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class Verdict(Enum):
-    """What becomes of a whole file without a row."""
+    """What becomes of a file without a row."""
 
     ADOPTED = 1  # it has a row now
-    SUPERFLUOUS = 2  # the instance is there already, or was deleted: the file goes
+    SUPERFLUOUS = 2  # it was never whole, the instance is there already, or was deleted: the file goes
     UNREADABLE = 3  # it stays, for `verify` and a person to look at
 
 
@@ -46,14 +46,15 @@ def recover(
     *,
     is_sealed: Callable[[str], bool],
     indexed_paths: Callable[[str], Iterable[str]],
-    adopt: Callable[[str], Verdict],
+    adopt: Callable[[Sequence[str]], Mapping[str, Verdict]],
+    keeps_row: Callable[[str], bool] = lambda path: True,
     progress: Callable[[], object] = lambda: None,
 ) -> Recovery:
     """Bring every open block to a state in which each file has a row.
 
-    indexed_paths: the indexed paths that begin with a block's name. adopt: judge one whole file by its
-    path, and index it when it is an instance that is not there yet. progress: called for each file and
-    block.
+    indexed_paths: the indexed paths that begin with a block's name. adopt: judge files by their paths, and
+    index those that are whole instances which are not there yet. keeps_row: look at an indexed file; False
+    when it is not whole and its row was dropped. progress: called for each file and block.
     """
     found = Recovery()
     sealed = []
@@ -64,7 +65,7 @@ def recover(
         try:
             if not block.try_lock():
                 continue  # a living process fills it
-            if _recover_block(block, disk, set(indexed_paths(name + "/")), adopt, found, progress):
+            if _recover_block(block, disk, set(indexed_paths(name + "/")), adopt, keeps_row, found, progress):
                 sealed.append(name)
         finally:
             block.release()
@@ -81,27 +82,39 @@ def _recover_block(
     block: Block,
     disk: Disk,
     indexed: set[str],
-    adopt: Callable[[str], Verdict],
+    adopt: Callable[[Sequence[str]], Mapping[str, Verdict]],
+    keeps_row: Callable[[str], bool],
     found: Recovery,
     progress: Callable[[], object],
 ) -> bool:
     """False for an empty block: another process may have made it just now and want to fill it."""
     names = sorted(os.listdir(block.fd))
+    leftovers = []
+    swept = []
     for name in names:
         path = f"{block.name}/{name}"
         progress()
-        if name.endswith(WHOLE):
-            if path in indexed:
-                continue
-            verdict = adopt(path)
-            found.adopted += verdict is Verdict.ADOPTED
-            found.unreadable += verdict is Verdict.UNREADABLE
-            if verdict is not Verdict.SUPERFLUOUS:
-                continue
-        elif not name.endswith(PART):
+        if name.endswith(PART):
+            swept.append(path)
+        elif not name.endswith(WHOLE):
             log.warning("%s is no file of ours and is left alone", path)
+        elif path in indexed and keeps_row(path):
             continue
-        disk.unlink(block.fd, name)
-        found.swept += 1
+        elif _is_empty(block, name):
+            disk.unlink(block.fd, name)
+        else:
+            leftovers.append(path)
+    for path, verdict in adopt(leftovers).items() if leftovers else ():
+        found.adopted += verdict is Verdict.ADOPTED
+        found.unreadable += verdict is Verdict.UNREADABLE
+        if verdict is Verdict.SUPERFLUOUS:
+            swept.append(path)
+    for path in swept:
+        disk.unlink(block.fd, path.partition("/")[2])
+    found.swept += len(swept)
     disk.sync_folder(block.fd)
     return bool(names)
+
+
+def _is_empty(block: Block, name: str) -> bool:
+    return os.stat(name, dir_fd=block.fd, follow_symlinks=False).st_size == 0

@@ -13,9 +13,11 @@ from fastdicom.config import Config
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import key_name, level_name
 from fastdicom.settings import ae_title, number, seconds, transfer_syntax
+from fastdicom.users import passcode_from
 
 if TYPE_CHECKING:
     from fastdicom.client import PeerConnection
+    from fastdicom.net.tls import Tls
 
 T = TypeVar("T")
 
@@ -61,6 +63,53 @@ def add_peer(parser: argparse.ArgumentParser, optional: bool = False) -> None:
         metavar="TIME",
         type=checked(seconds),
         help='how long to wait for a connection and for each answer, such as "5 s"',
+    )
+    add_security(parser)
+
+
+def add_security(parser: argparse.ArgumentParser) -> None:
+    """--tls and what belongs to it, --user --passcode-file."""
+    tls = parser.add_argument_group("TLS and user identity")
+    tls.add_argument("--tls", action="store_true", help="speak TLS (1.2 or 1.3)")
+    for name, what in (
+        ("certificate", "our certificate with its chain"),
+        ("key", "its private key"),
+        ("authorities", "who signs the peer's certificate (default: the authorities of this system)"),
+        ("revoked", "revocation lists (CRL) of the authorities"),
+    ):
+        tls.add_argument(f"--tls-{name}", metavar="FILE", type=Path, help=f"{what}, PEM; implies --tls")
+    tls.add_argument(
+        "--tls-name",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a name in the peer's certificate, or sha256: and its fingerprint; implies --tls",
+    )
+    tls.add_argument(
+        "--tls-profile", choices=["B.12", "B.13"], default="B.12", help="of PS3.15 (default: B.12)"
+    )
+    tls.add_argument("--user", metavar="NAME", default="", help="user identity to give (PS3.7 D.3.3.7)")
+    tls.add_argument(
+        "--passcode-file",
+        metavar="FILE",
+        type=Path,
+        help="file with the user's passcode; without it the environment variable FASTDICOM_PASSCODE counts",
+    )
+
+
+def tls_of(options: argparse.Namespace) -> Tls | None:
+    """What the arguments ask for; None: a plain connection."""
+    files = (options.tls_certificate, options.tls_key, options.tls_authorities, options.tls_revoked)
+    if not (options.tls or options.tls_name or any(files)):
+        return None
+    certificate, key, authorities, revoked = files
+    return fastdicom.Tls(
+        certificate=certificate,
+        key=key,
+        authorities=authorities,
+        revoked=revoked,
+        profile=options.tls_profile,
+        identities=tuple(options.tls_name),
     )
 
 
@@ -155,8 +204,16 @@ def keys_of(options: argparse.Namespace) -> dict[str, str]:
 
 def peer_of(options: argparse.Namespace) -> PeerConnection:
     """The peer that the arguments name; a context manager. Its first operation opens the association."""
+    if options.passcode_file is not None and not options.user:
+        raise UsageError("--passcode-file needs --user")
     peer = fastdicom.PeerConnection(
-        options.host, options.port, called=options.called, calling=options.calling
+        options.host,
+        options.port,
+        called=options.called,
+        calling=options.calling,
+        tls=tls_of(options),
+        username=options.user,
+        passcode=passcode_from(options.passcode_file) if options.user else None,
     )
     if options.timeout is not None:
         peer.timing = replace(peer.timing, connect_s=options.timeout, response_s=options.timeout)

@@ -33,6 +33,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         for path, reason in report.failed:
             say(f"failed {path}: {reason}")
+        for path, reason in report.damaged:
+            say(f"damaged {path}: {reason}")
         failed = f", {len(report.failed)} failed" if report.failed else ""
         print(f"indexed {plural(report.indexed, 'instance')} ({human_size(report.bytes)}){failed}")
     return DONE if report.ok else REFUSED

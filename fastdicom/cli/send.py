@@ -69,6 +69,7 @@ def tell(report: StoreReport) -> None:
 
 
 def object_line(failed: FailedObject) -> str:
-    """`a.dcm: A700H (out of resources): disk full`."""
-    parts = [str(failed.path), "" if failed.status is None else describe(failed.status), failed.comment]
-    return ": ".join(part for part in parts if part)
+    """`a.dcm: A700H (out of resources): disk full`; the comment may begin with the status already."""
+    status = "" if failed.status is None else describe(failed.status)
+    comment = failed.comment.removeprefix(status).removeprefix(": ")
+    return ": ".join(part for part in (str(failed.path), status, comment) if part)

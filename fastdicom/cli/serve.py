@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         reloadable=options.config is not None,
         verbose=options.verbose,
     )
-    service.run(lambda config, addresses: print(listening_line(config, addresses), flush=True))
+    service.run(lambda config, addresses, tls: print(listening_line(config, addresses, tls), flush=True))
     return DONE
 
 
@@ -59,9 +59,15 @@ def read_config(options: argparse.Namespace) -> Config:
     return config.with_changes(node=node, archive=archive)
 
 
-def listening_line(config: Config, addresses: list[tuple[str, int]]) -> str:
-    """`fastdicom: GATEWAY listens on 127.0.0.1:11112, archive ./fastdicom-archive`."""
-    places = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses]
+def listening_line(
+    config: Config, addresses: list[tuple[str, int]], tls_addresses: list[tuple[str, int]] | None = None
+) -> str:
+    """`fastdicom: GATEWAY listens on 127.0.0.1:11112, 127.0.0.1:2762 (TLS), archive ./fastdicom-archive`."""
+    places = [
+        (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        + (" (TLS)" if (host, port) in (tls_addresses or ()) else "")
+        for host, port in addresses
+    ]
     path = config.archive.path
     shown = path if path.is_absolute() else f"./{path}"
     return printable(f"fastdicom: {config.node.ae_title} listens on {', '.join(places)}, archive {shown}")

@@ -136,6 +136,8 @@ def _flat(figures: Mapping[str, Any], before: str) -> Iterator[tuple[str, object
             yield from _flat(value, name + " ")
         elif isinstance(value, list):
             yield from ((name, _told(entry)) for entry in value)
+        elif key.endswith("_finished") and isinstance(value, (int, float)):
+            yield name, f"{datetime.fromtimestamp(value):%Y-%m-%d %H:%M:%S}"
         elif "bytes" in key and isinstance(value, (int, float)):
             per_second = "/s" if key.endswith("per_s") else ""
             yield name.removesuffix(" per s"), human_size(value) + per_second

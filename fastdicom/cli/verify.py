@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Read every file and compare it with the index; nothing is changed."""
+    """Read every file and compare it with the index, which notes what is damaged; no file is changed."""
     with fastdicom.Archive(options.archive) as archive, ProgressPrinter("checked") as progress:
         report = archive.verify(progress)
     if options.json:

@@ -1,4 +1,4 @@
-"""What an instance was before [[compress]], in its own file: (0002,0100) and (0002,0102), PS3.10 7.1.
+"""What an instance was before [[compress]], in its own file: in our Private Information, before the seal.
 
 So the proof outlives the index. File Meta Information is always ours: what comes in a peer's file, or in one
 that is imported, is not taken over.
@@ -10,31 +10,29 @@ import re
 from typing import Final
 
 from fastdicom.dataset.record import Compression
-from fastdicom.standard.implementation import IMPLEMENTATION_CLASS_UID
 
-NOTE_CREATOR: Final = IMPLEMENTATION_CLASS_UID
-
-_NOTE: Final = re.compile(r"compressed 1 ([0-9.]{1,64}) ([0-9]{1,18}) ([0-9a-f]{16}) ([0-9a-f]{16})")
+_NOTE: Final = re.compile(rb"compressed 1 ([0-9.]{1,64}) ([0-9]{1,18}) ([0-9a-f]{16}) ([0-9a-f]{16}) ?")
 
 
 def encode_note(compression: Compression) -> bytes:
-    """The value of (0002,0102): transfer syntax, size and checksum of what came, checksum of its pixels."""
-    return (
+    """Transfer syntax, size and checksum of what came, and the checksum of its pixels, in an even length."""
+    note = (
         f"compressed 1 {compression.received_as} {compression.received_size}"
         f" {compression.received_checksum:016x} {compression.pixels_before:016x}"
     ).encode("ascii")
+    return note + b" " * (len(note) % 2)
 
 
-def decode_note(creator: str, information: str) -> Compression | None:
+def decode_note(note: bytes) -> Compression | None:
     """What a note says; None for what is none of ours.
 
-    >>> from fastdicom.dataset.compression_note import NOTE_CREATOR, Compression, decode_note, encode_note
+    >>> from fastdicom.dataset.compression_note import Compression, decode_note, encode_note
     >>> before = Compression("1.2.840.10008.1.2.1", 1000, 1, 2, 2)
-    >>> decode_note(NOTE_CREATOR, encode_note(before).decode()) == before
+    >>> decode_note(encode_note(before)) == before
     True
     """
-    found = _NOTE.fullmatch(information) if creator == NOTE_CREATOR else None
+    found = _NOTE.fullmatch(note)
     if found is None:
         return None
     uid, size, checksum, pixels = found.groups()
-    return Compression(uid, int(size), int(checksum, 16), int(pixels, 16), int(pixels, 16))
+    return Compression(uid.decode("ascii"), int(size), int(checksum, 16), int(pixels, 16), int(pixels, 16))

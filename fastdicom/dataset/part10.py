@@ -30,14 +30,14 @@ PREAMBLE_LENGTH = 128
 PREFIX = b"DICM"
 HEAD_LENGTH_MAX = 1024 * 1024  # File Meta Information that is longer is none
 READ_LENGTH = 64 * 1024
+SEAL_LENGTH = 16  # the last bytes of a sealable File Meta Information: see `encode_seal`
 
 _GROUP_LENGTH = 0x0000
 _SOP_CLASS_UID = 0x0002
 _SOP_INSTANCE_UID = 0x0003
 _TRANSFER_SYNTAX_UID = 0x0010
 _SOURCE_AE_TITLE = 0x0016
-_PRIVATE_CREATOR_UID = 0x0100
-_PRIVATE_INFORMATION = 0x0102
+_PRIVATE_CREATOR, _PRIVATE = 0x0100, 0x0102
 _FIRST_GROUPS = range(0x0004, 0x0021, 2)  # where a Data Set without File Meta Information begins
 _FIRST_VRS = frozenset((b"AE", b"CS", b"DA", b"LO", b"OB", b"SH", b"SQ", b"TM", b"UI", b"UL", b"UN", b"US"))
 _META_VRS = frozenset((b"AE", b"OB", b"SH", b"UI", b"UL", b"UN", b"UR"))
@@ -49,8 +49,9 @@ class FileMeta:
     """What stands in front of a Data Set. UIDs and AE title without padding, "" where missing.
 
     dataset_offset: where the Data Set begins. guessed: the transfer syntax was not stated but inferred from
-    the Data Set's first bytes. private_creator_uid, private_information: (0002,0100) and (0002,0102), whose
-    bytes are taken for Latin-1.
+    the Data Set's first bytes. seal: (length, checksum) of the Data Set as `encode_seal` wrote them, (0, 0)
+    when it was never whole, None in files that are not ours. note: what our Private Information holds before
+    the seal.
     """
 
     transfer_syntax_uid: str
@@ -59,8 +60,8 @@ class FileMeta:
     dataset_offset: int
     source_ae_title: str = ""
     guessed: bool = False
-    private_creator_uid: str = ""
-    private_information: str = ""
+    seal: tuple[int, int] | None = None
+    note: bytes = b""
 
 
 def encode_file_meta(
@@ -70,32 +71,35 @@ def encode_file_meta(
     source_ae_title: str = "",
     sending_ae_title: str = "",
     receiving_ae_title: str = "",
-    private: tuple[str, bytes] | None = None,
+    *,
+    sealable: bool = False,
+    note: bytes = b"",
 ) -> bytes:
     """A preamble of zeros, DICM, and File Meta Information: all that precedes the Data Set in a file.
 
     source_ae_title: who wrote the content, (0002,0016). sending_ae_title, receiving_ae_title: the two
     ends of the association that brought it, (0002,0017) and (0002,0018). "" leaves an element out.
-    private: creator UID and value of Private Information, (0002,0100) and (0002,0102).
+    sealable: it ends with Private Information (0002,0102) whose SEAL_LENGTH bytes are zeros, to be replaced
+    by `encode_seal` once the Data Set is whole. note: what stands before them, of even length.
     """
     before, after = _around_instance(
         sop_class_uid, transfer_syntax_uid, source_ae_title, sending_ae_title, receiving_ae_title
     )
-    if private is not None:
-        after += _private(*private)
+    if sealable:
+        length = len(note) + SEAL_LENGTH
+        after += _PRIVATE_HEAD + length.to_bytes(4, "little") + note + bytes(SEAL_LENGTH)
     instance = _ui(_SOP_INSTANCE_UID, sop_instance_uid)
     length = len(before) + len(instance) + len(after)
     return b"".join((_START, length.to_bytes(4, "little"), before, instance, after))
 
 
+def encode_seal(length: int, checksum: int) -> bytes:
+    """What marks a file as whole: length and XXH3-64 of its Data Set."""
+    return _SEAL.pack(length, checksum)
+
+
 def _short(element: int, vr: bytes, value: bytes) -> bytes:
     return struct.pack("<HH2sH", 0x0002, element, vr, len(value)) + value
-
-
-def _private(creator_uid: str, value: bytes) -> bytes:
-    value += b"\0" * (len(value) & 1)
-    head = struct.pack("<HH2sHI", 0x0002, _PRIVATE_INFORMATION, b"OB", 0, len(value))
-    return _ui(_PRIVATE_CREATOR_UID, creator_uid) + head + value
 
 
 def _ui(element: int, uid: str) -> bytes:
@@ -109,6 +113,10 @@ def _text(element: int, vr: bytes, text: str) -> bytes:
 
 
 _START = bytes(PREAMBLE_LENGTH) + PREFIX + struct.pack("<HH2sH", 0x0002, _GROUP_LENGTH, b"UL", 4)
+_SEAL = struct.Struct("<QQ")
+_PRIVATE_HEAD = _ui(_PRIVATE_CREATOR, IMPLEMENTATION_CLASS_UID) + struct.pack(
+    "<HH2sH", 0x0002, _PRIVATE, b"OB", 0
+)
 _VERSION = struct.pack("<HH2sHI", 0x0002, 0x0001, b"OB", 0, 2) + b"\x00\x01"
 
 
@@ -139,29 +147,41 @@ def read_file_meta(source: RawIOBase | BufferedIOBase | bytes | bytearray | memo
     head = source.read(READ_LENGTH) or b""
     try:
         return _read_head(head)
-    except _HeadTooShort:
+    except HeadTooShort:
         return _read_head(head + (source.read(HEAD_LENGTH_MAX - len(head)) or b""))
 
 
-class _HeadTooShort(UsageError):
+class HeadTooShort(UsageError):
     """The File Meta Information goes on behind the bytes that we have."""
 
 
 def _read_head(head: bytes) -> FileMeta:
     start = _start_of_meta(head)
     values, offset = _meta_elements(head, start)
-    uid = values.get(_TRANSFER_SYNTAX_UID, "")
+    uid = _text_of(values, _TRANSFER_SYNTAX_UID)
+    private = _our_private(values)
     guessed = "" if uid else _guess_transfer_syntax(head[offset : offset + 8], has_meta=offset > start)
     return FileMeta(
         transfer_syntax_uid=uid or guessed,
-        sop_class_uid=values.get(_SOP_CLASS_UID, ""),
-        sop_instance_uid=values.get(_SOP_INSTANCE_UID, ""),
+        sop_class_uid=_text_of(values, _SOP_CLASS_UID),
+        sop_instance_uid=_text_of(values, _SOP_INSTANCE_UID),
         dataset_offset=offset,
-        source_ae_title=values.get(_SOURCE_AE_TITLE, ""),
+        source_ae_title=_text_of(values, _SOURCE_AE_TITLE),
         guessed=bool(guessed),
-        private_creator_uid=values.get(_PRIVATE_CREATOR_UID, ""),
-        private_information=values.get(_PRIVATE_INFORMATION, ""),
+        seal=_SEAL.unpack(private[-SEAL_LENGTH:]) if private else None,
+        note=private[:-SEAL_LENGTH],
     )
+
+
+def _text_of(values: dict[int, bytes], element: int) -> str:
+    return values.get(element, b"").decode("latin-1").strip("\0 ")
+
+
+def _our_private(values: dict[int, bytes]) -> bytes:
+    """Our Private Information, which ends with a seal; b"" where there is none."""
+    private = values.get(_PRIVATE, b"")
+    ours = _text_of(values, _PRIVATE_CREATOR) == IMPLEMENTATION_CLASS_UID
+    return private if ours and len(private) >= SEAL_LENGTH else b""
 
 
 def _start_of_meta(head: bytes) -> int:
@@ -176,13 +196,13 @@ def _start_of_meta(head: bytes) -> int:
     return 0
 
 
-def _meta_elements(head: bytes, start: int) -> tuple[dict[int, str], int]:
-    """The text values of group 0002 from `start` on, and where it ends.
+def _meta_elements(head: bytes, start: int) -> tuple[dict[int, bytes], int]:
+    """The values of group 0002 from `start` on, and where it ends.
 
     The stated group length only decides when what stands there does not look like one more element: real
     ones lie, but behind a right one deflated bytes may begin as group 0002 does.
     """
-    values: dict[int, str] = {}
+    values: dict[int, bytes] = {}
     at = start
     stated_end = -1
     while head[at : at + 2] == b"\x02\x00" and (at != stated_end or head[at + 4 : at + 6] in _META_VRS):
@@ -190,14 +210,14 @@ def _meta_elements(head: bytes, start: int) -> tuple[dict[int, str], int]:
         if element == _GROUP_LENGTH and len(value) == 4:
             stated_end = at + int.from_bytes(value, "little")
         else:
-            values.setdefault(element, value.decode("latin-1").strip("\0 "))
+            values.setdefault(element, value)
     return values, at
 
 
 def _meta_element(head: bytes, at: int) -> tuple[int, bytes, int]:
     """(element number, value, where the next one begins) of the element at `at`."""
     if at + 12 > len(head):
-        raise _HeadTooShort("no DICOM file: its File Meta Information is cut short")
+        raise HeadTooShort("no DICOM file: its File Meta Information is cut short")
     _, element, vr, length = struct.unpack_from("<HH2sH", head, at)
     begin = at + 8
     if vr in _LONG_VRS:
@@ -208,7 +228,7 @@ def _meta_element(head: bytes, at: int) -> tuple[int, bytes, int]:
     if length > len(head) - begin:
         if len(head) >= HEAD_LENGTH_MAX:
             raise UsageError(f"no DICOM file: (0002,{element:04X}) has {length} bytes")
-        raise _HeadTooShort("no DICOM file: its File Meta Information is cut short")
+        raise HeadTooShort("no DICOM file: its File Meta Information is cut short")
     return element, head[begin : begin + length], begin + length
 
 

@@ -72,13 +72,17 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """One instance as the index knows it: enough to send, export, verify or delete it."""
+    """One instance as the index knows it: enough to send, export, verify or delete it.
+
+    damage: what is wrong with its file, "" when nothing is known to be.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
     study_instance_uid: str
     series_instance_uid: str
     file: FileEntry
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 from fastdicom.dataset.record import StoredEntry
+from fastdicom.index.damage import any_damage, damage_at
 from fastdicom.index.keys import SERIES_INSTANCE_UID, SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from fastdicom.index.packed import row_of
 from fastdicom.index.schema import PAIR, SERIAL, unpack_file
@@ -23,6 +24,7 @@ class Entries:
         self._txn = transaction
         self._db = databases
         self._series: tuple[int, str, str] = (-1, "", "")
+        self._any_damage = any_damage(transaction, databases)
 
     def at(self, key: bytes) -> StoredEntry | None:
         """The instance with this key; None when it is not there any more."""
@@ -40,6 +42,7 @@ class Entries:
             study_uid,
             series_uid,
             unpack_file(head),
+            damage_at(self._txn, self._db, key) if self._any_damage else "",
         )
 
     def _uids_above(self, series: int) -> tuple[str, str]:
@@ -65,9 +68,17 @@ class Selection(Sequence[StoredEntry]):
         self._store = store
         self._keys = keys
         self.vanished = 0
+        self._series: frozenset[int] | None = None
 
     def __len__(self) -> int:
         return len(self._keys) // 2
+
+    @property
+    def series(self) -> frozenset[int]:
+        """Serials of the series that the instances were of."""
+        if self._series is None:
+            self._series = frozenset(self._keys[::2])
+        return self._series
 
     def __iter__(self) -> Iterator[StoredEntry]:
         self.vanished = 0
@@ -82,11 +93,13 @@ class Selection(Sequence[StoredEntry]):
     @overload
     def __getitem__(self, position: int) -> StoredEntry: ...
     @overload
-    def __getitem__(self, position: slice) -> list[StoredEntry]: ...
-    def __getitem__(self, position: int | slice) -> StoredEntry | list[StoredEntry]:
+    def __getitem__(self, position: slice) -> Selection: ...
+    def __getitem__(self, position: int | slice) -> StoredEntry | Selection:
         if isinstance(position, slice):
-            found = self._fetch(range(*position.indices(len(self))))
-            return [entry for entry in found if entry is not None]
+            keys = array("Q")
+            for at in range(*position.indices(len(self))):
+                keys.extend(self._keys[2 * at : 2 * at + 2])
+            return Selection(self._store, keys)
         number = position + len(self) if position < 0 else position
         if not 0 <= number < len(self):
             raise IndexError(position)

@@ -16,9 +16,11 @@ from typing import Any, NamedTuple, Self
 
 from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier
-from fastdicom.dataset.record import Change, Outcome, StoredEntry
+from fastdicom.dataset.record import Change, Deleted, Outcome, Replaced, StoredEntry
 from fastdicom.errors import UsageError
 from fastdicom.index.answers import Answers
+from fastdicom.index.arrivals import ArrivedStudy, arrived, series_of, study_entries
+from fastdicom.index.damage import mark_damaged, mark_whole
 from fastdicom.index.entries import FETCHED_AT_ONCE, Entries, Selection
 from fastdicom.index.kept import lacking, packed, unpacked
 from fastdicom.index.patients import patient_of
@@ -128,6 +130,9 @@ class Index:
     ) -> list[Outcome]:
         """All changes and notes in one transaction; returns when it is durable, with an outcome for each.
 
+        Durable with one exception: rows that were only added in the last transaction before a power cut are
+        restored by recovery from their files, which have to be durable before this is called. That saves
+        a flush for each transaction. What no file tells (a row replaced or deleted) is flushed here.
         The files that Replaced and Deleted name are in `trash` from the same moment on. Raises Unavailable
         when it could not be written; then none of it was, unless the disk failed in the commit itself.
         """
@@ -142,6 +147,8 @@ class Index:
             return outcomes, writer.memory
 
         outcomes, self._memory = self._store.write(work)
+        if any(isinstance(outcome, Replaced | Deleted) for outcome in outcomes):
+            self._store.sync_commit()
         return outcomes
 
     def forget_trash(self, paths: Iterable[str]) -> None:
@@ -156,9 +163,27 @@ class Index:
         if keys:
             self._store.write(work)
 
+    def mark(self, path: str, reason: str, found_at: float) -> bool:
+        """Note that an instance's file is damaged, or with reason "" that it is whole.
+
+        False when that was known, or no instance has this file by now. found_at: seconds since the epoch.
+        """
+        db = self._store.databases
+
+        def work(transaction: Any) -> bool:
+            key = transaction.get(path_key(path), db=db["paths"])
+            if key is None:
+                return False
+            if not reason:
+                return mark_whole(transaction, db, bytes(key))
+            return mark_damaged(transaction, db, bytes(key), reason, found_at)
+
+        return self._store.write(work)
+
     def note(self, key: str, value: bytes | None) -> None:
         """Keep a small value under a name, or forget it with None."""
         self.apply((), {key: value})
+        self._store.sync_commit()
 
     # Reading.
 
@@ -232,17 +257,49 @@ class Index:
 
     def entries(self) -> Iterator[StoredEntry]:
         """Every instance, for `verify`: fetched in short transactions, so it may take hours."""
-        position = b""
+        return (entry for _, entry in self.entries_from(b""))
+
+    def entries_from(self, position: bytes) -> Iterator[tuple[bytes, StoredEntry]]:
+        """As `entries`, each with the position to go on from behind it; b"": from the first on."""
+        return self._walked("instances", position)
+
+    def damaged(self) -> Iterator[StoredEntry]:
+        """The instances whose files are known to be damaged."""
+        return (entry for _, entry in self._walked("damaged", b""))
+
+    def damaged_count(self) -> int:
+        """How many these are."""
+        with self._store.reading() as transaction:
+            return int(transaction.stat(self._store.databases["damaged"])["entries"])
+
+    def _walked(self, database: str, position: bytes) -> Iterator[tuple[bytes, StoredEntry]]:
         while True:
             with self._store.reading() as transaction:
-                cursor = transaction.cursor(db=self._store.databases["instances"])
+                cursor = transaction.cursor(db=self._store.databases[database])
                 keys = _keys_after(cursor, position, FETCHED_AT_ONCE)
                 found = Entries(transaction, self._store.databases)
-                chunk = [found.at(key) for key in keys]
+                chunk = [(key + b"\0", found.at(key)) for key in keys]
             if not keys:
                 return
-            yield from (one for one in chunk if one is not None)
+            yield from ((behind, entry) for behind, entry in chunk if entry is not None)
             position = keys[-1] + b"\0"
+
+    # What retention asks.
+
+    def arrived(self, after: bytes = b"", count: int = FETCHED_AT_ONCE) -> list[ArrivedStudy]:
+        """Up to `count` studies in the order in which they came, behind the place of another one."""
+        with self._store.reading() as transaction:
+            return arrived(transaction, self._store.databases, after, count)
+
+    def series_of(self, study: ArrivedStudy) -> list[int]:
+        """Serials of its series, to be compared with `Selection.series`."""
+        with self._store.reading() as transaction:
+            return series_of(transaction, self._store.databases, study.serial)
+
+    def study_entries(self, study: ArrivedStudy, count: int) -> list[StoredEntry]:
+        """Up to `count` of its instances."""
+        with self._store.reading() as transaction:
+            return study_entries(transaction, self._store.databases, study.serial, count)
 
     def counts(self) -> Counts:
         """Totals, in constant time."""

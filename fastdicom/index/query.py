@@ -36,6 +36,7 @@ from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, KNOW
 LATIN_1 = b"ISO_IR 100"
 UTF_8 = b"ISO_IR 192"
 ONLINE = b"ONLINE"
+UNAVAILABLE = b"UNAVAILABLE"  # PS3.3 C.4.23.1.1
 PATIENT, STUDY = 0, 1
 
 Slot = tuple[int, str, int, bool, int, object]
@@ -211,6 +212,11 @@ class Query:
         return all(check(self.selector) for check in self._checks.get(level, ()))
 
     # Answers.
+
+    def set_available(self, available: bool) -> None:
+        """Whether all of the entity at hand can be retrieved: Instance Availability of its answer."""
+        if self._answers:
+            self.selector.set(self._index[INSTANCE_AVAILABILITY], ONLINE if available else UNAVAILABLE)
 
     def set_file_values(self, dataset: bytes) -> None:
         """Fill in what a file said: a Data Set as records have them, with its own character set."""

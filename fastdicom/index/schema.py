@@ -14,6 +14,8 @@ Every patient, study, series and instance has a serial of 64 bits that is never 
 | keys | level, tag, folded value, NUL, serial | serials of the entity |
 | uids | SOP Instance UID | key in `instances` |
 | paths | path | key in `instances` |
+| arrivals | sequence of arrival, study | when, seconds since the epoch |
+| damaged | key in `instances` | when it was found, what is wrong (`damage.py`) |
 | trash | path of a file to unlink | - |
 | notes | what the archive likes | what the archive likes |
 """
@@ -25,11 +27,12 @@ import struct
 from dataclasses import dataclass, field
 
 from fastdicom.dataset.record import Compression, FileEntry
+from fastdicom.kernels.rows import packed_tally
 
-VERSION = 1
+VERSION = 2  # 2: arrivals, damaged
 DATABASES = (
     "meta", "patients", "studies", "series", "series_keys", "instances", "tallies", "patient_studies",
-    "keys", "uids", "paths", "trash", "notes",
+    "keys", "uids", "paths", "arrivals", "damaged", "trash", "notes",
 )  # fmt: skip
 KEY_LENGTH_MAX = 511  # of LMDB
 PATH_LENGTH_MAX = 500
@@ -43,6 +46,7 @@ _PARTS = struct.Struct("<IIII")
 _FILE = struct.Struct("<QIQdHBB")
 _COMPRESSION = struct.Struct("<QQQQ")
 _TALLY = struct.Struct("<IIIQIIII")
+_ARRIVAL = struct.Struct("<Qd")
 _DISTINCT_MAX = 1024  # modalities or classes that one entity lists; a peer that sends more lists no more
 
 
@@ -121,7 +125,10 @@ def unpack_file(head: bytes) -> FileEntry:
 
 @dataclass(slots=True)
 class Tally:
-    """What is below an entity. modalities: series of each. sop_classes: instances of each. length: bytes."""
+    """What is below an entity. modalities: series of each. sop_classes: instances of each. length: bytes.
+
+    arrival, received: of a study, its place in the order of arrival and its time (`arrivals.py`).
+    """
 
     studies: int = 0
     series: int = 0
@@ -129,20 +136,18 @@ class Tally:
     length: int = 0
     modalities: dict[bytes, int] = field(default_factory=dict)
     sop_classes: dict[bytes, int] = field(default_factory=dict)
+    arrival: int = 0
+    received: float = 0.0
 
     def pack(self) -> bytes:
         """The value in `tallies`: fixed part, the two lists as C-FIND answers them, their counts.
 
         The query kernel reads it too (Selector.count).
         """
-        modalities = b"\\".join(self.modalities)
-        sop_classes = b"\\".join(self.sop_classes)
-        counts = (*self.modalities.values(), *self.sop_classes.values())
-        fixed = _TALLY.pack(
-            self.studies, self.series, self.instances, self.length,
-            len(self.modalities), len(self.sop_classes), len(modalities), len(sop_classes),
-        )  # fmt: skip
-        return b"".join((fixed, modalities, sop_classes, struct.pack(f"<{len(counts)}I", *counts)))
+        packed = packed_tally(
+            self.studies, self.series, self.instances, self.length, self.modalities, self.sop_classes
+        )
+        return packed + _ARRIVAL.pack(self.arrival, self.received) if self.arrival else packed
 
     @classmethod
     def unpack(cls, data: bytes) -> Tally:
@@ -153,7 +158,10 @@ class Tally:
         modalities = data[at : at + modality_length].split(b"\\")[:modality_count]
         at += modality_length
         sop_classes = data[at : at + class_length].split(b"\\")[:class_count]
-        counts = struct.unpack_from(f"<{modality_count + class_count}I", data, at + class_length)
+        at += class_length
+        counts = struct.unpack_from(f"<{modality_count + class_count}I", data, at)
+        at += 4 * len(counts)
+        arrival, received = _ARRIVAL.unpack_from(data, at) if len(data) > at else (0, 0.0)
         return cls(
             studies,
             series,
@@ -161,6 +169,8 @@ class Tally:
             length,
             dict(zip(modalities, counts[:modality_count], strict=True)),
             dict(zip(sop_classes, counts[modality_count:], strict=True)),
+            arrival,
+            received,
         )
 
 

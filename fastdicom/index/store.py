@@ -29,6 +29,7 @@ READERS_MAX = 1022  # slots for open read transactions, of all processes
 GROW_TIMEOUT_S = 30.0
 _EARLY_TIMEOUT_S = 0.05
 _CHECK_READERS_EVERY = 1024  # write transactions: a reader that died keeps old pages from being used again
+_CHECK_ROOM_EVERY = 64  # write transactions: the map is grown at half its size, long before it is full
 
 Result = TypeVar("Result")
 
@@ -36,7 +37,9 @@ Result = TypeVar("Result")
 class Store:
     """One LMDB environment with its named databases.
 
-    Raises UsageError when there is none to read, or it cannot be opened.
+    sync: a commit flushes its pages, and with them the end of the commit before (the meta page that names its
+    root). So a power cut may take back the last commit, and never leaves half of one. Who cannot bear that
+    calls `sync_commit` after it. Raises UsageError when there is none to read, or it cannot be opened.
     """
 
     def __init__(
@@ -53,6 +56,9 @@ class Store:
         self._closed = False
         self._writes = 0
         self._grow_at = 0
+        self._broken = False  # closed, and could not be opened again yet
+        self._in_doubt = False  # a commit failed: nothing is written on top before `reopen`
+        self.databases: dict[str, Any] = {}  # one dict for good: open queries hold it
         self._open()
 
     def close(self) -> None:
@@ -71,13 +77,64 @@ class Store:
         with self._gate.alone(GROW_TIMEOUT_S, self._park) as alone:
             if not alone:
                 raise Unavailable("the index is busy and cannot be opened anew")
+            self._broken = True
             self._environment.close()
+            self._forget_pages()
             self._open()
+            self._broken = self._in_doubt = False
+
+    def _forget_pages(self) -> None:
+        """Drop what memory holds of the file: after a failed write it may not be what the disk has.
+
+        The system takes pages whose write-back failed for clean: read again from memory they would look
+        committed, and no later sync would write them. Raises Unavailable while the file cannot be synced.
+        """
+        try:
+            fd = os.open(self.path / "data.mdb", os.O_RDWR | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(fd)
+        except OSError as problem:
+            self._open()
+            self._broken = False
+            raise Unavailable(f"the index cannot be synced: {problem.strerror}") from problem
+
+    def _revive(self) -> None:
+        """Open again for readers what LMDB gave up after a failed write. Writers wait for `reopen`."""
+        with self._gate.alone(GROW_TIMEOUT_S, self._park) as alone:
+            if not alone:
+                raise Unavailable("the index failed, and queries stay open")
+            if not self._broken and not self._panics():
+                return  # another thread was faster
+            self._broken = self._in_doubt = True
+            self._environment.close()
+            try:
+                self._open()
+            except UsageError as problem:
+                raise Unavailable(f"the index failed: {problem}") from problem
+            self._broken = False
+
+    def _panics(self) -> bool:
+        try:
+            self._environment.begin().abort()
+        except lmdb.PanicError:
+            return True
+        return False
 
     def sync(self) -> None:
-        """Flush to disk what earlier commits without `sync` have left in memory."""
+        """Flush to disk what earlier commits have left in memory: all of it, or the last one's end."""
         with self._gate.shared():
             self._environment.sync(True)
+
+    def sync_commit(self) -> None:
+        """Make the last commit survive a power cut, where the environment was opened with `sync`."""
+        if self._sync:
+            try:
+                self.sync()
+            except lmdb.Error as problem:
+                raise Unavailable(f"the index cannot be written: {problem}") from problem
 
     @property
     def length(self) -> int:
@@ -95,6 +152,8 @@ class Store:
     def begin(self) -> Any:
         """A read transaction with buffers; give it to `end`. Adopts a map that another process has grown."""
         while True:
+            if self._broken:
+                self._revive()
             self._gate.enter()
             try:
                 if self._closed:
@@ -103,6 +162,9 @@ class Store:
             except lmdb.MapResizedError:
                 self._gate.leave()
                 self._adopt()
+            except lmdb.PanicError:
+                self._gate.leave()
+                self._revive()
             except lmdb.ReadersFullError:
                 self._gate.leave()
                 if not self._environment.reader_check():
@@ -157,19 +219,26 @@ class Store:
         Raises Unavailable when LMDB cannot write; then nothing of it has happened, unless the disk failed
         in the middle of the commit (then `reopen`).
         """
+        if self._in_doubt:
+            raise Unavailable("the index failed and was not opened anew yet")
         self._writes += 1
         if not self._writes % _CHECK_READERS_EVERY:
             self._environment.reader_check()
-        self._grow_early()
+        if not self._writes % _CHECK_ROOM_EVERY:
+            self._grow_early()
         while True:
             try:
-                with self._gate.shared():
+                self._gate.enter()
+                try:
                     return self._attempt(work)
+                finally:
+                    self._gate.leave()
             except lmdb.MapFullError:
                 self._grow()
             except lmdb.MapResizedError:
                 self._adopt()
             except lmdb.Error as problem:
+                self._in_doubt = True
                 raise Unavailable(f"the index cannot be written: {problem}") from problem
 
     def _attempt(self, work: Callable[[Any], Result]) -> Result:
@@ -182,10 +251,6 @@ class Store:
                 transaction.abort()
             raise
         return result
-
-    def database(self, name: str) -> Any:
-        """The handle of a named database."""
-        return self.databases[name]
 
     # The map.
 
@@ -206,7 +271,7 @@ class Store:
         if stale:
             log.info("index %s: cleared %d readers that had died", self.path, stale)
         try:
-            self.databases = {name: self._database(name) for name in self._names}
+            self.databases.update({name: self._database(name) for name in self._names})
         except BaseException:
             self._environment.close()
             raise
@@ -222,7 +287,7 @@ class Store:
             readonly=self.readonly,
             create=not self.readonly,
             sync=self._sync,
-            metasync=True,
+            metasync=False,
             readahead=False,
             max_spare_txns=16,
         )

@@ -13,6 +13,7 @@ from typing import Any
 
 from fastdicom.dataset.record import StoredEntry
 from fastdicom.errors import Unavailable
+from fastdicom.index.damage import any_damage, damaged_below
 from fastdicom.index.entries import Entries
 from fastdicom.index.keys import SOP_INSTANCE_UID
 from fastdicom.index.lease import Lease
@@ -69,6 +70,7 @@ class Walk:
         self._series: dict[int, list[bytes]] | None = None  # study serial -> the only series to look at
         self._images: dict[int, list[bytes]] | None = None  # series serial -> the only instances
         self._rows = 0
+        self._any_damage = False
 
     @property
     def reads_files(self) -> bool:
@@ -83,7 +85,8 @@ class Walk:
     def answers(self) -> Generator[bytes | None, None, None]:
         """One encoded identifier per match; None now and then while nothing matches."""
         with self._snapshot():
-            if self._query.level == self._top and self._read_attributes is None:
+            self._any_damage = any_damage(self._txn, self._db)
+            if self._query.level == self._top and self._read_attributes is None and not self._any_damage:
                 for serial in self._entities():
                     yield None if serial is None else self._query.answer()
                 return
@@ -96,14 +99,14 @@ class Walk:
     def _answers_below(self, serial: int) -> Iterator[bytes | None]:
         level = self._query.level
         if level == self._top:
-            yield self._answer(self._first_image(level, serial))
+            yield self._answer(self._first_image(level, serial), serial)
         elif level == SERIES:
             for series in self._matching_series(serial):
-                yield self._answer(self._first_image(level, series))
+                yield self._answer(self._first_image(level, series), series)
         else:
             for series in self._matching_series(serial):
                 for key in self._matching_images(series):
-                    yield None if key is None else self._answer(key)
+                    yield None if key is None else self._answer(key, PAIR.unpack(key)[1])
 
     def instance_keys(self) -> Iterator[bytes]:
         """Keys in `instances` of all that is at or below a match."""
@@ -340,8 +343,11 @@ class Walk:
 
     # Attributes that only files have.
 
-    def _answer(self, image: bytes | None) -> bytes:
+    def _answer(self, image: bytes | None, serial: int) -> bytes:
         """The answer for the entity at hand; what is not indexed comes from the file of `image`."""
+        if self._any_damage:
+            damaged = damaged_below(self._txn, self._db, self._query.level, serial, image)
+            self._query.set_available(not damaged)
         if self._read_attributes is not None:
             self._query.set_file_values(b"" if image is None else self._from_file(image))
         return self._query.answer()

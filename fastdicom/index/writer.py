@@ -24,6 +24,7 @@ from fastdicom.dataset.record import (
     Put,
     Replaced,
 )
+from fastdicom.index.arrivals import forget_arrival, note_arrival
 from fastdicom.index.folding import folded_names
 from fastdicom.index.keys import (
     PATIENT,
@@ -58,6 +59,7 @@ from fastdicom.kernels.rows import parts, value_of
 MODALITY = 0x00080060
 _REMEMBERED_MAX = 4096  # entities; then a transaction begins with none
 _MODALITY_LENGTH_MAX = 16  # of VR CS
+_ADDED = Added()
 
 
 class Entity:
@@ -132,15 +134,20 @@ class Writer:
         """Write blocks, tallies and totals."""
         self._patients.flush()
         self._studies.flush()
-        tallies = self._db["tallies"]
+        tallies = []
         for entity in self._changed:
             entity.changed = False
             if entity.gone:
-                self._txn.delete(entity.tally_key, db=tallies)
+                self._txn.delete(entity.tally_key, db=self._db["tallies"])
             else:
-                self._txn.put(entity.tally_key, entity.tally.pack(), db=tallies)
-        self._txn.put(b"serials", SERIALS.pack(*self._serials), db=self._db["meta"])
-        self._txn.put(b"totals", TOTALS.pack(*self._totals), db=self._db["meta"])
+                tallies.append((entity.tally_key, entity.tally.pack()))
+        self._put_all("tallies", tallies)
+        totals = [(b"serials", SERIALS.pack(*self._serials)), (b"totals", TOTALS.pack(*self._totals))]
+        self._put_all("meta", totals)
+
+    def _put_all(self, database: str, rows: list[tuple[bytes, bytes]]) -> None:
+        """Several rows in one call: the binding passes the interpreter's lock once, not once for each."""
+        self._txn.cursor(db=self._db[database]).putmulti(rows)
 
     # Instances.
 
@@ -150,15 +157,15 @@ class Writer:
         where = self._txn.get(uid, db=self._db["uids"])
         if where is None:
             self._add(record, change.file, uid, None)
-            return Added()
+            return _ADDED
         head, _, image, _ = parts(self._txn.get(where, db=self._db["instances"]))
         old = unpack_file(head)
         if old.path == change.file.path:  # a file that is indexed already is indexed again
             if change.replace:
                 self._replace(change, uid, where, old, image)
-            return Added()
-        if not change.replace:
-            return Kept(old)
+            return _ADDED
+        if not change.replace and self._txn.get(where, db=self._db["damaged"]) is None:
+            return Kept(old)  # a damaged one is replaced whatever the rule: that heals it
         self._replace(change, uid, where, old, image)
         self._to_trash(old)
         return Replaced(old)
@@ -176,6 +183,9 @@ class Writer:
         self._txn.put(uid, key, db=self._db["uids"])
         self._txn.put(path_key(file.path), key, db=self._db["paths"])
         self._count(series, file.size, _sop_class(image))
+        study = series.up
+        assert study is not None
+        note_arrival(self._txn, self._db, study.serial, study.tally, self._serials[3], file.received_at)
 
     def _replace(self, change: Put, uid: bytes, where: bytes, old: FileEntry, image: bytes) -> None:
         """The new instance stands where the old one did if it is of the same series; all rows are fresh."""
@@ -202,6 +212,7 @@ class Writer:
         series = self._series_at(PAIR.unpack(where)[0])
         self._txn.delete(where, db=self._db["instances"])
         self._txn.delete(path_key(file.path), db=self._db["paths"])
+        self._txn.delete(where, db=self._db["damaged"])
         self._discount(series, file.size, _sop_class(image))
 
     def _to_trash(self, file: FileEntry) -> None:
@@ -363,6 +374,7 @@ class Writer:
         self._delete_keys(keys_of(STUDY, study.serial, patient_dataset, own))
         self._studies.delete(study.serial)
         self._txn.delete(PAIR.pack(patient.serial, study.serial), db=self._db["patient_studies"])
+        forget_arrival(self._txn, self._db, study.serial, study.tally)
         patient.tally.studies -= 1
         self._totals[1] -= 1
         study.gone = True

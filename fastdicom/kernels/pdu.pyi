@@ -10,9 +10,6 @@ class PduReader:
     def space(self) -> memoryview:
         """The writable free part of the buffer. Ends the life of every view handed out before."""
 
-    def pending(self) -> int:
-        """Bytes received and not yet named: part of a head, or spans beyond the limit of one call."""
-
     def received(self, count: int) -> list[tuple[int, int, memoryview | bytes]]:
         """Take `count` new bytes in `space()`; returns, in order, what they complete.
 

@@ -25,3 +25,16 @@ def packed(block: Buffer, slot: int) -> bytes:
 
 def vr_of(tag: int) -> str:
     """The VR of a tag by PS3.6, UN when it has none; US for those that are US or SS."""
+
+def packed_tally(
+    studies: int,
+    series: int,
+    instances: int,
+    length: int,
+    modalities: dict[bytes, int],
+    sop_classes: dict[bytes, int],
+) -> bytes:
+    """A value of the database `tallies`: fixed part, the values of both joined by backslashes, their counts.
+
+    Little endian; 32 bits a number, 64 for the length. Raises OverflowError.
+    """

@@ -19,7 +19,8 @@ class Commits(Protocol):
 class Disk(Protocol):
     """The archive's files, as far as health goes."""
 
-    min_free: int
+    @property
+    def min_free(self) -> int: ...
 
     @property
     def free(self) -> int:

@@ -5,6 +5,7 @@ A peer that connects and says nothing costs a thread and a slot until ARTIM ends
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -24,24 +25,29 @@ _EXHAUSTED_PAUSE_S = 0.1  # when there is no descriptor left for a new connectio
 class Acceptor:
     """Listening sockets and the thread that accepts on them.
 
-    serve: called on the accepting thread with a new socket and the peer's address; it must not block.
-    inherit: a socket that listens on an address and port already (socket activation), or None.
+    serve: called on the accepting thread with a new socket, the peer's address and whether it has to speak
+    TLS; it must not block. inherit: a socket that listens on an address and port already (socket
+    activation), or None.
     """
 
     def __init__(
         self,
-        serve: Callable[[socket.socket, str], None],
+        serve: Callable[[socket.socket, str, bool], None],
         inherit: Callable[[str, int], socket.socket | None] = lambda address, port: None,
     ) -> None:
         self._serve = serve
         self._inherit = inherit
         self._sockets: list[socket.socket] = []
+        self._secure: set[int] = set()  # descriptors of those that expect TLS
         self._wake_read = self._wake_write = -1
         self._thread: threading.Thread | None = None
         self.turns = 0  # of the accept loop: proof of life for a watchdog
 
-    def listen(self, addresses: Iterable[str], port: int) -> list[tuple[str, int]]:
-        """Bind and listen; returns the addresses with the ports that were taken. Raises UsageError."""
+    def listen(self, addresses: Iterable[str], port: int, *, secure: bool = False) -> list[tuple[str, int]]:
+        """Bind and listen; returns the addresses with the ports that were taken. Raises UsageError.
+
+        secure: who connects here has to speak TLS. May be called again for another port.
+        """
         fresh: list[socket.socket] = []
         try:
             for address in addresses:
@@ -54,6 +60,8 @@ class Acceptor:
                 sock.close()
             raise
         self._sockets += fresh
+        if secure:
+            self._secure |= {sock.fileno() for sock in fresh}
         return [sock.getsockname()[:2] for sock in fresh]
 
     @property
@@ -100,7 +108,7 @@ class Acceptor:
             select.poll().poll(_EXHAUSTED_PAUSE_S * 1000)  # no descriptor: do not spin until there is one
             return
         try:
-            self._serve(sock, address[0])
+            self._serve(sock, address[0], listening.fileno() in self._secure)
         except Exception:
             log.exception("a connection from %s could not be served", address[0])
             sock.close()
@@ -116,6 +124,14 @@ def start_thread(target: Callable[[], None], name: str) -> threading.Thread:
         finally:
             threading.stack_size(previous)
     return thread
+
+
+def turn_away(sock: socket.socket, goodbye: bytes) -> None:
+    """Close a connection that there is no room for; `goodbye` reaches a peer that reads before it is done."""
+    with contextlib.suppress(OSError):
+        sock.send(goodbye, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        sock.shutdown(socket.SHUT_WR)
+    sock.close()
 
 
 _stack_lock = threading.Lock()

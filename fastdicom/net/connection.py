@@ -31,6 +31,9 @@ class Timing:
     response_s: float = 60.0
     message_stall_s: float = 30.0
     send_stall_s: float = 30.0
+    handshake_s: float = 10.0
+    message_s: float = 3600.0
+    association_s: float = 86400.0
 
 
 class Connection:
@@ -50,6 +53,7 @@ class Connection:
         timing: Timing,
         *,
         command_set_length_max: int = 64 * 1024,
+        look_ahead_length_max: int = 256 * 1024,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.transport = transport
@@ -57,6 +61,7 @@ class Connection:
         self.timing = timing
         self.clock = clock
         self.assembler = Assembler(command_set_length_max)
+        self._look_ahead_length_max = look_ahead_length_max
         self.queue: deque[AssociationEvent] = deque()  # came while nobody could serve it; not borrowed
 
     # ------------------------------------------------------------------------------ receiving
@@ -94,8 +99,16 @@ class Connection:
 
     def look_ahead(self) -> None:
         """Read what has come without waiting, and keep it. Bounded: a peer that sends on is not read."""
-        if len(self.queue) < _QUEUE_MAX and not self.association.closed and self.transport.readable():
+        if self._holds_enough() or self.association.closed or not self.transport.readable():
+            return
+        try:
             self.keep(self._pull(0.001))
+        except TimeoutError:
+            return  # under TLS: part of a record, or one that carries no data
+
+    def _holds_enough(self) -> bool:
+        held = sum(len(event[2]) for event in self.queue if isinstance(event, tuple))
+        return len(self.queue) >= _QUEUE_MAX or held >= self._look_ahead_length_max
 
     # ------------------------------------------------------------------------------ sending
 

@@ -19,6 +19,8 @@ from fastdicom.errors import (
 )
 from fastdicom.kernels.pdu import PduReader
 from fastdicom.net.connection import Buffer, Connection, Timing
+from fastdicom.net.tls import ClientTls
+from fastdicom.net.tls_transport import TlsTransport
 from fastdicom.net.transport import Transport, Watch
 from fastdicom.standard.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from fastdicom.standard.status import is_pending
@@ -40,6 +42,7 @@ from fastdicom.upperlayer.pdus import (
     ReleaseRequest,
     ReleaseResponse,
     RoleSelection,
+    UserIdentity,
     UserInformation,
     describe_reject,
 )
@@ -83,15 +86,18 @@ class ClientAssociation(Connection):
         scp_classes: Sequence[str] = (),
         extended: Sequence[ExtendedNegotiation] = (),
         window: int = 1,
+        tls: ClientTls | None = None,
+        user_identity: UserIdentity | None = None,
     ) -> Self:
         """Connect and associate. scp_classes: for which we want to be the SCP (C-GET). extended: proposed.
 
         window: how many requests we would like to have on their way at once.
 
-        Raises ConnectionLost (no connection, no answer in time), AssociationRejected, AssociationAborted.
+        Raises ConnectionLost (no connection, no answer in time), TlsError, AssociationRejected,
+        AssociationAborted.
         """
         timing = timing or Timing()
-        transport = Transport(_connected(host, port, timing.connect_s))
+        transport = _transport(host, port, timing.connect_s, tls)
         transport.watch = watch
         transport.acknowledges_at_once = True
         association = Association(
@@ -117,6 +123,7 @@ class ClientAssociation(Connection):
                 implementation_version_name=IMPLEMENTATION_VERSION_NAME,
                 asynchronous_operations=(window, 1) if window > 1 else None,
                 roles=tuple(RoleSelection(uid, False, True) for uid in scp_classes),
+                user_identity=user_identity,
                 extended=tuple(extended),
             ),
         )
@@ -309,10 +316,25 @@ class ClientAssociation(Connection):
 
     def _await_answer(self) -> None:
         while True:
-            for event in self._receive_or_give_up():
+            try:
+                events = self._receive_or_give_up()
+            except NoResponse:
+                raise
+            except ConnectionLost as error:
+                if self.transport.secure:
+                    raise
+                raise ConnectionLost(f"{error}{self._tls_hint}") from error
+            for event in events:
                 if isinstance(event, AssociationAccept):
                     return
+                if isinstance(event, TransportClosed):
+                    raise ConnectionLost(f"the peer closed the connection without an answer{self._tls_hint}")
                 self._ended(event)
+
+    @property
+    def _tls_hint(self) -> str:
+        """What may be the matter with a peer that says nothing to a plain A-ASSOCIATE-RQ."""
+        return "" if self.transport.secure else "; does its port speak TLS?"
 
     def _ended(self, event: AssociationEvent) -> None:
         """Raise what an event means that ends the association."""
@@ -363,6 +385,21 @@ class ClientAssociation(Connection):
             return  # the peer was faster
         finally:
             self.transport.close()
+
+
+def _transport(host: str, port: int, timeout_s: float, tls: ClientTls | None) -> Transport:
+    """A connection, with TLS when it is asked for and the peer the one that is meant."""
+    sock = _connected(host, port, timeout_s)
+    if tls is None:
+        return Transport(sock)
+    transport = TlsTransport(sock, tls.context, server_side=False, server_hostname=host)
+    try:
+        transport.start(timeout_s)
+        tls.check(transport.peer)
+    except BaseException:
+        transport.close()
+        raise
+    return transport
 
 
 def _connected(host: str, port: int, timeout_s: float) -> socket.socket:

@@ -11,6 +11,7 @@ from fastdicom.dimse.assembler import Begin, Data
 from fastdicom.errors import ConnectionLost, FastdicomError, NoResponse, PeerError
 from fastdicom.events import ABORTED, FAILED, LOST, RELEASED, STOPPED, VIOLATED
 from fastdicom.net.connection import Buffer, Connection
+from fastdicom.net.tls import TlsError
 from fastdicom.upperlayer.association import AssociationEvent, Context, Fault, TransportClosed
 from fastdicom.upperlayer.pdus import (
     Abort,
@@ -60,15 +61,16 @@ class ServerConnection(Connection):
     begin: BeginRequest
     number = 0
     address = ""
+    untrusted = ""  # why there is no TLS with it
     name = "?"  # for logs: calling AE title, once known
     failed = False
     how, why = LOST, ""  # how it ended: one of events.ENDINGS, and in words
-    ended = False  # set by who started the thread
 
     _operation: Serving | None = None
     _replies: Iterable[Replying] = ()
     _context: Context
     _message_id = 0
+    _message_since = 0.0
     _cancelled = False
     _steps = 0
 
@@ -80,6 +82,9 @@ class ServerConnection(Connection):
         except PeerError as error:
             self._fail(VIOLATED, f"broke the protocol: {error}")
             self._abort(error.abort_reason)
+        except TlsError as error:
+            self.untrusted = str(error)
+            self._fail(LOST, self.untrusted)
         except (ConnectionLost, TimeoutError) as error:
             self._fail(LOST, str(error) or "was silent for too long")
         except Exception as error:
@@ -115,6 +120,7 @@ class ServerConnection(Connection):
 
     def _establish(self) -> bool:
         """Wait for the whole request until ARTIM ends; answer it. True when there is an association."""
+        self.transport.start(self.timing.handshake_s)
         while True:
             deadline = self.association.deadline
             assert deadline is not None
@@ -153,9 +159,12 @@ class ServerConnection(Connection):
     # ------------------------------------------------------------------------------ serving
 
     def _serve(self) -> None:
+        until = self.clock() + self.timing.association_s
         while True:
             if self.stopping and self.idle and not self.queue:
                 self._end_idle("the node stops")
+                return
+            if self._overdue(until):
                 return
             try:
                 events = self.receive(self._patience())
@@ -164,6 +173,22 @@ class ServerConnection(Connection):
                 return
             if not self._handle(events):
                 return
+
+    def _overdue(self, until: float) -> bool:
+        """Whether the association has had its time; it is ended between two messages, never in one.
+
+        Raises ConnectionLost when the message at hand has had its own: it may come slowly, not for ever.
+        """
+        now = self.clock()
+        if not self.idle:
+            if now - self._message_since > self.timing.message_s:
+                raise ConnectionLost(f"a message was not whole after {self.timing.message_s:g} s")
+            return False
+        self._message_since = now
+        if now < until or self.queue:
+            return False
+        self._end_idle(f"it has lasted {self.timing.association_s:g} s")
+        return True
 
     def _patience(self) -> float:
         timing = self.timing
@@ -277,6 +302,10 @@ class ServerConnection(Connection):
     def fileno(self) -> int:
         """For whoever waits for another peer on this one's behalf."""
         return self.transport.fileno()
+
+    def buffered(self) -> bool:
+        """Bytes were read off the descriptor and wait."""
+        return self.transport.buffered()
 
     def check(self) -> None:
         """While waiting for another peer: did this one cancel, or leave?"""

@@ -53,6 +53,10 @@ class SideBySide(Generic[T]):
         """For the iterators' threads: readable once nothing more is wanted."""
         return self._event
 
+    def buffered(self) -> bool:
+        """For the iterators' threads: the descriptor says everything."""
+        return False
+
     def check(self) -> None:
         """For the iterators' threads: the descriptor is readable."""
         raise ConnectionLost("cancelled by the client")

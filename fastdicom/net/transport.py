@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from fastdicom.errors import ConnectionLost
+from fastdicom.net.certificates import PeerCertificate
 
 _WATCH_PAUSE_S = 0.05
 _PIECES_MAX = 512  # of one sendmsg; IOV_MAX is 1024
@@ -22,6 +23,9 @@ class Watch(Protocol):
 
     def fileno(self) -> int:
         """The descriptor to look at."""
+
+    def buffered(self) -> bool:
+        """Bytes are here already that the descriptor does not show any more."""
 
     def check(self) -> None:
         """The descriptor is readable. Raises when waiting makes no sense any more."""
@@ -35,7 +39,10 @@ class Transport:
 
     acknowledges_at_once: for a peer that writes its PDUs in two pieces under Nagle's algorithm (DCMTK
     does): the second piece waits for our ACK, which the kernel would delay by 40 ms.
+    secure: under TLS, see `tls_transport`.
     """
+
+    secure = False
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -50,6 +57,14 @@ class Transport:
     def fileno(self) -> int:
         """The socket's descriptor."""
         return self.sock.fileno()
+
+    def start(self, timeout_s: float) -> None:
+        """Do what comes before the first PDU: TLS shakes hands, a plain connection has nothing to do."""
+
+    @property
+    def peer(self) -> PeerCertificate | None:
+        """The peer's verified certificate, if it showed one."""
+        return None
 
     def receive(self, into: memoryview, timeout_s: float) -> int:
         """Read what has come, at least one byte; 0 when the peer closed. Raises TimeoutError."""
@@ -76,6 +91,10 @@ class Transport:
     def readable(self) -> bool:
         """True when a read would not wait."""
         return _readable(self.sock.fileno())
+
+    def buffered(self) -> bool:
+        """True when bytes are here that the socket does not show any more."""
+        return False
 
     def send(self, pieces: Sequence[bytes | memoryview], timeout_s: float) -> None:
         """Send all of `pieces`. timeout_s: how long the peer may go without reading anything."""
@@ -130,7 +149,7 @@ class Transport:
             return
         if self.watch.fileno() < 0:
             raise ConnectionLost("the client's connection is closed")
-        if _readable(self.watch.fileno()):
+        if self.watch.buffered() or _readable(self.watch.fileno()):
             self.watch.check()
 
     def _set_timeout(self, option: int, seconds: float) -> float:

@@ -43,7 +43,8 @@ class ArchiveConfig:
 
     durability: "full": Success means that file and index row survive a power cut; "os": that they survive a
     crash of the process. duplicates: the same SOP Instance again "keep"s the first or "replace"s it.
-    min_free: bytes; below it C-STORE is answered A700H before the Data Set is taken.
+    min_free: bytes; below it C-STORE is answered A700H before the Data Set is taken, until a quarter more is
+    free.
     accept_unknown_sop_classes: take Storage SOP classes that are private or newer than our table.
     """
 

@@ -18,6 +18,8 @@ from fastdicom.settings import (
 )
 from fastdicom.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 
+_title = ae_title  # inside a section the name is the field's
+
 
 def _addresses(value: object) -> tuple[str, ...]:
     """`bind`: one address or a list of them."""
@@ -32,7 +34,8 @@ class NodeConfig:
     """[node]: who we are and where we listen.
 
     bind: addresses; "::" listens for both families. port: 0 takes a free one. max_pdu_length: bytes of a PDU
-    that we announce, 0 for any. preferred_transfer_syntaxes: UIDs, the order in which the acceptor chooses.
+    that we announce, 0 for any. other_ae_titles: by which we may be called too.
+    preferred_transfer_syntaxes: UIDs, the order in which the acceptor chooses.
     """
 
     ae_title: str = setting("FASTDICOM", ae_title)
@@ -41,6 +44,7 @@ class NodeConfig:
     max_associations: int = setting(200, number(1, COUNT_MAX))
     max_pdu_length: int = setting(256 * KIB, size(4096, 16 * MIB, zero_allowed=True))
     check_called_ae_title: bool = setting(False, boolean)
+    other_ae_titles: tuple[str, ...] = setting((), listing(_title))
     preferred_transfer_syntaxes: tuple[str, ...] = setting(
         (IMPLICIT_VR_LITTLE_ENDIAN,), listing(transfer_syntax)
     )

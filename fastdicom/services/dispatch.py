@@ -11,6 +11,7 @@ from fastdicom.dataset.terms import DEFAULT_TERMS, Terms
 from fastdicom.dimse import messages
 from fastdicom.errors import Refused
 from fastdicom.events import RESTRICTED, SILENT, Alert, Observer
+from fastdicom.services.budget import Budget
 from fastdicom.services.echo import Answer, echo
 from fastdicom.services.find import FindOperation
 from fastdicom.services.ports import Caller, ClientLink, Finder, Keeper, Operation, StoreChannel
@@ -37,13 +38,16 @@ class QueryPolicy(NamedTuple):
     """What the configuration says about C-FIND, C-MOVE and C-GET.
 
     decode: (identifier's bytes, its context, for a retrieve, how the caller queries) -> Identifier.
-    destination: a C-MOVE destination by AE title.
+    destination: a C-MOVE destination by AE title. budget: of the identifiers of all associations.
+    instances_max: of one retrieve.
     """
 
     decode: Callable[[bytes, ContextSyntaxes, bool, Terms], Identifier]
     destination: Callable[[str], Destination | None]
     identifier_length_max: int
     answers_max: int
+    budget: Budget
+    instances_max: int
 
 
 class Services:
@@ -121,6 +125,7 @@ class Services:
             self._finder,
             lambda data: policy.decode(data, context, False, _terms(caller, context)),
             length_max=policy.identifier_length_max,
+            budget=policy.budget,
             answers_max=policy.answers_max,
             transfer_syntax_uid=context.transfer_syntax,
             observer=self._observer,
@@ -145,6 +150,8 @@ class Services:
             Sender(self._keeper.read, self._converter.for_peer(receiver), originator),
             link,
             policy.identifier_length_max,
+            policy.budget,
+            policy.instances_max,
             self._observer,
         )
 

@@ -11,6 +11,7 @@ from fastdicom.dataset.identifier import Identifier
 from fastdicom.dimse import messages
 from fastdicom.errors import LimitReached, Refused, Unavailable
 from fastdicom.events import LIMIT, SILENT, Alert, Observer, Query
+from fastdicom.services.budget import Budget
 from fastdicom.services.ports import Caller, Finder, Reply
 from fastdicom.standard import status
 
@@ -18,21 +19,32 @@ log = logging.getLogger(__name__)
 
 
 class Collected:
-    """The part of an operation that collects an identifier, up to a ceiling."""
+    """The part of an operation that collects an identifier, up to a ceiling.
 
-    def __init__(self, length_max: int) -> None:
+    length_max: of this one. budget: of all that are being asked.
+    """
+
+    def __init__(self, length_max: int, budget: Budget) -> None:
         self._begun_at = time.perf_counter()
         self._length_max = length_max
+        self._budget = budget
         self._identifier = bytearray()
-        self._too_long = False
+        self._refusal: Unavailable | None = None
         self._cancelled = False
+        self._answering = False  # then `tell` ends it
 
     def data(self, piece: memoryview | bytes) -> None:
         """Keep a copy; beyond the ceiling only the fact that there was more."""
-        if len(self._identifier) + len(piece) > self._length_max:
-            self._too_long = True
-        else:
+        if self._refusal is not None:
+            return
+        try:
+            if len(self._identifier) + len(piece) > self._length_max:
+                raise LimitReached(f"identifier of more than {self._length_max} bytes")
+            self._budget.take(len(piece))
             self._identifier += piece
+        except Unavailable as refusal:
+            self._refusal = refusal
+            self._forget()
 
     def flush(self) -> None:
         """`data` copied already."""
@@ -44,11 +56,17 @@ class Collected:
     def abandon(self) -> None:
         """Nobody is left to answer to."""
         self._cancelled = True
+        if not self._answering:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._budget.give(len(self._identifier))
+        self._identifier.clear()
 
     def identifier(self) -> bytes:
         """The whole identifier. Raises LimitReached when it was too long."""
-        if self._too_long:
-            raise LimitReached(f"identifier of more than {self._length_max} bytes")
+        if self._refusal is not None:
+            raise self._refusal
         return bytes(self._identifier)
 
     def tell(
@@ -59,6 +77,7 @@ class Collected:
         seconds = time.perf_counter() - self._begun_at
         observer.served(caller, query.operation, code, seconds, comment)
         observer.queried(caller, query._replace(identifier=bytes(self._identifier)), code)
+        self._forget()
         if limit:
             observer.alerted(Alert(LIMIT, comment, caller.address, caller.calling_ae_title))
 
@@ -80,11 +99,12 @@ class FindOperation(Collected):
         decode: Callable[[bytes], Identifier],
         *,
         length_max: int,
+        budget: Budget,
         answers_max: int,
         transfer_syntax_uid: str = "",
         observer: Observer = SILENT,
     ) -> None:
-        super().__init__(length_max)
+        super().__init__(length_max, budget)
         self._query = Query("find", request.sop_class_uid, transfer_syntax_uid, b"")
         self._observer = observer
         self._last: messages.Response | None = None
@@ -97,6 +117,7 @@ class FindOperation(Collected):
 
     def end(self) -> Iterator[Reply]:
         """A Pending response with an identifier for each match, then the final one."""
+        self._answering = True
         try:
             yield from self._answers()
         finally:

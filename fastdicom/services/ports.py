@@ -27,6 +27,8 @@ class Caller(NamedTuple):
     """What it may ask for: any of "echo", "store", "find", "move", "get"."""
     terms: Mapping[str, Terms] = _NO_TERMS
     """How it queries, by SOP class."""
+    user: str = ""
+    """Who it said it is, when that was checked. PS3.7 D.3.3.7."""
 
 
 class Reply(NamedTuple):
@@ -63,7 +65,7 @@ class IncomingFile(Protocol):
     @property
     def path(self) -> str: ...
     def append(self, pieces: Sequence[memoryview | bytes]) -> None: ...
-    def seal(self, *, sync: bool) -> None: ...
+    def overwrite(self, data: bytes, offset: int) -> None: ...
     def finish(self) -> None: ...
     def discard(self) -> None: ...
 
@@ -73,7 +75,7 @@ class Keeper(Protocol):
 
     def incoming(self) -> IncomingFile: ...
     def commit(self, file: Any, change: Change) -> Outcome:
-        """`file`: one that `incoming` gave, sealed. Returns when both are durable; raises Unavailable."""
+        """`file`: one that `incoming` gave, whole. Returns when both are durable; raises Unavailable."""
 
     def read(self, entry: StoredEntry) -> memoryview: ...
 
@@ -135,6 +137,9 @@ class ClientLink(Interruption, Protocol):
 
     def fileno(self) -> int:
         """Its socket's descriptor."""
+
+    def buffered(self) -> bool:
+        """Bytes are here already that the descriptor does not show any more."""
 
     def check(self) -> None:
         """The descriptor is readable. Raises ConnectionLost when waiting makes no sense any more."""

@@ -25,7 +25,7 @@ class AssociationPlan:
     """One association: what to propose on it and which instances then go over it, in order."""
 
     proposals: tuple[Proposal, ...]
-    entries: tuple[StoredEntry, ...]
+    entries: Sequence[StoredEntry]
 
     def divided(self, parts: int) -> list[AssociationPlan]:
         """The same proposals for each of at most `parts` shares of the entries."""
@@ -45,8 +45,11 @@ def plan_associations(
     only: when given, no other transfer syntaxes are proposed (a peer's setting); the stored syntax is
     then proposed if it is among them.
     """
-    plans = []
-    for part in _parts(_pairs(entries), only, fallbacks, contexts_max):
+    plans: list[AssociationPlan] = []
+    parts = list(_parts(_pairs(entries), only, fallbacks, contexts_max))
+    if len(parts) == 1:  # nearly always; a selection of many thousands then stays where it is, in the index
+        return [AssociationPlan(tuple(_proposals(parts[0], only, fallbacks)), entries)]
+    for part in parts:
         pairs = set(part)
         chosen = tuple(e for e in entries if (e.sop_class_uid, e.file.transfer_syntax_uid) in pairs)
         plans.append(AssociationPlan(tuple(_proposals(part, only, fallbacks)), chosen))

@@ -14,6 +14,7 @@ from fastdicom.dataset.record import StoredEntry
 from fastdicom.dimse import messages
 from fastdicom.errors import LimitReached, Refused
 from fastdicom.events import Observer, Query
+from fastdicom.services.budget import Budget
 from fastdicom.services.find import Collected
 from fastdicom.services.ports import Caller, ClientLink, Finder, Interruption, Reply, StoreChannel
 from fastdicom.services.proposals import AssociationPlan, plan_associations
@@ -61,6 +62,8 @@ class Retrieval(NamedTuple):
     sender: Sender
     link: ClientLink
     identifier_length_max: int
+    budget: Budget
+    instances_max: int
     observer: Observer
 
 
@@ -70,7 +73,7 @@ class RetrieveOperation(Collected, ABC):
     def __init__(
         self, request: messages.CMoveRequest | messages.CGetRequest, response_field: int, retrieval: Retrieval
     ) -> None:
-        super().__init__(retrieval.identifier_length_max)
+        super().__init__(retrieval.identifier_length_max, retrieval.budget)
         self._request = request
         self._response_field = response_field
         self._retrieval = retrieval
@@ -100,6 +103,7 @@ class RetrieveOperation(Collected, ABC):
 
     def end(self) -> Iterator[Reply]:
         """Pending responses while instances are sent, then the final one."""
+        self._answering = True
         try:
             yield from self._answers()
         finally:
@@ -112,6 +116,11 @@ class RetrieveOperation(Collected, ABC):
         try:
             self._prepare()
             entries = self._retrieval.finder.instances(self._retrieval.decode(self.identifier()))
+            if len(entries) > self._retrieval.instances_max:
+                raise LimitReached(
+                    f"{len(entries)} instances, at most {self._retrieval.instances_max} in one retrieve",
+                    status.CANNOT_COUNT_MATCHES,
+                )
         except Refused as refusal:
             self._limit = isinstance(refusal, LimitReached)
             self._log(status.describe(refusal.status) + ": " + refusal.comment)

@@ -15,12 +15,13 @@ from typing import Any
 
 import xxhash
 
-from fastdicom.dataset.part10 import encode_file_meta
+from fastdicom.dataset.part10 import SEAL_LENGTH, encode_file_meta, encode_seal
 from fastdicom.dataset.record import Added, FileEntry, Kept, Put
 from fastdicom.dataset.stream import DatasetScan, ScanPolicy
 from fastdicom.dimse import messages
 from fastdicom.errors import LimitReached, Refused, Unavailable
 from fastdicom.events import CREATED, LIMIT, READ, SILENT, UPDATED, Alert, Observer
+from fastdicom.services.budget import Budget
 from fastdicom.services.ports import Caller, IncomingFile, Keeper, Reply
 from fastdicom.standard import status
 
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 Stored = Callable[[Put, Caller], None]
 Compress = Callable[[Any, Put, Caller], tuple[Any, Put]]
 """(file that is whole, its change, who sent it) -> the file and the change to commit."""
+_BUDGET_STEP = 256 * 1024  # bytes; asking for each piece would cost a lock each
 _NO_TAGS: tuple[int, ...] = ()
 _UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(?:\.[0-9]+)*\Z")
 
@@ -36,31 +38,31 @@ _UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(?:\.[0-9]+)*\Z")
 class StorePolicy:
     """What the configuration says about C-STORE.
 
-    sync: the file's bytes are made durable (durability "full"). replace: a duplicate takes the place of
-    the first. dataset_length_max: 0 for none. stored: told of every new instance after its commit.
-    compress: may put a compressed copy in the file's place; None for never. observer: told of every C-STORE,
-    whatever became of it.
+    replace: a duplicate takes the place of the first. dataset_length_max: 0 for none. budget: of the Data
+    Sets that are being received. stored: told of every new instance after its commit. compress: may put a
+    compressed copy in the file's place; None for never. observer: told of every C-STORE, whatever became of
+    it.
     """
 
-    __slots__ = ("compress", "dataset_length_max", "observer", "replace", "scan", "stored", "sync")
+    __slots__ = ("budget", "compress", "dataset_length_max", "observer", "replace", "scan", "stored")
 
     def __init__(
         self,
         *,
         scan: ScanPolicy,
-        sync: bool = True,
         replace: bool = False,
         dataset_length_max: int = 0,
+        budget: Budget | None = None,
         stored: Stored | None = None,
         compress: Compress | None = None,
         observer: Observer = SILENT,
     ) -> None:
         self.observer = observer
         self.scan = scan
-        self.sync = sync
         self.replace = replace
         self.dataset_length_max = dataset_length_max
         self.stored = stored
+        self.budget = budget or Budget(0, "")
         self.compress = compress
 
 
@@ -88,6 +90,7 @@ class StoreOperation:
         self._file: IncomingFile | None = None
         self._refusal: Refused | None = None
         self._length = 0
+        self._held = 0  # of the budget, in steps
         self._checksum = xxhash.xxh3_64()
         self._scan = DatasetScan(transfer_syntax_uid, policy.scan)
         self._meta_length = 0
@@ -100,6 +103,7 @@ class StoreOperation:
                 transfer_syntax_uid,
                 source_ae_title=caller.calling_ae_title,
                 receiving_ae_title=caller.called_ae_title,
+                sealable=True,
             )
             self._meta_length = len(meta)
             self._pieces.append(meta)
@@ -112,6 +116,8 @@ class StoreOperation:
             return
         self._length += len(piece)
         try:
+            if self._length > self._held:
+                self._hold()
             if 0 < self._policy.dataset_length_max < self._length:
                 raise LimitReached(f"Data Set of more than {self._policy.dataset_length_max} bytes")
             self._scan.feed(piece)
@@ -134,12 +140,13 @@ class StoreOperation:
     def end(self) -> list[Reply]:
         """Make the instance durable and answer."""
         self._ended = True
-        self.flush()
         if self._refusal is None:
             try:
+                self._seal()
                 self._commit()
             except Refused as refusal:
                 self._refuse(refusal)
+        self._let_go()
         response = self._response()
         self._policy.observer.stored(
             self._caller,
@@ -161,6 +168,35 @@ class StoreOperation:
         self._discard()
         if not self._ended:
             self._policy.observer.interrupted(self._caller, self._request.sop_class_uid, self._length)
+        self._let_go()
+
+    def _hold(self) -> None:
+        """Ask for room for what has come and a step more. Raises Unavailable."""
+        step = self._length - self._held + _BUDGET_STEP
+        self._policy.budget.take(step)
+        self._held += step
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, 0
+        self._policy.budget.give(held)
+
+    def _seal(self) -> None:
+        """Write the rest, and in front of the Data Set that it is whole: see `encode_seal`."""
+        seal = encode_seal(self._length, self._checksum.intdigest())
+        file = self._file
+        assert file is not None
+        at = self._meta_length - SEAL_LENGTH
+        try:
+            if file.size == 0:  # all came at once: it is still to be written
+                self._pieces[0] = bytes(self._pieces[0][:at]) + seal
+                file.append(self._pieces)
+            else:
+                if self._pieces:
+                    file.append(self._pieces)
+                file.overwrite(seal, at)
+        except OSError as error:
+            raise Unavailable(f"cannot write: {error.strerror}") from error
+        self._pieces.clear()
 
     def _commit(self) -> None:
         file = self._file
@@ -176,13 +212,11 @@ class StoreOperation:
             self._caller.calling_ae_title,
         )
         put = Put(record, entry, self._policy.replace)
-        try:
-            if self._policy.compress is not None:
+        if self._policy.compress is not None:
+            try:
                 file, put = self._policy.compress(file, put, self._caller)
-                self._file = file
-            file.seal(sync=self._policy.sync)
-        except OSError as error:
-            raise Unavailable(f"cannot write: {error.strerror}") from error
+            except OSError as error:
+                raise Unavailable(f"cannot write: {error.strerror}") from error
         self._put = put
         self._file = None  # from here on the keeper answers for it
         outcome = self._keeper.commit(file, put)
@@ -210,6 +244,7 @@ class StoreOperation:
             self._policy.observer.alerted(alert)
         self._pieces.clear()
         self._discard()
+        self._let_go()
 
     def _discard(self) -> None:
         file, self._file = self._file, None

@@ -9,8 +9,9 @@ import logging
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from threading import Lock
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, overload
 
 from fastdicom.dataset.record import StoredEntry
 from fastdicom.dimse.messages import Counters, CStoreRequest, Response
@@ -140,6 +141,40 @@ class Unsent(NamedTuple):
 
     entries: Sequence[StoredEntry] = ()
     reason: str = ""
+
+
+class Rest(Sequence[StoredEntry]):
+    """Some instances and then others, which may be many and are read when they are needed."""
+
+    _first: Sequence[StoredEntry]
+    _then: Sequence[StoredEntry]
+
+    def __init__(self, first: Sequence[StoredEntry], then: Sequence[StoredEntry]) -> None:
+        if isinstance(then, Rest):
+            first, then = [*first, *then._first], then._then
+        self._first = first
+        self._then = then
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._then)
+
+    def __iter__(self) -> Iterator[StoredEntry]:
+        return chain(self._first, self._then)
+
+    @overload
+    def __getitem__(self, position: int) -> StoredEntry: ...
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[StoredEntry]: ...
+    def __getitem__(self, position: int | slice) -> StoredEntry | Sequence[StoredEntry]:
+        first = len(self._first)
+        if isinstance(position, int):
+            at = range(len(self))[position]
+            return self._first[at] if at < first else self._then[at - first]
+        start, stop, step = position.indices(len(self))
+        if step == 1:
+            then = self._then[max(0, start - first) : max(0, stop - first)]
+            return Rest(self._first[start:stop], then) if start < first else then
+        return [self[at] for at in range(start, stop, step)]
 
 
 class _Flight:
@@ -286,7 +321,7 @@ class Sender:
             lost = flight.blame(str(error))
             if lost is not None:
                 yield lost
-            left = Unsent([*flight.entries, *entries[begun:]], str(error))
+            left = Unsent(Rest(flight.entries, entries[begun:]), str(error))
             if not interruption.wanted():
                 return Unsent()  # cancelled while we waited for the peer: what was not begun did not fail
             if isinstance(error, NoResponse):

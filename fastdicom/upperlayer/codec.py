@@ -28,6 +28,7 @@ from fastdicom.upperlayer.pdus import (
 
 A_ASSOCIATE_RQ, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, P_DATA_TF, A_RELEASE_RQ, A_RELEASE_RP, A_ABORT = range(1, 8)
 INVALID_PARAMETER = 6
+_REMEMBERED_MAX, _REMEMBERED_LENGTH_MAX = 64, 4096  # requests, and bytes of each
 _FIXED_PART = 68  # protocol version, reserved, two AE titles, 32 reserved bytes
 _CONTEXTS_MAX = 128
 
@@ -68,6 +69,18 @@ def _octets(body: bytes) -> tuple[int, int, int]:
 
 
 def _decode_request(body: bytes) -> AssociationRequest:
+    """A peer asks for the same again and again: what it asked is remembered, unless it holds a password."""
+    request = _remembered.get(body)
+    if request is None:
+        request = _new_request(body)
+        if len(body) <= _REMEMBERED_LENGTH_MAX and request.user.user_identity is None:
+            if len(_remembered) >= _REMEMBERED_MAX:
+                _remembered.clear()
+            _remembered[body] = request
+    return request
+
+
+def _new_request(body: bytes) -> AssociationRequest:
     application_context, items = _associate_items(body)
     contexts = tuple(_decode_context(value) for kind, value in items if kind == 0x20)
     if len(contexts) > _CONTEXTS_MAX:
@@ -82,6 +95,9 @@ def _decode_request(body: bytes) -> AssociationRequest:
         application_context=application_context,
         protocol_version=int.from_bytes(body[:2], "big"),
     )
+
+
+_remembered: dict[bytes, AssociationRequest] = {}
 
 
 def _decode_accept(body: bytes) -> AssociationAccept:

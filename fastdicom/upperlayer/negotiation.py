@@ -35,8 +35,9 @@ from fastdicom.upperlayer.pdus import (
 class AcceptorPolicy:
     """What decides about a request.
 
-    abstract_syntaxes: those that we serve. transfer_syntaxes: those that we know. accepts_unknown: a
-    further test for abstract syntaxes that are not in the table (private Storage classes).
+    other_ae_titles: by which we are called beside ae_title. abstract_syntaxes: those that we serve.
+    transfer_syntaxes: those that we know. accepts_unknown: a further test for abstract syntaxes that are not
+    in the table (private Storage classes).
     preferred: chosen, in this order, before the order of the proposal counts.
     scp_role: classes for which the requestor may be the SCP (C-GET: it receives what it asked for).
     extended: (calling AE title, item) -> what we grant of an extended negotiation item; None: nothing.
@@ -47,6 +48,7 @@ class AcceptorPolicy:
     transfer_syntaxes: frozenset[str]
     preferred: tuple[str, ...] = ()
     accepts_unknown: Callable[[str], bool] = lambda uid: False
+    other_ae_titles: frozenset[str] = frozenset()
     check_called_ae_title: bool = False
     accepts_calling: Callable[[str], bool] = lambda ae_title: True
     scp_role: frozenset[str] = frozenset()
@@ -62,7 +64,7 @@ def negotiate(request: AssociationRequest, policy: AcceptorPolicy) -> Associatio
         return REJECT_APPLICATION_CONTEXT
     if not request.contexts or 0 < request.user.max_length < LENGTH_MIN:
         return REJECT_NO_REASON
-    if policy.check_called_ae_title and request.called_ae_title != policy.ae_title:
+    if policy.check_called_ae_title and not _is_ours(request.called_ae_title, policy):
         return REJECT_CALLED_AE_TITLE
     if not request.calling_ae_title or not policy.accepts_calling(request.calling_ae_title):
         return REJECT_CALLING_AE_TITLE
@@ -72,6 +74,10 @@ def negotiate(request: AssociationRequest, policy: AcceptorPolicy) -> Associatio
         results=tuple(choose(context, policy) for context in request.contexts),
         user=_user_information(request, policy),
     )
+
+
+def _is_ours(ae_title: str, policy: AcceptorPolicy) -> bool:
+    return ae_title == policy.ae_title or ae_title in policy.other_ae_titles
 
 
 def choose(context: PresentationContext, policy: AcceptorPolicy) -> ContextResult:

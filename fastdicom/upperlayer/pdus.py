@@ -11,8 +11,6 @@ from fastdicom.standard.sop_classes import APPLICATION_CONTEXT
 
 # Result of a proposed presentation context, PS3.8 Table 9-18
 ACCEPTANCE = 0
-USER_REJECTION = 1
-NO_REASON = 2
 ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
 TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
 
@@ -151,6 +149,7 @@ REJECT_CALLED_AE_TITLE = AssociationReject(PERMANENT, 1, 7)
 REJECT_PROTOCOL_VERSION = AssociationReject(PERMANENT, 2, 2)
 REJECT_LOCAL_LIMIT = AssociationReject(TRANSIENT, 3, 2)
 REJECT_CONGESTION = AssociationReject(TRANSIENT, 3, 1)
+REJECT_USER_IDENTITY = AssociationReject(PERMANENT, 2, 1)  # PS3.7 D.3.3.7
 REJECT_NO_REASON = AssociationReject(PERMANENT, 1, 1)
 
 _REJECT_REASONS = {

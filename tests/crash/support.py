@@ -78,5 +78,5 @@ def check_promise(
         studies = list(opened.find("STUDY", NumberOfStudyRelatedInstances="", StudyInstanceUID=""))
         assert sum(int(study.NumberOfStudyRelatedInstances) for study in studies) == len(entries)
     objects = archive / "objects"
-    parts = [name for block in block_names(objects) for name in (objects / block).glob("*.part")]
-    assert not parts, "an unfinished file was left"
+    files = [name for block in block_names(objects) for name in (objects / block).iterdir()]
+    assert len(files) == len(entries), "an unfinished file was left"

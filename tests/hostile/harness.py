@@ -6,7 +6,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,9 +116,15 @@ class Target:
         )
 
     def stored_files(self) -> set[Path]:
-        """Files in the archive other than the index's own."""
-        files = (Path(folder) / name for folder, _, names in os.walk(self.store) for name in names)
-        return {path for path in files if path.suffix != ".mdb" and not path.name.startswith("index")}
+        """Files in the archive other than the index's own, and those made ahead, which are empty."""
+        found = set()
+        for path in (Path(folder) / name for folder, _, names in os.walk(self.store) for name in names):
+            if path.suffix == ".mdb" or path.name.startswith("index"):
+                continue
+            with suppress(FileNotFoundError):
+                if path.suffix != ".dcm" or path.stat().st_size:
+                    found.add(path)
+        return found
 
     def outside_files(self) -> set[Path]:
         """Files and folders around the archive."""

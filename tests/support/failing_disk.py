@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from pathlib import Path
 
 from fastdicom.archive.disk import Disk
 
-STEPS = ("create", "write", "sync_data", "sync_folder", "rename", "unlink")
+STEPS = ("create", "write", "write_at", "sync_data", "sync_folder", "unlink", "open", "read", "remove")
 
 
 class FailingDisk(Disk):
@@ -48,13 +49,25 @@ class FailingDisk(Disk):
         self._note("sync_folder")
         super().sync_folder(fd)
 
-    def rename(self, folder_fd: int, old: str, new: str) -> None:
-        self._note("rename")
-        super().rename(folder_fd, old, new)
+    def write_at(self, fd: int, data: bytes, offset: int) -> int:
+        self._note("write_at")
+        return super().write_at(fd, data[:1] if self.short_writes else data, offset)
 
     def unlink(self, folder_fd: int, name: str) -> None:
         self._note("unlink")
         super().unlink(folder_fd, name)
+
+    def open(self, path: Path) -> int:
+        self._note("open")
+        return super().open(path)
+
+    def read_at(self, fd: int, length: int, offset: int) -> bytes:
+        self._note("read")
+        return super().read_at(fd, length, offset)
+
+    def remove(self, path: Path) -> None:
+        self._note("remove")
+        super().remove(path)
 
     def free_bytes(self, path: str) -> int:
         return self.free

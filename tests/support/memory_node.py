@@ -21,6 +21,7 @@ from fastdicom.dimse import messages
 from fastdicom.errors import ConnectionLost
 from fastdicom.net.connection import Timing
 from fastdicom.net.server import ServerConnection
+from fastdicom.services.budget import Budget
 from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.lookahead import Ahead, Outgoing
 from fastdicom.services.ports import Buffer, Finder, Operation
@@ -44,6 +45,9 @@ class MemoryTransport:
     while we wait for it.
     """
 
+    secure = False
+    peer = None
+
     def __init__(self, incoming: bytes, step: int, closes: bool, patient: bool) -> None:
         first_pdu = PDU_HEAD + int.from_bytes(incoming[2:PDU_HEAD], "big")
         self.incoming = memoryview(incoming)
@@ -57,6 +61,12 @@ class MemoryTransport:
 
     def fileno(self) -> int:
         return -1
+
+    def start(self, timeout_s: float) -> None:
+        """There is no TLS in memory."""
+
+    def buffered(self) -> bool:
+        return False
 
     def receive(self, into: memoryview, timeout_s: float) -> int:
         assert not self.closed and timeout_s > 0 and len(into)
@@ -109,15 +119,15 @@ class MemoryFile:
         for piece in pieces:
             self.content += piece
 
-    def seal(self, *, sync: bool) -> None:
-        assert self.state == "open"
-        self.state = "sealed"
+    def overwrite(self, data: bytes, offset: int) -> None:
+        assert self.state == "open" and 0 <= offset <= self.size - len(data)
+        self.content[offset : offset + len(data)] = data
 
     def finish(self) -> None:
         self.state = "finished"
 
     def discard(self) -> None:
-        assert self.state in ("open", "sealed")
+        assert self.state == "open"
         self.state = "discarded"
 
 
@@ -135,7 +145,7 @@ class MemoryArchive:
         return file
 
     def commit(self, file: MemoryFile, change: Change) -> Outcome:
-        assert file.state == "sealed" and isinstance(change, Put)
+        assert file.state == "open" and isinstance(change, Put)
         assert change.file.size == file.size
         uid = change.record.sop_instance_uid
         file.state = "committed"
@@ -216,7 +226,7 @@ class Destination:
 
 
 class OurFault(logging.Handler):
-    """The only listener of the node's log while entered; raises at the end what that calls its own fault."""
+    """While entered, the only listener of the log: what is logged as our fault is raised at the end."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -255,7 +265,14 @@ class MemoryNode:
             finder,
             Unchanged(),
             StorePolicy(scan=ScanPolicy(wanted_table(), depth_max=8), dataset_length_max=1 << 16),
-            QueryPolicy(self._decode, self._destination, identifier_length_max=1 << 16, answers_max=100),
+            QueryPolicy(
+                self._decode,
+                self._destination,
+                identifier_length_max=1 << 16,
+                answers_max=100,
+                budget=Budget(1 << 20, "identifiers"),
+                instances_max=1000,
+            ),
         )
 
     def clock(self) -> float:

@@ -28,7 +28,8 @@ def storescp(folder: Path, *options: str, ae_title: str = "STORESCP") -> Iterato
     received.mkdir(parents=True, exist_ok=True)
     port = free_port()
     argv: list[str | Path] = [executable, "-aet", ae_title, "-od", received, "-dhl", *options, str(port)]
-    with running(Peer("storescp", ae_title, port, folder, spawn(argv, folder))) as peer:
+    peer = Peer("storescp", ae_title, port, folder, spawn(argv, folder), secure="+tls" in options)
+    with running(peer):
         yield peer
 
 
@@ -97,6 +98,7 @@ def orthanc(
     config.write_text(json.dumps(chosen, indent=1))
     process = spawn([executable, config], folder)
     peer = Peer("orthanc", chosen["DicomAet"], chosen["DicomPort"], folder, process, chosen["HttpPort"])
+    peer.secure = bool(chosen.get("DicomTlsEnabled"))
     with running(peer) as started:
         yield started
 

@@ -57,6 +57,7 @@ class Peer:
     process: subprocess.Popen[bytes]
     http_port: int | None = None
     host: str = "127.0.0.1"
+    secure: bool = False  # speaks TLS: that it listens has to be enough
 
     @property
     def pid(self) -> int:
@@ -113,6 +114,9 @@ def wait_until_answering(peer: Peer, seconds: float = START_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and peer.alive:
         try:
+            if peer.secure:
+                socket.create_connection((peer.host, peer.port), 2).close()
+                return
             with RawAssociation.to(
                 peer.port, [VERIFICATION], called=peer.ae_title, timeout_s=2
             ) as association:

@@ -71,3 +71,20 @@ def cpu_seconds(pid: int) -> float:
 def zombie(pid: int) -> bool:
     """Whether the process is dead and only waits to be waited for."""
     return _stat(pid)[0] == "Z"
+
+
+def tree(pid: int) -> list[int]:
+    """The process and everything below it."""
+    return [pid, *(below for child in children(pid) for below in tree(child))]
+
+
+def proportional_mb(pid: int) -> float:
+    """Memory of the process and its children in MiB; pages that they share are counted once (PSS)."""
+    total = 0
+    for each in tree(pid):
+        try:
+            text = Path(f"/proc/{each}/smaps_rollup").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a child that ended after it was listed
+        total += next((int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")), 0)
+    return total / 1024

@@ -41,7 +41,7 @@ def test_the_socket_stays_open_when_the_node_stops(inherited: socket.socket, tmp
 
 
 def acceptor(sockets: InheritedSockets) -> Acceptor:
-    return Acceptor(lambda sock, address: None, sockets.claim)
+    return Acceptor(lambda sock, address, secure: None, sockets.claim)
 
 
 def test_a_socket_elsewhere_than_configured_is_refused(inherited: socket.socket, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pydicom.encaps import get_frame
 import fastdicom
 from fastdicom import Archive, Config, Engine
 from fastdicom.compressing import Compressor
-from fastdicom.dataset.compression_note import NOTE_CREATOR, decode_note
+from fastdicom.dataset.compression_note import decode_note
 from fastdicom.dataset.record import Compression, StoredEntry
 from fastdicom.errors import CodecError
 from fastdicom.maintenance import _pixels_changed
@@ -76,18 +76,17 @@ def test_an_imported_file_does_not_say_what_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("creator", "information"),
+    "note",
     [
-        ("1.2.3", "compressed 1 1.2.840.10008.1.2.1 10 00000000000000aa 00000000000000bb"),
-        (NOTE_CREATOR, "compressed 2 1.2.840.10008.1.2.1 10 00000000000000aa 00000000000000bb"),
-        (NOTE_CREATOR, "compressed 1 1.2.840.10008.1.2.1 10 00000000000000aa"),
-        (NOTE_CREATOR, "compressed 1 1.2.840.10008.1.2.1 -1 00000000000000aa 00000000000000bb"),
-        (NOTE_CREATOR, f"compressed 1 1.2.3 {10**18} 00000000000000aa 00000000000000bb"),
-        (NOTE_CREATOR, ""),
+        b"compressed 2 1.2.840.10008.1.2.1 10 00000000000000aa 00000000000000bb",
+        b"compressed 1 1.2.840.10008.1.2.1 10 00000000000000aa",
+        b"compressed 1 1.2.840.10008.1.2.1 -1 00000000000000aa 00000000000000bb",
+        b"compressed 1 1.2.3 1000000000000000000 00000000000000aa 00000000000000bb",
+        b"",
     ],
 )
-def test_what_is_no_note_of_ours_proves_nothing(creator: str, information: str) -> None:
-    assert decode_note(creator, information) is None
+def test_what_is_no_note_of_ours_proves_nothing(note: bytes) -> None:
+    assert decode_note(note) is None
 
 
 @pytest.mark.parametrize(

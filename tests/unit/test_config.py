@@ -74,15 +74,6 @@ def test_the_documented_example_loads(tmp_path: Path) -> None:
     assert config.log == LogConfig()
 
 
-def test_what_would_have_no_effect_is_refused(tmp_path: Path) -> None:
-    for name in ("node.crt", "node.key"):
-        (tmp_path / name).write_text("")
-    text = '[tls]\ncertificate = "node.crt"\nkey = "node.key"\n'
-    assert mistakes_of(tmp_path, text) == [
-        (1, "tls", "is not available yet: everything would travel in the clear"),
-    ]
-
-
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
     config = Config.load(write(tmp_path, ""))
     assert config == Config()

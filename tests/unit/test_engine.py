@@ -202,4 +202,4 @@ def test_stopping_does_not_wait_for_a_peer_that_does_not_read(tmp_path: Path) ->
         started = time.monotonic()
         engine.stop(timeout_s=0.5)
         assert time.monotonic() - started < 3
-        assert not any(thread.name.startswith("fastdicom-") for thread in threading.enumerate())
+        assert not [thread for thread in threading.enumerate() if thread.name == "fastdicom-association"]

@@ -87,6 +87,24 @@ def test_a_place_that_systemd_cannot_listen_on_is_refused(node: dict[str, object
         listen_lines(Config(node=node))
 
 
+def test_the_socket_listens_for_tls_too(tmp_path: Path) -> None:
+    for name in ("node.crt", "node.key", "ca.crt"):
+        (tmp_path / name).write_text("")
+    tls = {
+        "certificate": tmp_path / "node.crt",
+        "key": tmp_path / "node.key",
+        "authorities": tmp_path / "ca.crt",
+    }
+    node = {"bind": ["0.0.0.0", "::1"], "port": 104}
+    assert listen_lines(Config(node=node, tls=tls)).count("ListenStream=") == 2
+    assert listen_lines(Config(node=node, tls={**tls, "port": 2762})).splitlines() == [
+        "ListenStream=0.0.0.0:104",
+        "ListenStream=[::1]:104",
+        "ListenStream=0.0.0.0:2762",
+        "ListenStream=[::1]:2762",
+    ]
+
+
 def test_an_interpreter_that_services_cannot_see_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installing.sys, "executable", "/home/me/venv/bin/python")
     with pytest.raises(UsageError, match="is hidden from services"):

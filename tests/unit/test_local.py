@@ -10,8 +10,8 @@ import pytest
 
 from fastdicom import Archive, Config, Engine, UsageError, connect
 from fastdicom.archive.layout import block_names
+from fastdicom.archive_folder import lock_folder
 from fastdicom.cli.main import main
-from fastdicom.keeper import lock_folder
 from tests.support.datasets import numbered_uids, synthetic
 from tests.support.part10 import join
 
@@ -129,9 +129,9 @@ def test_rebuilding_while_somebody_else_writes_is_refused(archive: Archive) -> N
 
 def test_files_lie_where_no_uid_has_a_say(archive: Archive) -> None:
     assert block_names(archive.path / "objects") == ["00000001"]
-    assert sorted(path.name for path in (archive.path / "objects" / "00000001").iterdir()) == [
-        f"{number:04x}.dcm" for number in range(1, 7)
-    ]
+    files = sorted((archive.path / "objects" / "00000001").iterdir())
+    assert [path.name for path in files] == [f"{number:04x}.dcm" for number in range(1, 9)]
+    assert [path.stat().st_size > 0 for path in files] == [True] * 6 + [False] * 2  # two were made ahead
 
 
 def test_start_up_never_deletes_a_file_that_it_cannot_read(archive: Archive) -> None:

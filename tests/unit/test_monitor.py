@@ -140,7 +140,7 @@ def test_the_document_names_every_audit_event() -> None:
 def test_a_full_disk_is_not_healthy(tmp_path: Path) -> None:
     require_client_library()
     with node(tmp_path, metrics={"enabled": True, "port": 0}) as engine:
-        engine.archive.files.min_free = 1 << 60
+        engine.archive.files.space.min_free = 1 << 60
         status, reasons = page(engine, "/healthz")
         assert status == 503 and "must stay free" in reasons
         assert sample(page(engine, "/metrics")[1], "fastdicom_healthy") == 0
@@ -386,7 +386,7 @@ def test_the_status_file_says_what_became_of_images(tmp_path: Path) -> None:
 
 def test_failures_are_still_known_after_a_restart(tmp_path: Path) -> None:
     with node(tmp_path) as engine:
-        engine.archive.files.min_free = 1 << 60
+        engine.archive.files.space.min_free = 1 << 60
         with connect(*engine.addresses[0], calling="CT1") as peer:
             assert peer.store([instance_file(tmp_path, 1)]).failed
     lines = status(tmp_path / "archive")
@@ -394,7 +394,7 @@ def test_failures_are_still_known_after_a_restart(tmp_path: Path) -> None:
     assert any("CT1 at 127.0.0.1: C-STORE refused: A700H" in line for line in lines)
     with node(tmp_path) as engine:
         (incident,) = engine.status()["incidents"]["images"]
-        assert incident["peer"] == "CT1" and "must stay free" in incident["reason"]
+        assert incident["peer"] == "CT1" and "must be free" in incident["reason"]
 
 
 def status(archive: Path, *more: str) -> list[str]:

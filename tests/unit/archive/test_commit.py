@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fastdicom.archive.commit import Committer, _Ticket
+from fastdicom.archive.commit import Committer, Ticket
 from fastdicom.archive.files import Files
 from fastdicom.archive.incoming import IncomingFile
 from fastdicom.errors import Unavailable
@@ -48,11 +48,7 @@ class Bench:
         self.files = Files(root, self.disk)
         self.index = FakeIndex(self.disk)
         self.committer = Committer(
-            self.index.apply,
-            self.disk,
-            sync=True,
-            reopen=self.index.reopen,
-            has_row=lambda path: path in self.index.rows,
+            self.index.apply, reopen=self.index.reopen, has_row=lambda path: path in self.index.rows
         )
 
     def sealed(self) -> IncomingFile:
@@ -73,22 +69,36 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def test_the_order_is_file_name_folder_row(bench: Bench) -> None:
+def test_the_order_is_name_folder_file_row(bench: Bench) -> None:
     bench.files.incoming().discard()  # the block's own creation is not what we look at
     bench.disk.calls.clear()
     assert bench.store() == "outcome of 00000001/0002.dcm"
-    assert bench.disk.calls == ["create", "write", "sync_data", "rename", "sync_folder", "apply"]
+    assert bench.disk.calls == ["create", "sync_folder", "write", "sync_data", "apply"]
 
 
-@pytest.mark.parametrize("step", ["rename", "sync_folder"])
-def test_a_failed_name_promises_nothing_and_leaves_nothing(bench: Bench, step: str) -> None:
-    file = bench.sealed()
-    bench.disk.fail(step)
+def test_names_that_were_made_ahead_are_synced_once(bench: Bench) -> None:
+    for _ in range(2):
+        bench.store()
+    bench.disk.calls.clear()
+    for _ in range(2):
+        bench.store()
+    steps = ["write", "sync_data", "apply"]
+    assert bench.disk.calls == ["create", "create", "sync_folder", *steps, *steps]
+
+
+def test_an_index_that_cannot_be_opened_anew_leaves_nothing_of_the_next_batch(bench: Bench) -> None:
+    first, second = bench.sealed(), bench.sealed()
+    bench.index.fail = "before"
     with pytest.raises(Unavailable):
-        bench.committer.commit(file, file.path)
-    assert bench.index.rows == [] and names(bench.root) == []
-    bench.store()
-    assert names(bench.root) == bench.index.rows
+        bench.committer.commit(first, first.path)
+
+    def failing() -> None:
+        raise OSError("no index")
+
+    bench.committer._reopen = failing
+    with pytest.raises(Unavailable):
+        bench.committer.commit(second, second.path)
+    assert bench.index.rows == [] and names(bench.root) == ["00000001/0001.dcm"]
 
 
 def test_a_row_that_did_not_come_takes_its_file_along_at_the_next_batch(bench: Bench) -> None:
@@ -112,11 +122,12 @@ def test_a_row_that_came_although_the_commit_failed_keeps_its_file(bench: Bench)
 
 def test_a_file_that_cannot_be_removed_is_left_to_the_next_start(bench: Bench) -> None:
     file = bench.sealed()
-    bench.disk.fail("rename")
+    bench.index.fail = "before"
     bench.disk.fail("unlink")
     with pytest.raises(Unavailable):
         bench.committer.commit(file, file.path)
-    assert names(bench.root) == ["00000001/0001.part"]
+    bench.committer._begin_again()
+    assert names(bench.root) == ["00000001/0001.dcm"]
     assert not file.block.clean
 
 
@@ -159,8 +170,9 @@ def test_an_interrupt_of_the_leader_is_no_success_for_the_others(bench: Bench) -
     with pytest.raises(KeyboardInterrupt):
         bench.committer.commit(files[0], files[0].path)
     bench.committer._apply = bench.index.apply
+    undone = Ticket(files[1], files[1].path)
     with pytest.raises(Unavailable):
-        bench.committer._finish(_Ticket(files[1], files[1].path))
+        bench.committer.finish(undone)  # no batch has it, and none will
 
 
 def test_closing_leaves_files_in_doubt_to_the_next_start(bench: Bench) -> None:
@@ -172,3 +184,25 @@ def test_closing_leaves_files_in_doubt_to_the_next_start(bench: Bench) -> None:
     bench.files.close()
     assert names(bench.root) == ["00000001/0001.dcm"]
     assert bench.files.layout.take_finished() == []
+
+
+def test_a_batch_is_refused_while_nothing_can_be_made_durable(bench: Bench) -> None:
+    def not_now() -> None:
+        raise Unavailable("the disk fails")
+
+    bench.committer._ready = not_now
+    with pytest.raises(Unavailable):
+        bench.store()
+    assert "apply" not in bench.disk.calls
+    bench.committer._ready = bench.files.health.check
+    assert bench.store()
+
+
+def test_changes_without_files_share_a_batch(bench: Bench) -> None:
+    assert bench.committer.commit_all(["a", "b", "c"]) == [
+        "outcome of a", "outcome of b", "outcome of c",
+    ]  # fmt: skip
+    assert bench.index.batches == [3]
+    bench.index.fail = "before"
+    with pytest.raises(Unavailable):
+        bench.committer.commit_all(["d"])

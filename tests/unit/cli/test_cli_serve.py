@@ -32,6 +32,7 @@ class Engine:
     def stuck(self): return []
     connections = 0
     addresses = [("127.0.0.1", 4242)]
+    tls_addresses = []
     def reload(self, config):
         tell("reload", config.timeouts.idle_s, config.node.port)
         return self.config.needs_restart(config)

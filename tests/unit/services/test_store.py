@@ -6,7 +6,9 @@ import errno
 from collections.abc import Sequence
 
 import pytest
+import xxhash
 
+from fastdicom.dataset.part10 import read_file_meta
 from fastdicom.dataset.record import Added, Change, FileEntry, Kept, Outcome, Put, StoredEntry
 from fastdicom.dataset.scanned import wanted_table
 from fastdicom.dataset.stream import ScanPolicy
@@ -46,10 +48,11 @@ class File:
         self.content += b"".join(pieces)
         self.size = len(self.content)
 
-    def seal(self, *, sync: bool) -> None:
-        if self._fail == "seal":
+    def overwrite(self, data: bytes, offset: int) -> None:
+        if self._fail == "overwrite":
             raise OSError(errno.EIO, "Input/output error")
-        self.state = "synced" if sync else "sealed"
+        assert offset + len(data) <= self.size
+        self.content = self.content[:offset] + data + self.content[offset + len(data) :]
 
     def finish(self) -> None:
         self.state = "finished"
@@ -73,6 +76,7 @@ class Keeper:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         self.committed.append(change)
+        self.file.state = "committed"
         return self.outcome
 
     def read(self, entry: StoredEntry) -> memoryview:
@@ -108,13 +112,20 @@ def test_success_after_the_commit_with_the_bytes_as_received() -> None:
     assert keeper.file.content[:132] == bytes(128) + b"DICM"
     assert (put.file.size, put.file.source_ae_title) == (len(keeper.file.content), "MODALITY")
     assert put.record.study_instance_uid == "1.2.3"
-    assert keeper.file.state == "synced"
+    assert keeper.file.state == "committed"
 
 
-def test_durability_os_does_not_sync() -> None:
+@pytest.mark.parametrize("step", [7, len(WHOLE)])
+def test_a_whole_file_says_so_before_its_data_set(step: int) -> None:
     keeper = Keeper()
-    store(keeper, sync=False)
-    assert keeper.file.state == "sealed"
+    operation = StoreOperation(REQUEST, EXPLICIT, CALLER, keeper, StorePolicy(scan=SCAN))
+    operation.data(WHOLE[:step])
+    if step < len(WHOLE):
+        operation.flush()
+        assert read_file_meta(keeper.file.content).seal == (0, 0)
+        operation.data(WHOLE[step:])
+    operation.end()
+    assert read_file_meta(keeper.file.content).seal == (len(WHOLE), xxhash.xxh3_64_intdigest(WHOLE))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +147,7 @@ def test_a_cut_data_set_is_refused(cut: int) -> None:
     assert keeper.file.state == "discarded" and not keeper.committed
 
 
-@pytest.mark.parametrize("fail", ["append", "seal"])
+@pytest.mark.parametrize("fail", ["append", "overwrite"])
 def test_a_disk_that_fails_half_way_is_a700(fail: str) -> None:
     keeper = Keeper(File(fail))
     response = store(keeper)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from fastdicom.errors import ConnectionLost, MalformedDataset, NoResponse
 from fastdicom.services.lookahead import Ahead, Outgoing
 from fastdicom.services.ports import Buffer
 from fastdicom.services.proposals import plan_associations
-from fastdicom.services.suboperations import Sender, Tally, Unsent
+from fastdicom.services.suboperations import Rest, Sender, Tally, Unsent
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 A, B = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
@@ -325,3 +326,27 @@ def test_an_association_that_fails_takes_only_its_own_entries(broken: int) -> No
     lost = len(plans[broken].entries)
     assert tally.counters == Counters(0, 60 - lost, lost, 0)
     assert len(closed) == 1 and opened == plans
+
+
+def test_the_rest_of_a_lost_association_is_read_only_when_it_is_needed() -> None:
+    class Counted(list[StoredEntry]):
+        read = 0
+
+        def __getitem__(self, position: Any) -> Any:
+            if isinstance(position, slice):
+                return Counted(super().__getitem__(position))
+            Counted.read += 1
+            return super().__getitem__(position)
+
+    numbers: Any = list(range(100))
+    rest: Any = Rest([1000, 1001], Counted(numbers))  # type: ignore[list-item]
+    assert Counted.read == 0
+    assert len(rest) == 102
+    assert list(rest) == [1000, 1001, *numbers]
+    assert (rest[-1], rest[1], rest[2]) == (99, 1001, 0)
+    assert list(rest[1:]) == [1001, *numbers]
+    assert list(rest[50:]) == numbers[48:]
+    assert list(rest[0::50]) == [1000, 48, 98]
+    again = Rest([1002], rest[1:])
+    assert list(again) == [1002, 1001, *numbers]
+    assert isinstance(again._then, Counted)

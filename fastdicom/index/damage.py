@@ -1,0 +1,60 @@
+"""Instances whose files are known to be damaged: quarantined where they are, never hidden.
+
+Such an instance keeps its row, so that it is found and its loss is known; queries call it UNAVAILABLE, it is
+not sent, and a new copy of it is taken in its place whatever the archive does with duplicates.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from fastdicom.index.below import keys_below
+from fastdicom.index.schema import PAIR
+
+PATIENT, STUDY, SERIES, IMAGE = range(4)
+REASON_LENGTH_MAX = 200
+_FOUND_AT = struct.Struct("<d")
+
+
+def any_damage(transaction: Any, databases: Mapping[str, Any]) -> bool:
+    """False in nearly every archive: then nobody needs to look further."""
+    return bool(transaction.stat(databases["damaged"])["entries"])
+
+
+def damage_at(transaction: Any, databases: Mapping[str, Any], key: bytes) -> str:
+    """What is wrong with the instance of this key; "" when nothing is known."""
+    mark = transaction.get(key, db=databases["damaged"])
+    return "" if mark is None else str(mark[_FOUND_AT.size :], "utf-8", "replace")
+
+
+def mark_damaged(
+    transaction: Any, databases: Mapping[str, Any], key: bytes, reason: str, found_at: float
+) -> bool:
+    """Note that an instance is damaged; False when that was known."""
+    if transaction.get(key, db=databases["damaged"]) is not None:
+        return False
+    value = _FOUND_AT.pack(found_at) + reason.encode("utf-8", "replace")[:REASON_LENGTH_MAX]
+    transaction.put(key, value, db=databases["damaged"])
+    return True
+
+
+def mark_whole(transaction: Any, databases: Mapping[str, Any], key: bytes) -> bool:
+    """Note that an instance is whole; False when that was known."""
+    return bool(transaction.delete(key, db=databases["damaged"]))
+
+
+def damaged_below(
+    transaction: Any, databases: Mapping[str, Any], level: int, serial: int, image: bytes | None
+) -> bool:
+    """Whether an entity has a damaged instance. image: the key of an entity of level IMAGE."""
+    if level == IMAGE:
+        return image is not None and damage_at(transaction, databases, image) != ""
+    if level == SERIES:
+        return any(True for _ in keys_below(transaction, databases["damaged"], serial))
+    below = "series" if level == STUDY else "patient_studies"
+    return any(
+        damaged_below(transaction, databases, level + 1, PAIR.unpack(key)[1], None)
+        for key in keys_below(transaction, databases[below], serial)
+    )

@@ -1,0 +1,110 @@
+"""Mutated codestreams (10 to 14), stored, then moved to a peer that takes Explicit VR only: nobody waits.
+
+Another association echoes all the while. The bound is 50 ms on top of the slowest C-ECHO of an idle node in
+the same run: on a busy machine an echo takes as long as it has to wait for a processor, whoever listens.
+The same objects are sent three times, and the least of the three counts: what a codestream costs shows every
+time, what else the machine did meanwhile does not.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from fastdicom.transcoding import codecs
+from fastdicom.transcoding.gate import ImageAttributes
+from tests.fuzz.mutations import mutated
+from tests.hostile.codestreams import DELIMITER, data_set, item
+from tests.hostile.harness import CANNOT_UNDERSTAND, fresh_uids
+from tests.hostile.test_stalls import STALL_S, Watcher
+from tests.support.images import picture
+from tests.support.node import Node, fastdicom_node, peer_table
+from tests.support.rawdicom import CT_IMAGE_STORAGE, EXPLICIT_LE, RawAssociation
+from tests.support.rawelements import STUDY_INSTANCE_UID
+from tests.support.rawpdu import Proposal
+from tests.support.rawserver import RawServer, Sink, only_syntaxes
+from tests.support.retrieve import Querier
+
+SYNTAXES = (
+    codecs.JPEG_LOSSLESS_SV1,
+    codecs.RLE_LOSSLESS,
+    codecs.JPEG_BASELINE,
+    codecs.JPEG_LS_LOSSLESS,
+    codecs.JPEG_2000_LOSSLESS,
+    codecs.HTJ2K_LOSSLESS,
+)
+IMAGE = ImageAttributes(1024, 1024, 1, 8, 8)
+MUTANTS, ROUNDS, IDLE_S = 12, 3, 1.5
+Uids = tuple[str, str, str]
+
+
+def mutants(syntax: str, uids: Uids) -> list[bytes]:
+    """Data Sets of one study: a good one, and others whose Pixel Data were injured."""
+    frame = picture(IMAGE.rows, IMAGE.columns, 0, 255, "u1").tobytes()
+    good = codecs.encode_frame(syntax, frame, IMAGE)
+    chance = random.Random(syntax)
+    found = []
+    for number in range(MUTANTS):
+        stream = good if number == 0 else mutated(good, chance)
+        pixels = item(b"") + item(stream + b"\0" * (len(stream) % 2)) + DELIMITER
+        if number % 4 == 3:  # the fragments, too
+            pixels = mutated(pixels, chance)
+        one = (*uids[:2], f"{uids[2]}.{number}")
+        found.append(data_set(one, CT_IMAGE_STORAGE, IMAGE, pixels))
+    return found
+
+
+def store(node: Node, syntax: str, uids: Uids, objects: list[bytes]) -> int:
+    """How many of them the node took."""
+    with RawAssociation.to(node.port, [Proposal(1, CT_IMAGE_STORAGE, (syntax,))]) as association:
+        statuses = [
+            association.store(CT_IMAGE_STORAGE, f"{uids[2]}.{number}", data).status
+            for number, data in enumerate(objects)
+        ]
+        association.release()
+    assert set(statuses) <= {0, CANNOT_UNDERSTAND}
+    return statuses.count(0)
+
+
+def move(node: Node, watcher: Watcher, study: str) -> float:
+    """The slowest C-ECHO while the study is converted and sent."""
+    watcher.slowest()
+    with Querier(node.port, timeout_s=120) as querier:
+        final = querier.move("STUDY", {STUDY_INSTANCE_UID: study})
+    assert final.status in (0, 0xB000, 0xA702)
+    return watcher.slowest()
+
+
+@pytest.mark.timeout(400)
+def test_mutated_codestreams_on_their_way_stall_no_other_association(tmp_path: Path) -> None:
+    sink = Sink(only_syntaxes(EXPLICIT_LE))
+    with (
+        RawServer(sink.serve, timeout_s=120) as server,
+        fastdicom_node(tmp_path / "node", peers=[peer_table("SINK", server.port)]) as node,
+    ):
+        studies = {}
+        for syntax in SYNTAXES:
+            uids = fresh_uids()
+            assert store(node, syntax, uids, mutants(syntax, uids)) > 1
+            studies[syntax] = uids[0]
+        watcher = Watcher(node)
+        watcher.start()
+        rounds, idle = [], 0.0
+        for _ in range(ROUNDS):
+            watcher.slowest()
+            time.sleep(IDLE_S)
+            idle = max(idle, watcher.slowest())
+            rounds.append([move(node, watcher, study) for study in studies.values()])
+        watcher.stop()
+        assert node.alive and not watcher.failed
+        assert "Traceback" not in node.log
+    least = [min(times) for times in zip(*rounds, strict=True)]
+    print(
+        "slowest C-ECHO, ms: idle", round(1000 * idle, 1), "moving", [round(1000 * one, 1) for one in least]
+    )
+    assert {one.transfer_syntax for one in sink.received} == {EXPLICIT_LE}
+    assert len(sink.by_instance()) >= len(SYNTAXES), "not even the good ones arrived"
+    assert max(least) < STALL_S + idle

@@ -1,0 +1,1 @@
+"""A node under mixed load for long: nothing grows, every count is right."""

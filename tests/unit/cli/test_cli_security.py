@@ -1,0 +1,62 @@
+"""What the command line says about TLS files, users and the options that belong together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fastdicom.cli.main import main
+from tests.support.certificates import Authority
+
+
+def configuration(folder: Path, text: str) -> str:
+    path = folder / "node.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_check_config_tries_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    authority = Authority(tmp_path / "ca")
+    one, two = authority.issue("one"), authority.issue("two")
+    for name, source in (
+        ("node.crt", one.certificate),
+        ("node.key", two.key),
+        ("ca.crt", authority.certificate),
+    ):
+        (tmp_path / name).write_bytes(source.read_bytes())
+    (tmp_path / "users").write_text("broken\n")
+    access = '[access]\nuser_identity = "required"\npasscodes = "users"\n'
+    tls = '[tls]\ncertificate = "node.crt"\nkey = "node.key"\nauthorities = "ca.crt"\n'
+    path = configuration(tmp_path, access + tls)
+    assert main(["check-config", path]) == 2
+    said = capsys.readouterr().out
+    assert "the key does not belong to the certificate" in said and "users:1: is no line" in said
+    (tmp_path / "node.key").write_bytes(one.key.read_bytes())
+    (tmp_path / "users").write_text("named:\n")
+    assert main(["check-config", path]) == 0
+
+
+def test_tls_needs_authorities_for_the_certificates_of_clients(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("node.crt", "node.key"):
+        (tmp_path / name).write_text("")
+    path = configuration(tmp_path, '[tls]\ncertificate = "node.crt"\nkey = "node.key"\n')
+    assert main(["check-config", path]) == 2
+    assert "tls.authorities: is missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        (["--passcode-file", "secret"], 2, "--passcode-file needs --user"),
+        (["--tls-authorities", "missing.crt"], 2, "tls.authorities: missing.crt"),
+        (["--user", "one", "--passcode-file", "missing"], 2, "cannot read the passcode: missing"),
+    ],
+)
+def test_options_that_cannot_be_used(
+    options: list[str], status: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["echo", "127.0.0.1", "1", *options]) == status
+    assert words in capsys.readouterr().err

@@ -1,0 +1,77 @@
+"""A damaged object, seen from the network: found as UNAVAILABLE, not sent, healed by its sender."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import fastdicom
+from tests.support.archives import Filler
+
+KEYS = {"StudyInstanceUID": "1.1"}
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[tuple[fastdicom.Engine, fastdicom.Engine]]:
+    """A node with a study of three instances, the second damaged, and a node that it may send to."""
+    with fastdicom.Engine(fastdicom.Config(ae_title="SINK", port=0, archive=tmp_path / "sink")) as sink:
+        peer = {"ae_title": "SINK", "host": "127.0.0.1", "port": sink.addresses[0][1]}
+        config = fastdicom.Config(
+            ae_title="NODE",
+            port=0,
+            archive=tmp_path / "node",
+            peers=[peer],
+            access={"unknown_peers": ["echo", "store", "find", "move", "get"]},
+        )
+        with fastdicom.Engine(config) as node:
+            Filler(node.archive).study("1.1", instances=3)
+            entry = node.archive.index.get("1.1.1.2")
+            assert entry is not None
+            path = node.archive.path_of(entry)
+            path.write_bytes(path.read_bytes()[:-2] + b"\xff\xff")
+            yield node, sink
+
+
+def availability(peer: fastdicom.PeerConnection) -> dict[str, str]:
+    keys = {**KEYS, "SeriesInstanceUID": "1.1.1", "SOPInstanceUID": "", "InstanceAvailability": ""}
+    return {one.SOPInstanceUID: one.InstanceAvailability for one in peer.find(level="IMAGE", **keys)}
+
+
+def test_a_damaged_object_is_found_and_not_sent_until_it_is_sent_again(
+    nodes: tuple[fastdicom.Engine, fastdicom.Engine], tmp_path: Path
+) -> None:
+    node, sink = nodes
+    with fastdicom.connect("127.0.0.1", node.addresses[0][1], calling="CLIENT") as peer:
+        report = peer.move(destination="SINK", level="STUDY", **KEYS)
+        assert (report.completed, report.failed, report.status) == (2, 1, 0xB000)
+        assert report.failed_sop_instance_uids == ["1.1.1.2"]
+        assert report.comment.startswith("damaged, send it again")
+        assert availability(peer) == {"1.1.1.1": "ONLINE", "1.1.1.2": "UNAVAILABLE", "1.1.1.3": "ONLINE"}
+        got = peer.get(tmp_path / "got", level="STUDY", **KEYS)
+        assert (got.completed, got.failed) == (2, 1)
+        assert len(list((tmp_path / "got").iterdir())) == 2
+    assert sink.archive.counts().instances == 2
+    assert node.status()["verify"]["damaged"] == 1
+    Filler(node.archive).study("1.1", instances=3)  # its sender sends the study again
+    with fastdicom.connect("127.0.0.1", node.addresses[0][1], calling="CLIENT") as peer:
+        assert set(availability(peer).values()) == {"ONLINE"}
+        assert peer.move(destination="SINK", level="STUDY", **KEYS).status == 0
+    assert sink.archive.counts().instances == 3
+    assert node.status()["verify"]["damaged"] == 0
+
+
+def test_retention_of_a_running_node_deletes_and_counts(tmp_path: Path) -> None:
+    config = fastdicom.Config(port=0, archive=tmp_path / "node", retention={"max_age": "30 d"})
+    with fastdicom.Engine(config) as node:
+        Filler(node.archive).study("1.1", received=time.time() - 40 * 86400, instances=3)
+        Filler(node.archive).study("1.2", instances=1)
+        node._housekeeper.retention.run()
+        assert node.archive.counts().studies == 1
+        assert node.status()["retention"]["deleted_instances"] == 3
+        changed = config.with_changes(retention={"max_age": 0, "max_size": 1})
+        assert node.reload(changed) == []
+        node._housekeeper.retention.run()
+        assert node.archive.counts().studies == 0
