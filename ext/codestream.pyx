@@ -9,7 +9,7 @@ from libc.string cimport memset
 
 from jpeg_header cimport JpegHeader, read_jpeg_header
 from jpeg2000_header cimport Jpeg2000Header, read_jpeg2000_header
-from wire cimport DONE, Outcome, get_u32le
+from wire cimport DONE, GIL_KEPT_BELOW, Outcome, get_u32le
 
 from fastdicom.errors import CodecError
 
@@ -28,8 +28,11 @@ def read_jpeg(const uint8_t[::1] data not None, int scans_max=100):
     h.size = data.shape[0]
     h.scans_max = scans_max
     h.adobe_transform = -1
-    with nogil:
+    if data.shape[0] < GIL_KEPT_BELOW:
         outcome = read_jpeg_header(&h)
+    else:
+        with nogil:
+            outcome = read_jpeg_header(&h)
     if outcome != DONE:
         raise CodecError(h.fault.what.decode("ascii"), h.fault.offset)
     return (
@@ -50,8 +53,11 @@ def read_jpeg2000(const uint8_t[::1] data not None, int tiles_max=4096, int comp
     h.size = data.shape[0]
     h.tiles_max = tiles_max
     h.components_max = min(components_max, 4)
-    with nogil:
+    if data.shape[0] < GIL_KEPT_BELOW:
         outcome = read_jpeg2000_header(&h)
+    else:
+        with nogil:
+            outcome = read_jpeg2000_header(&h)
     if outcome != DONE:
         raise CodecError(h.fault.what.decode("ascii"), h.fault.offset)
     return (

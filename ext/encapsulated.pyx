@@ -12,7 +12,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from buffers cimport first_byte
-from wire cimport get_u32le, get_u64le
+from wire cimport GIL_KEPT_BELOW, get_u32le, get_u64le
 
 from fastdicom.errors import MalformedDataset, UsageError
 
@@ -361,8 +361,11 @@ def walk(const uint8_t[::1] data not None, size_t start=0, size_t fragments_max=
     if start > size:
         raise MalformedDataset(f"Pixel Data would start at byte {start} of {size}", start, PIXEL_DATA)
     fragments_max = min(fragments_max, <size_t>0xFFFFFFFE)      # `firsts` counts in 32 bits
-    with nogil:
+    if size < GIL_KEPT_BELOW:
         fault = fragments.walk(source, size, start, fragments_max, &fault_at)
+    else:
+        with nogil:
+            fault = fragments.walk(source, size, start, fragments_max, &fault_at)
     if fault != NO_FAULT:
         raise walk_error(fault, data, fault_at, fragments_max)
     return fragments

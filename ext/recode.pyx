@@ -32,7 +32,7 @@ from places cimport Place, Places, note_place
 from plain cimport (
     WIDE_COPY, Plain, copy_plain_value, plain_head_length, read_plain, write_plain_head,
 )
-from wire cimport get_u16be, get_u16le
+from wire cimport GIL_KEPT_BELOW, get_u16be, get_u16le
 
 cdef enum:
     PIECE = 256 * 1024             # bytes handed out at once, when they are not a view
@@ -160,8 +160,11 @@ cdef class Recoder:
         self.room = <size_t>min(self.length - self.written, <uint64_t>PIECE)
         piece = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>self.room)
         self.to = <uint8_t*>PyBytes_AS_STRING(piece)
-        with nogil:
+        if self.room < GIL_KEPT_BELOW:
             self._run()
+        else:
+            with nogil:
+                self._run()
         if self.fault != NO_FAULT:
             raise_fault(self.fault, self.fault_tag, self.fault_at)
         return piece[:len(piece) - <Py_ssize_t>self.room] if self.room else piece
@@ -182,9 +185,13 @@ cdef class Recoder:
         self._restart()
         self.measuring = True
         self.nested_at = OPEN
-        with nogil:
+        if self.size < GIL_KEPT_BELOW:
             self._run()
             self._check_end()
+        else:
+            with nogil:
+                self._run()
+                self._check_end()
         if self.fault != NO_FAULT:
             raise_fault(self.fault, self.fault_tag, self.fault_at)
         self.nested_fragments = None if self.nested_at == OPEN else self.nested_at

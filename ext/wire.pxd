@@ -3,6 +3,13 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 
+cdef enum:
+    GIL_KEPT_BELOW = 256 * 1024
+    # Bytes that are walked in less time than giving the GIL away and getting it back takes (at worst half a
+    # millisecond). The archive's shorter files are read, not mapped (archive/files.py): no walk waits for a
+    # disk with it.
+
+
 cdef enum Outcome:
     DONE = 0          # read and understood
     NEED_MORE = 1     # right so far; call again with more bytes

@@ -16,16 +16,18 @@ import xxhash
 from fastdicom.archive.incoming import IncomingFile
 from fastdicom.config import CompressRule, Config
 from fastdicom.conversions import INLINE_MEMORY, ConversionThreads, options_of
+from fastdicom.dataset.compression_note import encode_note
 from fastdicom.dataset.part10 import SEAL_LENGTH, encode_file_meta, encode_seal
 from fastdicom.dataset.record import Compression, FileEntry, InstanceRecord, Put
-from fastdicom.errors import FastdicomError
+from fastdicom.errors import CodecError, FastdicomError
 from fastdicom.keeper import ArchiveKeeper
 from fastdicom.kernels.rows import value_of
 from fastdicom.services.ports import Caller
 from fastdicom.standard.transfer_syntaxes import NATIVE
 from fastdicom.transcoding.codecs import CannotCarry
-from fastdicom.transcoding.objects import Converted, Options, convert
-from fastdicom.transcoding.proof import compare_pixels
+from fastdicom.transcoding.converted import Converted
+from fastdicom.transcoding.objects import Options, convert
+from fastdicom.transcoding.proof import compare_pixels, pixel_checksum
 
 log = logging.getLogger(__name__)
 
@@ -88,27 +90,27 @@ class Compressor:
         converted = convert(source, entry.transfer_syntax_uid, target, self._options)
         if not converted.changed_pixels:
             return None, entry  # no pixels: compression would be a change of name
+        pixels = pixel_checksum(source, entry.transfer_syntax_uid, self._options)
+        compression = Compression(entry.transfer_syntax_uid, entry.size, entry.checksum, pixels, pixels)
         copy = self._keeper.incoming()
         try:
-            fresh = self._write(copy, converted, put, caller)
+            fresh = self._write(copy, converted, put, caller, compression)
             if fresh.size >= entry.size:
                 copy.discard()
                 return None, entry
-            before, after = compare_pixels(
-                source,
-                entry.transfer_syntax_uid,
-                copy.read()[fresh.dataset_offset :],
-                target,
-                self._options,
-            )
+            kept = copy.read()[fresh.dataset_offset :]
+            proved = compare_pixels(source, entry.transfer_syntax_uid, kept, target, self._options)
+            if proved != (pixels, pixels):
+                raise CodecError("its file's note of its pixels would not be true")
         except BaseException:
             copy.discard()
             raise
-        compression = Compression(entry.transfer_syntax_uid, entry.size, entry.checksum, before, after)
-        return copy, replace(fresh, compression=compression)
+        return copy, fresh
 
     @staticmethod
-    def _write(copy: IncomingFile, converted: Converted, put: Put, caller: Caller) -> FileEntry:
+    def _write(
+        copy: IncomingFile, converted: Converted, put: Put, caller: Caller, compression: Compression
+    ) -> FileEntry:
         uid = converted.transfer_syntax_uid
         head = encode_file_meta(
             put.record.sop_class_uid,
@@ -117,6 +119,7 @@ class Compressor:
             source_ae_title=caller.calling_ae_title,
             receiving_ae_title=caller.called_ae_title,
             sealable=True,
+            note=encode_note(compression),
         )
         digest = xxhash.xxh3_64()
         copy.append([head])
@@ -131,6 +134,7 @@ class Compressor:
             dataset_offset=len(head),
             checksum=digest.intdigest(),
             transfer_syntax_uid=uid,
+            compression=compression,
         )
 
 

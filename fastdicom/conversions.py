@@ -18,6 +18,7 @@ from fastdicom.config import Config
 from fastdicom.errors import Unavailable
 from fastdicom.services.lookahead import Ahead, Outgoing
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from fastdicom.transcoding.buffers import FrameBuffers
 from fastdicom.transcoding.codecs import LOSSY_ONLY, Quality
 from fastdicom.transcoding.objects import Options
 from fastdicom.transcoding.plan import (
@@ -48,6 +49,7 @@ class ConversionThreads:
         self.workers = Workers(workers or None)
         self._objects = ThreadPoolExecutor(self.count, AHEAD_NAME)
         self.frames = ThreadPoolExecutor(self.count, "fastdicom-frames")
+        self.buffers = FrameBuffers()
         self._room = threading.BoundedSemaphore(2 * self.count)
 
     def ahead(self, prepare: Callable[[], Outgoing]) -> Ahead | None:
@@ -93,7 +95,12 @@ class _Ahead:
         if future is None:
             return
         future.cancel()
-        future.add_done_callback(lambda _: self._release())
+        future.add_done_callback(self._ended)
+
+    def _ended(self, future: Future[Outgoing]) -> None:
+        if not future.cancelled() and future.exception() is None:
+            future.result().release()
+        self._release()
 
 
 class Conversions:
@@ -154,6 +161,7 @@ class Conversions:
                 helper_count=self._threads.count,
                 streamed=not whole,
                 memory_max=self._options.memory_max if ahead else INLINE_MEMORY,
+                buffers=self._threads.buffers if ahead else None,
             )
         return self._variants[kind]
 
@@ -189,4 +197,5 @@ def options_of(config: Config, folder: Path | None = None) -> Options:
         depth_max=limits.nesting_depth_max,
         inflated_length_max=limits.inflated_length_max,
         folder=folder,
+        min_free=config.archive.min_free if folder is not None else 0,
     )

@@ -18,7 +18,8 @@ from fastdicom.reports import NamedPath, Progress, ProgressCallback, TranscodeRe
 from fastdicom.settings import transfer_syntax as syntax_uid
 from fastdicom.standard.transfer_syntaxes import KNOWN
 from fastdicom.transcoding.codecs import ColourChoice, Quality
-from fastdicom.transcoding.objects import Converted, Options, convert
+from fastdicom.transcoding.converted import Converted
+from fastdicom.transcoding.objects import Options, convert
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -12,6 +12,7 @@ import xxhash
 
 from fastdicom.config import Config
 from fastdicom.dataset.attributes import Attribute
+from fastdicom.dataset.compression_note import decode_note
 from fastdicom.dataset.part10 import FileMeta, HeadTooShort, read_file_meta
 from fastdicom.dataset.record import FileEntry, InstanceRecord, Put
 from fastdicom.dataset.scanned import wanted_table
@@ -43,6 +44,7 @@ def put_of(absolute: Path, path: str, policy: ScanPolicy) -> Put:
         meta.transfer_syntax_uid,
         stat.st_mtime,
         meta.source_ae_title,
+        decode_note(meta.note),
     )
     return Put(record, entry)
 

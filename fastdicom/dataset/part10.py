@@ -50,7 +50,7 @@ class FileMeta:
 
     dataset_offset: where the Data Set begins. guessed: the transfer syntax was not stated but inferred from
     the Data Set's first bytes. seal: (length, checksum) of the Data Set as `encode_seal` wrote them, (0, 0)
-    when it was never whole, None in files that are not ours.
+    when it was never whole, None in files that are not ours; note: what `encode_file_meta` was given.
     """
 
     transfer_syntax_uid: str
@@ -60,6 +60,7 @@ class FileMeta:
     source_ae_title: str = ""
     guessed: bool = False
     seal: tuple[int, int] | None = None
+    note: bytes = b""
 
 
 def encode_file_meta(
@@ -71,19 +72,20 @@ def encode_file_meta(
     receiving_ae_title: str = "",
     *,
     sealable: bool = False,
+    note: bytes = b"",
 ) -> bytes:
     """A preamble of zeros, DICM, and File Meta Information: all that precedes the Data Set in a file.
 
     source_ae_title: who wrote the content, (0002,0016). sending_ae_title, receiving_ae_title: the two
     ends of the association that brought it, (0002,0017) and (0002,0018). "" leaves an element out.
-    sealable: it ends with Private Information (0002,0102) whose SEAL_LENGTH bytes are zeros, to be replaced
-    by `encode_seal` once the Data Set is whole.
+    sealable: it ends with Private Information (0002,0102) that holds `note`, of even length, and SEAL_LENGTH
+    zeros, which are to be replaced by `encode_seal` once the Data Set is whole.
     """
     before, after = _around_instance(
         sop_class_uid, transfer_syntax_uid, source_ae_title, sending_ae_title, receiving_ae_title
     )
     if sealable:
-        after += _OPEN_SEAL
+        after += _PRIVATE_HEAD + (SEAL_LENGTH + len(note)).to_bytes(4, "little") + note + bytes(SEAL_LENGTH)
     instance = _ui(_SOP_INSTANCE_UID, sop_instance_uid)
     length = len(before) + len(instance) + len(after)
     return b"".join((_START, length.to_bytes(4, "little"), before, instance, after))
@@ -110,8 +112,8 @@ def _text(element: int, vr: bytes, text: str) -> bytes:
 
 _START = bytes(PREAMBLE_LENGTH) + PREFIX + struct.pack("<HH2sH", 0x0002, _GROUP_LENGTH, b"UL", 4)
 _SEAL = struct.Struct("<QQ")
-_OPEN_SEAL = _ui(_PRIVATE_CREATOR, IMPLEMENTATION_CLASS_UID) + struct.pack(
-    "<HH2sHI16x", 0x0002, _PRIVATE, b"OB", 0, SEAL_LENGTH
+_PRIVATE_HEAD = _ui(_PRIVATE_CREATOR, IMPLEMENTATION_CLASS_UID) + struct.pack(
+    "<HH2sH", 0x0002, _PRIVATE, b"OB", 0
 )
 _VERSION = struct.pack("<HH2sHI", 0x0002, 0x0001, b"OB", 0, 2) + b"\x00\x01"
 
@@ -164,6 +166,7 @@ def _read_head(head: bytes) -> FileMeta:
         source_ae_title=_text_of(values, _SOURCE_AE_TITLE),
         guessed=bool(guessed),
         seal=_seal_of(values),
+        note=_ours(values)[:-SEAL_LENGTH],
     )
 
 
@@ -171,11 +174,18 @@ def _text_of(values: dict[int, bytes], element: int) -> str:
     return values.get(element, b"").decode("latin-1").strip("\0 ")
 
 
+def _ours(values: dict[int, bytes]) -> bytes:
+    """Private Information that we wrote; b"" in files that are not ours."""
+    mine = _text_of(values, _PRIVATE_CREATOR) == IMPLEMENTATION_CLASS_UID
+    information = values.get(_PRIVATE, b"") if mine else b""
+    return information if len(information) >= SEAL_LENGTH else b""
+
+
 def _seal_of(values: dict[int, bytes]) -> tuple[int, int] | None:
-    seal = values.get(_PRIVATE, b"")
-    if len(seal) != SEAL_LENGTH or _text_of(values, _PRIVATE_CREATOR) != IMPLEMENTATION_CLASS_UID:
+    information = _ours(values)
+    if not information:
         return None
-    length, checksum = _SEAL.unpack(seal)
+    length, checksum = _SEAL.unpack(information[-SEAL_LENGTH:])
     return length, checksum
 
 

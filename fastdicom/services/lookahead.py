@@ -23,6 +23,9 @@ class Outgoing(Protocol):
 
     def __iter__(self) -> Iterator[Buffer]: ...
 
+    def release(self) -> None:
+        """Nobody looks at the pieces any more."""
+
 
 class Ahead(Protocol):
     """Something that another thread prepares."""

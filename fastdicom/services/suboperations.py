@@ -70,6 +70,9 @@ class Verbatim:
     def __iter__(self) -> Iterator[Buffer]:
         return iter((self._dataset,))
 
+    def release(self) -> None:
+        """The file stays mapped as long as somebody looks at it."""
+
 
 Sent = Callable[[int, int, float], None]
 """(status, bytes, seconds until it came) of one instance that was answered."""

@@ -109,12 +109,17 @@ def decode_inspected(
     colour: ColourChoice = "rgb",
     strict: bool = False,
     workers: Workers | None = None,
+    out: bytearray | None = None,
 ) -> bytearray:
-    """As `decode_frame`, for a codestream that the gate has let through: found is what it said."""
+    """As `decode_frame`, for a codestream that the gate has let through: found is what it said.
+
+    out: `image.frame_length` bytes that our own kernels decode into instead of a new bytearray; with an
+    error it is filled in part.
+    """
     if found.coding == "rle":
-        return rle.decode_frame(data, *_size(image), strict=strict)
+        return rle.decode_frame(data, *_size(image), strict=strict, out=out)
     if found.coding == "jpeg-lossless":
-        frame = jpeg_lossless.decode_frame(data, *_size(image), end_required=strict)
+        frame = jpeg_lossless.decode_frame(data, *_size(image), end_required=strict, out=out)
         return _extend_sign(frame, found, image)
     view = memoryview(data).cast("B")[found.start : found.end]
     return _decode_with_libraries(found, view, image, colour, workers or shared_workers())

@@ -42,13 +42,15 @@ def recode(
     inflated_length_max: int = 2 * 1024**3,
     depth_max: int = 64,
     folder: str | os.PathLike[str] | None = None,
+    min_free: int = 0,
 ) -> Recoding:
     """The Data Set `source` in another transfer syntax, piece by piece.
 
     source: all of it, without File Meta Information; it is borrowed until the last piece is gone (pieces
     may be views of it). Memory does not grow with its length. Raises MalformedDataset before the first piece,
     for a deflated source also between pieces; Refused(A700H) when it inflates to more than
-    inflated_length_max; UsageError when `to_uid` is not native. Encapsulated Pixel Data counts as malformed.
+    inflated_length_max; Unavailable when less than min_free bytes stay free in `folder`; UsageError when
+    `to_uid` is not native. Encapsulated Pixel Data counts as malformed.
     """
     if to_uid not in NATIVE:
         raise UsageError(f"{to_uid} is no native transfer syntax")
@@ -59,7 +61,7 @@ def recode(
         inflater = Inflater(inflated_length_max)
         if coding == to_coding and not is_deflated(to_uid):
             return Recoding(_inflated(inflater, source), None)
-        source = spooled(_inflated(inflater, source), folder, INFLATED_IN_MEMORY).whole()
+        source = spooled(_inflated(inflater, source), folder, INFLATED_IN_MEMORY, min_free).whole()
     pieces: Recoder | tuple[Buffer] = (source,)
     length = len(source)
     if coding != to_coding or from_uid not in NATIVE:

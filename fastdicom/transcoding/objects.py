@@ -28,7 +28,9 @@ from fastdicom.standard.transfer_syntaxes import (
 from fastdicom.transcoding import codecs, gate
 from fastdicom.transcoding import frames as encapsulated_frames
 from fastdicom.transcoding import outline as tags
+from fastdicom.transcoding.buffers import FrameBuffers, Lease
 from fastdicom.transcoding.codecs import CannotCarry, ColourChoice, Quality
+from fastdicom.transcoding.converted import Converted
 from fastdicom.transcoding.derived import METHODS, derivation, lossy_flags
 from fastdicom.transcoding.frames import (
     basic_offset_table,
@@ -56,9 +58,10 @@ class Options:
 
     colour: what YCbCr in JPEG becomes as native pixels. quality: of lossy targets; None keeps every pixel
     wherever the target can. frame_length_max: bytes of a native frame. depth_max, inflated_length_max: as in
-    `native.recode`. folder: for what does not fit into memory_max bytes. workers: processes for the codec
-    libraries. helpers: threads that work on several frames of one Data Set at once. streamed: the frames of
-    long results may go out without an offset table, as each is ready.
+    `native.recode`. folder: for what does not fit into memory_max bytes; min_free: bytes that stay free
+    there. workers: processes for the codec libraries. helpers: threads that work on several frames of one
+    Data Set at once. streamed: the frames of long results may go out without an offset table, as each is
+    ready. buffers: memory for the pixels of a single frame; whoever sets it calls `Converted.release`.
     """
 
     colour: ColourChoice = "rgb"
@@ -67,48 +70,13 @@ class Options:
     depth_max: int = 64
     inflated_length_max: int = 2 << 30
     folder: str | os.PathLike[str] | None = None
+    min_free: int = 0
     memory_max: int = MEMORY_MAX
     workers: Workers | None = None
     helpers: Executor | None = None
     helper_count: int = 1
     streamed: bool = False
-
-
-class Converted:
-    """The pieces of a converted Data Set, once.
-
-    length: of all of them, None where it is not known. sop_instance_uid: a new one where the result is
-    another instance (lossy compression), else None. settled: nothing can fail any more while iterating.
-    changed_pixels: they were coded or decoded.
-    """
-
-    def __init__(
-        self,
-        transfer_syntax_uid: str,
-        pieces: Iterable[Buffer],
-        length: int | None = None,
-        sop_instance_uid: str | None = None,
-        settled: bool = False,
-        changed_pixels: bool = False,
-    ) -> None:
-        self.transfer_syntax_uid = transfer_syntax_uid
-        self.length = length
-        self.sop_instance_uid = sop_instance_uid
-        self.settled = settled
-        self.changed_pixels = changed_pixels
-        self._pieces = pieces
-
-    def __iter__(self) -> Iterator[Buffer]:
-        return iter(self._pieces)
-
-    def settle(self, options: Options) -> Converted:
-        """The same with everything made, in memory or in a file: what fails, fails here."""
-        if self.settled:
-            return self
-        if self.length is not None and self.length <= options.memory_max:
-            return Converted(self.transfer_syntax_uid, tuple(self), self.length, self.sop_instance_uid, True)
-        spool = spooled(self, options.folder, options.memory_max)
-        return Converted(self.transfer_syntax_uid, spool, spool.length, self.sop_instance_uid, True)
+    buffers: FrameBuffers | None = None
 
 
 def convert(source: Buffer, from_uid: str, to_uid: str, options: Options | None = None) -> Converted:
@@ -166,13 +134,14 @@ def _native(source: Buffer, from_uid: str, to_uid: str, options: Options) -> Con
         inflated_length_max=options.inflated_length_max,
         depth_max=options.depth_max,
         folder=options.folder,
+        min_free=options.min_free,
     )
     return Converted(to_uid, pieces, pieces.length, settled=not is_deflated(from_uid))
 
 
 def _as_explicit(source: Buffer, from_uid: str, options: Options) -> Buffer:
     pieces = _native(source, from_uid, EXPLICIT_VR_LITTLE_ENDIAN, options)
-    return spooled(pieces, options.folder, options.memory_max).whole()
+    return spooled(pieces, options.folder, options.memory_max, options.min_free).whole()
 
 
 def _pixels(outline: Outline, from_uid: str, to_uid: str, options: Options) -> Converted:
@@ -246,14 +215,15 @@ class _Decoding:
         ratio = native_length(self._stored, self.count) / max(1, place.end - place.value)
         return lossy_flags(outline, max(1.0, ratio), first.coding) if first.coding in METHODS else {}
 
-    def frame(self, index: int) -> Buffer:
+    def frame(self, index: int, out: bytearray | None = None) -> Buffer:
+        """One frame, in `out` if that is given and our own kernels decode it."""
         found = self._inspect(index) if index else self._first
         options = self._options
         with _naming(index, self.count):
             if codecs.inspected_image(found, self._stored, options.colour) != self.image:
                 raise CodecError("its colours are not those of the first frame")
             return codecs.decode_inspected(
-                found, self._frames[index], self._stored, options.colour, True, options.workers
+                found, self._frames[index], self._stored, options.colour, True, options.workers, out
             )
 
 
@@ -336,10 +306,12 @@ def _to_native(outline: Outline, decoding: _Decoding, to_uid: str, options: Opti
     vr = "OW" if image.bits_allocated > 8 else "OB"
     pixel_head = head(tags.PIXEL_DATA, vr, length, target)
     after = _after(outline, target, options)
-    frames = _each(decoding.frame, count, options)
+    lease = Lease(options.buffers, image.frame_length) if options.buffers is not None and count == 1 else None
+    frames = _each(decoding.frame if lease is None else lease.using(decoding.frame), count, options)
     value = native_value(frames, image, count, target.big_endian)
     total = before.length + len(pixel_head) + length + after.length
-    return Converted(to_uid, _in_order(before, pixel_head, value, after), total, changed_pixels=True)
+    pieces = _in_order(before, pixel_head, value, after)
+    return Converted(to_uid, pieces, total, changed_pixels=True, lease=lease)
 
 
 def _in_order(
@@ -392,7 +364,7 @@ class _Encoding:
 
     def _with_table(self, coded: Iterator[Buffer], lossy: bool) -> Converted:
         """All frames first: their lengths stand in front of them."""
-        spool = Spool(self._options.folder, self._options.memory_max)
+        spool = Spool(self._options.folder, self._options.memory_max, self._options.min_free)
         lengths = []
         for frame in coded:
             lengths.append(len(frame))
@@ -491,6 +463,6 @@ def _after(outline: Outline, target: Coding, options: Options) -> Recoded:
 def _recoded(pieces: Sequence[Buffer], coding: Coding, target: Coding, options: Options) -> Recoded:
     if coding == target or not pieces:
         return Recoded(pieces, sum(map(len, pieces)))
-    whole = spooled(pieces, options.folder, options.memory_max).whole()
+    whole = spooled(pieces, options.folder, options.memory_max, options.min_free).whole()
     recoder = Recoder(whole, *coding, *target, depth_max=options.depth_max)
     return Recoded(recoder, recoder.length)

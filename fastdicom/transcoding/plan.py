@@ -34,7 +34,8 @@ from fastdicom.transcoding.codecs import (
     RLE_LOSSLESS,
     CannotCarry,
 )
-from fastdicom.transcoding.objects import Converted, Options, convert
+from fastdicom.transcoding.converted import Converted
+from fastdicom.transcoding.objects import Options, convert
 from fastdicom.transcoding.spool import Buffer
 
 NATIVE_BY_PREFERENCE: Final = (

@@ -15,6 +15,7 @@ from pydicom.encaps import get_frame
 import fastdicom
 from fastdicom import Archive, Config, Engine
 from fastdicom.compressing import Compressor
+from fastdicom.dataset.compression_note import decode_note
 from fastdicom.dataset.record import Compression, StoredEntry
 from fastdicom.errors import CodecError
 from fastdicom.maintenance import _pixels_changed
@@ -52,6 +53,40 @@ def test_what_fits_a_rule_is_kept_compressed_with_its_proof(tmp_path: Path) -> N
     assert proof.received_as == "1.2.840.10008.1.2.1" and proof.received_size > entry.file.size
     assert proof.pixels_before == proof.pixels_after
     assert len(list((tmp_path / "archive" / "objects").rglob("*.*"))) == 1
+
+
+def test_a_rebuilt_index_still_has_the_proof(tmp_path: Path) -> None:
+    (entry,) = kept(tmp_path, {"transfer_syntax": "JPEGLosslessSV1"}, CT)
+    with Archive(tmp_path / "archive") as archive:
+        archive.rebuild()
+        (again,) = archive.instances()
+        assert again.file.compression == entry.file.compression is not None
+        assert archive.verify().ok
+
+
+def test_an_imported_file_does_not_say_what_it_was(tmp_path: Path) -> None:
+    """Only what we have compressed ourselves is proved: an import writes File Meta Information anew."""
+    (entry,) = kept(tmp_path, {"transfer_syntax": "JPEGLosslessSV1"}, CT)
+    ours = tmp_path / "archive" / "objects" / entry.file.path
+    with Archive(tmp_path / "second", create=True) as archive:
+        assert archive.import_paths([ours]).imported == 1
+        archive.rebuild()
+        (other,) = archive.instances()
+        assert other.file.compression is None and other.file.checksum == entry.file.checksum
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"compressed 2 1.2.840.10008.1.2.1 10 00000000000000aa 00000000000000bb",
+        b"compressed 1 1.2.840.10008.1.2.1 10 00000000000000aa",
+        b"compressed 1 1.2.840.10008.1.2.1 -1 00000000000000aa 00000000000000bb",
+        b"compressed 1 1.2.3 1000000000000000000 00000000000000aa 00000000000000bb",
+        b"",
+    ],
+)
+def test_what_is_no_note_of_ours_proves_nothing(note: bytes) -> None:
+    assert decode_note(note) is None
 
 
 @pytest.mark.parametrize(
