@@ -19,9 +19,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.peers.generator import build
-from bench.peers.machine import describe
 from bench.querying import archives, inside, node, rivals
+from bench.querying.generator import build
+from bench.report import machine
 
 WIDTHS = {"key": 18}
 RESULTS = Path(__file__).parent / "results" / "find.json"
@@ -30,7 +30,7 @@ RESULTS = Path(__file__).parent / "results" / "find.json"
 def measure(options: argparse.Namespace, folder: Path, scratch: Path) -> dict[str, Any]:
     """Everything that was asked for. folder: of the archives. scratch: of everything else."""
     generator = build(scratch)
-    result: dict[str, Any] = {"machine": describe(folder), "sizes": [], "rivals": []}
+    result: dict[str, Any] = {"machine": machine(folder), "sizes": [], "rivals": []}
     for studies in options.studies:
         archive = archives.made(folder, studies)
         size: dict[str, Any] = {"studies": studies}
@@ -50,7 +50,7 @@ def measure(options: argparse.Namespace, folder: Path, scratch: Path) -> dict[st
             if isinstance(one, dict):
                 show(f"{studies:,} studies, {name}", one["rows"])
         result["rivals"].append(found)
-    result["machine"]["load_average_after"] = describe(folder)["load_average"]
+    result["machine"]["load_average_after"] = machine(folder)["load_average"]
     return result
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bench.peers.generator import Generator, store_file
+from bench.querying.generator import Generator, store_file
 from bench.querying.questions import Question, questions
 from fastdicom.dimse import messages
 from fastdicom.net.requestor import ClientAssociation

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from bench.peers.generator import Generator
 from bench.querying import archives, node
+from bench.querying.generator import Generator
 from fastdicom.client import PeerConnection
 from fastdicom.reports import Progress
 from tests.support import part10, peers

@@ -14,7 +14,7 @@ from fastdicom.archive.layout import Layout
 from fastdicom.archive.space import Space
 from fastdicom.errors import Unavailable
 
-_WHOLE_MAX = 1 << 20  # files up to here are read into memory at once
+_WHOLE_MAX = 1 << 20  # files up to here are read into memory at once; see GIL_KEPT_BELOW in ext/wire.pxd
 _PIECE = 1 << 20
 
 

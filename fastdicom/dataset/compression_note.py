@@ -1,4 +1,4 @@
-"""What an instance was before [[compress]], in its own file: in our Private Information, before the seal.
+"""What an instance was before [[compress]], in its own file: in Private Information (0002,0102), PS3.10 7.1.
 
 So the proof outlives the index. File Meta Information is always ours: what comes in a peer's file, or in one
 that is imported, is not taken over.
@@ -15,16 +15,16 @@ _NOTE: Final = re.compile(rb"compressed 1 ([0-9.]{1,64}) ([0-9]{1,18}) ([0-9a-f]
 
 
 def encode_note(compression: Compression) -> bytes:
-    """Transfer syntax, size and checksum of what came, and the checksum of its pixels, in an even length."""
+    """Transfer syntax, size and checksum of what came, checksum of its pixels; of even length."""
     note = (
         f"compressed 1 {compression.received_as} {compression.received_size}"
         f" {compression.received_checksum:016x} {compression.pixels_before:016x}"
     ).encode("ascii")
-    return note + b" " * (len(note) % 2)
+    return note + b" " * (len(note) & 1)
 
 
 def decode_note(note: bytes) -> Compression | None:
-    """What a note says; None for what is none of ours.
+    """What a note says; None for what is none.
 
     >>> from fastdicom.dataset.compression_note import Compression, decode_note, encode_note
     >>> before = Compression("1.2.840.10008.1.2.1", 1000, 1, 2, 2)

@@ -50,8 +50,7 @@ class FileMeta:
 
     dataset_offset: where the Data Set begins. guessed: the transfer syntax was not stated but inferred from
     the Data Set's first bytes. seal: (length, checksum) of the Data Set as `encode_seal` wrote them, (0, 0)
-    when it was never whole, None in files that are not ours. note: what our Private Information holds before
-    the seal.
+    when it was never whole, None in files that are not ours; note: what `encode_file_meta` was given.
     """
 
     transfer_syntax_uid: str
@@ -79,15 +78,14 @@ def encode_file_meta(
 
     source_ae_title: who wrote the content, (0002,0016). sending_ae_title, receiving_ae_title: the two
     ends of the association that brought it, (0002,0017) and (0002,0018). "" leaves an element out.
-    sealable: it ends with Private Information (0002,0102) whose SEAL_LENGTH bytes are zeros, to be replaced
-    by `encode_seal` once the Data Set is whole. note: what stands before them, of even length.
+    sealable: it ends with Private Information (0002,0102) that holds `note`, of even length, and SEAL_LENGTH
+    zeros, which are to be replaced by `encode_seal` once the Data Set is whole.
     """
     before, after = _around_instance(
         sop_class_uid, transfer_syntax_uid, source_ae_title, sending_ae_title, receiving_ae_title
     )
     if sealable:
-        length = len(note) + SEAL_LENGTH
-        after += _PRIVATE_HEAD + length.to_bytes(4, "little") + note + bytes(SEAL_LENGTH)
+        after += _PRIVATE_HEAD + (SEAL_LENGTH + len(note)).to_bytes(4, "little") + note + bytes(SEAL_LENGTH)
     instance = _ui(_SOP_INSTANCE_UID, sop_instance_uid)
     length = len(before) + len(instance) + len(after)
     return b"".join((_START, length.to_bytes(4, "little"), before, instance, after))
@@ -159,7 +157,6 @@ def _read_head(head: bytes) -> FileMeta:
     start = _start_of_meta(head)
     values, offset = _meta_elements(head, start)
     uid = _text_of(values, _TRANSFER_SYNTAX_UID)
-    private = _our_private(values)
     guessed = "" if uid else _guess_transfer_syntax(head[offset : offset + 8], has_meta=offset > start)
     return FileMeta(
         transfer_syntax_uid=uid or guessed,
@@ -168,8 +165,8 @@ def _read_head(head: bytes) -> FileMeta:
         dataset_offset=offset,
         source_ae_title=_text_of(values, _SOURCE_AE_TITLE),
         guessed=bool(guessed),
-        seal=_SEAL.unpack(private[-SEAL_LENGTH:]) if private else None,
-        note=private[:-SEAL_LENGTH],
+        seal=_seal_of(values),
+        note=_ours(values)[:-SEAL_LENGTH],
     )
 
 
@@ -177,11 +174,19 @@ def _text_of(values: dict[int, bytes], element: int) -> str:
     return values.get(element, b"").decode("latin-1").strip("\0 ")
 
 
-def _our_private(values: dict[int, bytes]) -> bytes:
-    """Our Private Information, which ends with a seal; b"" where there is none."""
-    private = values.get(_PRIVATE, b"")
-    ours = _text_of(values, _PRIVATE_CREATOR) == IMPLEMENTATION_CLASS_UID
-    return private if ours and len(private) >= SEAL_LENGTH else b""
+def _ours(values: dict[int, bytes]) -> bytes:
+    """Private Information that we wrote; b"" in files that are not ours."""
+    mine = _text_of(values, _PRIVATE_CREATOR) == IMPLEMENTATION_CLASS_UID
+    information = values.get(_PRIVATE, b"") if mine else b""
+    return information if len(information) >= SEAL_LENGTH else b""
+
+
+def _seal_of(values: dict[int, bytes]) -> tuple[int, int] | None:
+    information = _ours(values)
+    if not information:
+        return None
+    length, checksum = _SEAL.unpack(information[-SEAL_LENGTH:])
+    return length, checksum
 
 
 def _start_of_meta(head: bytes) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -13,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -416,7 +418,10 @@ def test_a_person_sees_whether_an_image_was_lost(tmp_path: Path) -> None:
 def test_watching_shows_it_again_until_interrupted(tmp_path: Path) -> None:
     with node(tmp_path):
         command = [sys.executable, "-m", "fastdicom", "status", "--archive", str(tmp_path / "archive")]
-        with subprocess.Popen([*command, "--watch", "50 ms", "--json"], stdout=subprocess.PIPE) as watching:
+        heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it
+        with subprocess.Popen(
+            [*command, "--watch", "50 ms", "--json"], stdout=subprocess.PIPE, preexec_fn=heard
+        ) as watching:
             assert watching.stdout is not None
             first, second = (json.loads(watching.stdout.readline()) for _ in range(2))
             watching.send_signal(2)

@@ -160,11 +160,8 @@ static void read_options(int argc, char **argv)
     }
 }
 
-static const struct { const char *name; work *load; int (*other)(void); } commands[] = {
-    {"store", store_load, NULL}, {"echo", echo_load, NULL}, {"associate", association_load, NULL},
-    {"find", find_load, NULL}, {"move", move_load, NULL}, {"files", file_load, NULL},
-    {"idle", NULL, idle_load}, {"sink", NULL, sink}, {"loopback", NULL, loopback},
-    {"page-cache", NULL, page_cache},
+static const struct { const char *name; work *load; } commands[] = {
+    {"store", store_load}, {"find", find_load},
 };
 
 int main(int argc, char **argv)
@@ -178,8 +175,6 @@ int main(int argc, char **argv)
     setrlimit(RLIMIT_NOFILE, &files);
     for (size_t at = 0; at < sizeof commands / sizeof *commands; at++)
         if (strcmp(argv[1], commands[at].name) == 0) {
-            if (commands[at].other)
-                return commands[at].other();
             run_threads(commands[at].load);
             return 0;
         }

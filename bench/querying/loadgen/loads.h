@@ -45,10 +45,6 @@ void run_threads(work *work);
 int goes_on(long done, double began);
 void apply_patches(uint8_t *data, long instance, long series, long study);
 
-work store_load, echo_load, association_load, find_load, move_load, file_load;
-int idle_load(void);
-int sink(void);
-int loopback(void);
-int page_cache(void);
+work store_load, find_load;
 
 #endif

@@ -6,8 +6,6 @@ import json
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,41 +50,6 @@ class Generator:
         figures: dict[str, Any] = json.loads(done.stdout)
         return figures
 
-    @contextmanager
-    def started(self, command: str, **options: Any) -> Iterator[Background]:
-        """A command that runs until its standard input ends, and says a line of JSON when it is ready."""
-        process = subprocess.Popen(
-            self._argv(command, (), options), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        try:
-            yield Background(process)
-        finally:
-            process.kill()
-            process.wait()
-
-
-@dataclass(frozen=True)
-class Background:
-    """A generator that goes on: the sink, or associations that are held open."""
-
-    process: subprocess.Popen[str]
-
-    def line(self) -> dict[str, Any]:
-        """The next line that it prints. Raises LoadFailed when it ended instead."""
-        assert self.process.stdout is not None
-        text = self.process.stdout.readline()
-        if not text:
-            raise LoadFailed(f"the generator ended with {self.process.wait()}")
-        figures: dict[str, Any] = json.loads(text)
-        return figures
-
-    def ask(self) -> dict[str, Any]:
-        """Make it report, and read the report."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return self.line()
-
 
 def build(folder: Path) -> Generator:
     """Compile the generator into `folder`; raises PeerMissing without a C compiler."""
@@ -130,26 +93,3 @@ def store_file(folder: Path, size: int, run: int, fill: int = 0) -> StoreFile:
         last = UID_LENGTH - COUNTER_DIGITS
         patches += [f"{kind}:{place + last}:{COUNTER_DIGITS}" for place in template.offsets[name]]
     return StoreFile(path, len(data), tuple(patches))
-
-
-@dataclass(frozen=True)
-class Query:
-    """An identifier for the generator, and where the number of the study is in it."""
-
-    path: Path
-    patches: tuple[str, ...]
-
-
-def query_file(folder: Path, name: str, identifier: bytes, run: int) -> Query:
-    """Write an identifier; UIDs of the run's study 0 and its Patient ID become those of every study."""
-    uids = numbered_uids(run, 0)
-    path = folder / f"{name}.identifier"
-    path.write_bytes(identifier)
-    patches = []
-    at = identifier.find(uids.study.encode())
-    if at >= 0:
-        patches.append(f"t:{at + UID_LENGTH - COUNTER_DIGITS}:{COUNTER_DIGITS}")
-    at = identifier.find(uids.patient_id.encode())
-    if at >= 0:
-        patches.append(f"t:{at + 6}:6")
-    return Query(path, tuple(patches))
