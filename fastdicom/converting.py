@@ -104,7 +104,8 @@ def transcode_folder(
 ) -> TranscodeReport:
     """Every DICOM file below the folder `source` to the same place below `target`, several at once.
 
-    What cannot be converted is named in the report and left out, what is no DICOM file is skipped.
+    What cannot be converted is named in the report and left out, what is no DICOM file is skipped. Raises
+    UsageError when `target` is `source`: one wrong argument would replace the only copy of a whole folder.
 
     >>> from pydicom.data import get_testdata_file
     >>> (tmp_path / "in").mkdir()
@@ -116,6 +117,8 @@ def transcode_folder(
     from fastdicom.folders import files_below
 
     uid, options = _wanted(transfer_syntax, quality, colour)
+    if os.path.realpath(source) == os.path.realpath(target):
+        raise UsageError(f"{target}: a folder is not transcoded onto its own folder; name another one")
     files = list(files_below([source]))
     report = TranscodeReport()
     with _helpers() as (threads, _):
