@@ -106,7 +106,7 @@ def transcode_folder(
     """Every DICOM file below the folder `source` to the same place below `target`, several at once.
 
     What cannot be converted is named in the report and left out, what is no DICOM file is skipped. Raises
-    UsageError when `target` is `source` or lies in it: the originals would be written over.
+    UsageError when `target` is `source`: one wrong argument would replace the only copy of a whole folder.
 
     >>> from pydicom.data import get_testdata_file
     >>> (tmp_path / "in").mkdir()
@@ -118,8 +118,8 @@ def transcode_folder(
     from fastdicom.folders import files_below
 
     uid, options = _wanted(transfer_syntax, quality, colour)
-    if Path(target).resolve().is_relative_to(Path(source).resolve()):
-        raise UsageError(f"{target} is {source} or lies in it: its files would be written over")
+    if os.path.realpath(source) == os.path.realpath(target):
+        raise UsageError(f"{target}: a folder is not transcoded onto its own folder; name another one")
     files = list(files_below([source]))
     report = TranscodeReport()
     with _helpers() as (threads, _):

@@ -44,19 +44,7 @@ class Passcodes:
     @classmethod
     def load(cls, path: Path) -> Passcodes:
         """Raises UsageError that names the line which cannot be read."""
-        try:
-            lines = path.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-        users: dict[str, Hashed | None] = {}
-        for number, line in enumerate(lines, 1):
-            if line.strip() and not line.startswith("#"):
-                try:
-                    name, hashed = _decode(line)
-                except ValueError as error:
-                    raise UsageError(f"{path}:{number}: {error}") from error
-                users[name] = hashed
-        return cls(users)
+        return cls(_users(path, _text_lines(path)))
 
     def names_only(self, name: str) -> bool:
         """Whether this user exists and has no passcode."""
@@ -94,13 +82,34 @@ def remove_user(path: Path, name: str) -> None:
 
 
 def users_of(path: Path) -> list[tuple[str, bool]]:
-    """(name, has a passcode) of each user."""
-    entries = [_decode(line) for line in _lines(path) if line.strip() and not line.startswith("#")]
-    return [(name, hashed is not None) for name, hashed in entries]
+    """(name, has a passcode) of each user. Raises UsageError for a line that is not ours."""
+    return [(name, hashed is not None) for name, hashed in _users(path, _lines(path)).items()]
+
+
+def _users(path: Path, lines: list[str]) -> dict[str, Hashed | None]:
+    users: dict[str, Hashed | None] = {}
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not line.startswith("#"):
+            try:
+                name, hashed = _decode(line)
+            except ValueError as error:
+                raise UsageError(f"{path}:{number}: {error}") from error
+            users[name] = hashed
+    return users
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text("utf-8").splitlines() if path.exists() else []
+    """The lines of a file of users, or none yet. Another kind of file is not ours to rewrite: UsageError."""
+    lines = _text_lines(path) if path.exists() else []
+    _users(path, lines)
+    return lines
+
+
+def _text_lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _lines_without(path: Path, name: str) -> list[str]:

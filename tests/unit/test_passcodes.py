@@ -81,3 +81,15 @@ def test_the_command(
     capsys.readouterr()
     assert main(["user", str(path)]) == 0
     assert capsys.readouterr().out == "one\ntwo\n"
+
+
+@pytest.mark.parametrize("content", [b'[node]\nae_title = "GATEWAY"\n', b"\xff\xfe\x00"])
+def test_a_file_of_another_kind_is_refused_and_left_alone(
+    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_bytes(content)
+    for arguments in ([], ["bob", "--no-passcode"], ["bob", "--remove"]):
+        assert main(["user", str(path), *arguments]) == 2
+        assert "gateway.toml" in capsys.readouterr().err
+    assert path.read_bytes() == content

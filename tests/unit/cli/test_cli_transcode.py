@@ -106,13 +106,3 @@ def test_a_folder_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_a_source_that_is_not_there_ends_with_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["transcode", str(tmp_path / "none"), str(tmp_path / "b"), *SYNTAX]) == 2
     assert capsys.readouterr().err.count("\n") == 1
-
-
-@pytest.mark.parametrize("target", [".", "out"])
-def test_a_folder_is_not_converted_into_itself(
-    source: Path, target: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = source.read_bytes()
-    assert main(["transcode", str(source.parent), str(source.parent / target), *SYNTAX]) == 2
-    assert "written over" in capsys.readouterr().err
-    assert source.read_bytes() == before
