@@ -1,6 +1,6 @@
 """Moving JPEG Lossless SV1 to a peer that takes Explicit VR Little Endian only, beside the kernel alone.
 
-    python bench/transcode.py [--small] [--slices N] [--repeat N]
+    python -m bench.transcode [--small] [--slices N] [--repeat N]
 
 A node in this process, a C-MOVE of a CT series (512 x 512 x 16 bits) to DCMTK's storescp, or to a second node
 where there is none. Before and after each move the SV1 kernel decodes the same frames in one thread. The goal
