@@ -355,7 +355,8 @@ class ArchiveKeeper:
     def read(self, entry: StoredEntry) -> memoryview:
         """The whole file of an instance, as it was received.
 
-        Raises Refused when it is damaged (or is found to be just now), OSError when it cannot be read.
+        Raises Refused when it is damaged (or is found to be just now), or was replaced or deleted since it
+        was selected; OSError when it cannot be read.
         """
         if entry.damage:
             raise _damaged(entry.damage)
@@ -368,9 +369,17 @@ class ArchiveKeeper:
         except OSError as error:
             fault = fault_of_error(error)
         if fault:
+            self._refuse_outdated(entry)
             self._quarantine(entry, fault)
             raise _damaged(fault)
         return data
+
+    def _refuse_outdated(self, entry: StoredEntry) -> None:
+        """A file that its row has let go of is not damaged: Refused says what became of it."""
+        now = self.index.get(entry.sop_instance_uid)
+        if now is None or now.file.path != entry.file.path:
+            what = "deleted" if now is None else "replaced"
+            raise Refused(PROCESSING_FAILURE, f"it was {what} since it was selected: ask again")
 
     def _quarantine(self, entry: StoredEntry, fault: str) -> None:
         try:

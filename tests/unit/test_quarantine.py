@@ -75,3 +75,21 @@ def test_retention_of_a_running_node_deletes_and_counts(tmp_path: Path) -> None:
         assert node.reload(changed) == []
         node._housekeeper.retention.run()
         assert node.archive.counts().studies == 0
+
+
+def test_what_was_replaced_or_deleted_since_it_was_selected_is_not_called_damaged(tmp_path: Path) -> None:
+    config = fastdicom.Config(archive={"path": str(tmp_path / "node"), "duplicates": "replace"}, port=0)
+    with fastdicom.Engine(config) as node:
+        Filler(node.archive).study("1.1", instances=2)
+        selected = [node.archive.index.get(uid) for uid in ("1.1.1.1", "1.1.1.2")]
+        assert selected[0] is not None
+        again = tmp_path / "again.dcm"
+        again.write_bytes(node.archive.path_of(selected[0]).read_bytes())
+        with fastdicom.connect("127.0.0.1", node.addresses[0][1], calling="CLIENT") as peer:
+            assert peer.store([again]).sent == 1
+        node.delete(StudyInstanceUID="1.1", SeriesInstanceUID="1.1.1", SOPInstanceUID="1.1.1.2")
+        for entry, what in zip(selected, ("replaced", "deleted"), strict=True):
+            assert entry is not None
+            with pytest.raises(fastdicom.Refused, match=f"was {what} since it was selected"):
+                node.archive.read(entry)
+        assert node.status()["verify"]["damaged"] == 0
