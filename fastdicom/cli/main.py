@@ -154,5 +154,6 @@ def describe(problem: Exception) -> str:
     if isinstance(status, int):
         from fastdicom.standard.status import describe as status_text
 
-        return f"{status_text(status)}: {problem}"
+        code, message = status_text(status), str(problem)
+        return message if code in message else f"{code}: {message}"
     return str(problem) or type(problem).__name__
