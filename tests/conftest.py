@@ -9,6 +9,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--soak-seconds",
         type=float,
-        default=45.0,
+        default=60.0,
         help="how long tests/soak loads a node (600 for the long one)",
     )
