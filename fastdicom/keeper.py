@@ -56,7 +56,11 @@ log = logging.getLogger(__name__)
 
 SEALED = "sealed/"
 _TRASH_BATCH = 256
-BESIDE_LENGTH_MAX = 4 << 20  # longer files: their flush takes so long that the row's does not matter
+BESIDE_LENGTH_MAX = 0
+"""Files up to here are flushed side by side with their rows. Off: on a device that runs out of room in the
+middle of both (a thin volume), the index was found damaged (MDB_CORRUPTED) once it had room again; that was
+never seen while a file that cannot be flushed keeps its row from being written. See docs/performance.md.
+"""
 _READ_PIECE = 1 << 20
 
 
