@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import fastdicom
+from fastdicom.archive.layout import SPARES_MAX
 from tests.soak.load import CountingSink, Load, hang_up
 from tests.support import procfs
 from tests.support.node import Node, fastdicom_node, peer_table
@@ -66,7 +67,7 @@ def test_a_day_of_mixed_load_leaves_nothing_behind(tmp_path: Path, request: pyte
             check_counts(node, load)
             report(load, sink, before, after, seconds)
             assert not load.account.problems, load.account.problems[:10]
-            assert after.descriptors <= before.descriptors
+            assert after.descriptors <= before.descriptors + SPARES_MAX  # files made ahead come and go
             assert after.threads <= before.threads
             assert after.anonymous_mb - before.anonymous_mb < MEMORY_GROWTH_MB
             assert "Traceback" not in node.log
