@@ -25,6 +25,7 @@ KINDS = {
     4: "a SAML assertion",
     5: "a JSON Web Token",
 }
+_SHOWN_LENGTH = 64  # characters; no user of ours has a longer name
 _ADDRESSES_MAX = 4096  # whose failures are remembered
 
 
@@ -98,9 +99,10 @@ class UserCheck:
         if identity.kind == USERNAME_AND_PASSCODE and self._passcodes.matches(name, identity.secondary):
             return ""
         self._failures.note(address, self._clock())
+        shown = name[:_SHOWN_LENGTH]  # the field holds up to 65,535 bytes, which the log need not
         if identity.kind == USERNAME:
-            return f"the user {name!r} has to give a passcode, or does not exist"
-        return f"wrong passcode of the user {name!r}, or no such user"
+            return f"the user {shown!r} has to give a passcode, or does not exist"
+        return f"wrong passcode of the user {shown!r}, or no such user"
 
     def name(self, identity: UserIdentity | None) -> str:
         """Of an accepted identity; "" when nobody looked at it."""

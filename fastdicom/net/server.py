@@ -142,14 +142,15 @@ class ServerConnection(Connection):
                 return False
 
     def _answer(self, request: AssociationRequest) -> bool:
-        self.name = request.calling_ae_title
+        self.name = _visible(request.calling_ae_title)
         response = self.decide(self, request)
         self.association.answer(response, self.clock())
         self.flush()
         if isinstance(response, AssociationReject):
             log.warning(
                 "association %d: %s at %s asked for %s and was rejected: %s",
-                self.number, self.name, self.address, request.called_ae_title, describe_reject(response),
+                self.number, self.name, self.address, _visible(request.called_ae_title),
+                describe_reject(response),
             )  # fmt: skip
             self._linger()
             return False
@@ -446,3 +447,8 @@ class ServerConnection(Connection):
             operation.abandon()
         if isinstance(self._replies, Generator):
             self._replies.close()  # ends its sub-associations and its snapshot of the index
+
+
+def _visible(ae_title: str) -> str:
+    """For a host's log, which may show lines as they are: nobody writes a second one into it."""
+    return ae_title if ae_title.isprintable() else repr(ae_title)
