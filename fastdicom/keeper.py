@@ -40,7 +40,7 @@ from fastdicom.dataset.record import (
     Replaced,
     StoredEntry,
 )
-from fastdicom.errors import FastdicomError, Refused, Unavailable
+from fastdicom.errors import FastdicomError, Refused, Unavailable, UsageError
 from fastdicom.events import SILENT, InstanceGroup, Observer
 from fastdicom.file_attributes import FileAttributes
 from fastdicom.file_records import scan_dataset, scan_policy
@@ -74,7 +74,8 @@ class Removal(NamedTuple):
 
 
 # LMDB lets a process open an environment once: whoever opens an archive again shares the first keeper.
-_open_keepers: dict[Path, ArchiveKeeper] = {}
+# A fork inherits keepers that it may neither use nor close: threads, locks and reader slots are its parent's.
+_open_keepers: dict[tuple[int, Path], ArchiveKeeper] = {}
 _open_lock = threading.Lock()
 
 
@@ -85,11 +86,13 @@ def open_keeper(path: Path, config: Config, *, disk: Disk | None = None) -> Arch
     this process, those of the first who opened it stay in force. Raises UsageError when it cannot be
     opened, or while its index is being rebuilt.
     """
-    place = path.resolve()
+    place = os.getpid(), path.resolve()
     with _open_lock:
         keeper = _open_keepers.get(place)
+        if any(path == place[1] and process != place[0] for process, path in _open_keepers):
+            raise UsageError(f"{path} is open in the process that this one was forked from: spawn it instead")
         if keeper is None:
-            keeper = _open_keepers[place] = ArchiveKeeper(place, config, disk or Disk())
+            keeper = _open_keepers[place] = ArchiveKeeper(place[1], config, disk or Disk())
         keeper.users += 1
         return keeper
 
@@ -152,11 +155,13 @@ class ArchiveKeeper:
     def close(self) -> None:
         """Give everything back, when this was the last who uses it."""
         with _open_lock:
-            self.users -= 1
-            if self.users:
+            place = os.getpid(), self.path
+            if _open_keepers.get(place) is not self:
                 return
-            del _open_keepers[self.path]
-            self._close()
+            self.users -= 1
+            if not self.users:
+                del _open_keepers[place]
+                self._close()
 
     def _close(self) -> None:
         with ExitStack() as closing:
