@@ -405,5 +405,6 @@ def _transport(host: str, port: int, timeout_s: float, tls: ClientTls | None) ->
 def _connected(host: str, port: int, timeout_s: float) -> socket.socket:
     try:
         return socket.create_connection((host, port), timeout=timeout_s)
-    except OSError as error:
-        raise ConnectionLost(f"cannot connect to {host}:{port}: {error.strerror or error}") from error
+    except (OSError, UnicodeError) as error:  # no name can have a part of 64 letters
+        reason = getattr(error, "strerror", None) or error
+        raise ConnectionLost(f"cannot connect to {host}:{port}: {reason}") from error
