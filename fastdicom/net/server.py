@@ -354,10 +354,13 @@ class ServerConnection(Connection):
             raise ConnectionLost(f"an instance could not be sent to its end: {error}") from error
 
     def store_response(self, awaited: Container[int]) -> messages.Response:
-        """C-GET: wait for the response."""
+        """C-GET: wait for the response, whatever else comes meanwhile."""
+        until = self.clock() + self.timing.response_s
         while True:
             try:
-                events = self.receive(self.timing.response_s)
+                if self.clock() >= until:
+                    raise TimeoutError
+                events = self.receive(max(0.001, until - self.clock()))
             except TimeoutError:
                 raise NoResponse(f"no response for {self.timing.response_s:g} s") from None
             for number, event in enumerate(events):
@@ -376,8 +379,14 @@ class ServerConnection(Connection):
         if isinstance(step.message, messages.CCancelRequest):
             self._cancelled = self._cancelled or step.message.responded_to == self._message_id
             return None
-        if isinstance(step.message, messages.Response) and step.message.responded_to in awaited:
-            return step.message
+        message = step.message
+        if (
+            isinstance(message, messages.Response)
+            and message.command_field == messages.C_STORE_RSP
+            and message.responded_to in awaited
+            and step.context_id in self.association.contexts
+        ):
+            return message
         raise PeerError("a C-STORE response was due", 2)
 
     # ------------------------------------------------------------------------------ the end
