@@ -301,21 +301,29 @@ class ArchiveKeeper:
                     count -= len(removals[-1].entries)
             gone = self._delete_rows([entry for one in removals for entry in one.entries])
         removals = [
-            one._replace(entries=[entry for entry in one.entries if entry.file.path in gone])
+            one._replace(entries=[entry for entry in one.entries if entry.sop_instance_uid in gone])
             for one in removals
         ]
         for removal in removals:
             for entry in removal.entries:
-                self._unlink(entry.file.path)
+                self._unlink(gone[entry.sop_instance_uid])
             self.tell_removed(removal)
         return removals
 
-    def _delete_rows(self, entries: Sequence[StoredEntry]) -> set[str]:
-        """The paths of those that were still there: somebody else may have been faster."""
+    def _delete_rows(self, entries: Sequence[StoredEntry]) -> dict[str, str]:
+        """The paths of those that were still there, by SOP Instance UID.
+
+        Somebody else may have been faster: it is deleted already, or was replaced and has another file.
+        """
         if not entries:
-            return set()
-        outcomes = self.committer.commit_all([Delete(entry.sop_instance_uid) for entry in entries])
-        return {one.old.path for one in outcomes if isinstance(one, Deleted) and one.old is not None}
+            return {}
+        uids = [entry.sop_instance_uid for entry in entries]
+        outcomes = self.committer.commit_all([Delete(uid) for uid in uids])
+        return {
+            uid: outcome.old.path
+            for uid, outcome in zip(uids, outcomes, strict=True)
+            if isinstance(outcome, Deleted) and outcome.old is not None
+        }
 
     # ------------------------------------------------------------------------------ damage
 

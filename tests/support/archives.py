@@ -29,8 +29,10 @@ class Filler:
             self.instance(Uids(patient, uid, uid + ".1", one), received=received)
         return uids
 
-    def instance(self, uids: Uids, *, received: float = 0.0, size: int = 256) -> Outcome:
-        """One instance, put into its file and the index as C-STORE does."""
+    def instance(
+        self, uids: Uids, *, received: float = 0.0, size: int = 256, replaces: bool = False
+    ) -> Outcome:
+        """One instance, put into its file and the index as C-STORE does. replaces: one that is there."""
         data = synthetic(CT_IMAGE_STORAGE, EXPLICIT_LE, uids, size)
         file = self.keeper.incoming()
         meta = encode_file_meta(CT_IMAGE_STORAGE, uids.instance, EXPLICIT_LE)
@@ -41,4 +43,4 @@ class Filler:
             received_at=received or time.time(),
             checksum=xxhash.xxh3_64_intdigest(data),
         )
-        return self.keeper.commit(file, Put(scanned.record, entry))
+        return self.keeper.commit(file, Put(scanned.record, entry, replaces))
