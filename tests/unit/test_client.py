@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from fastdicom.client import PeerConnection, connect
-from fastdicom.errors import ConnectionLost, UsageError
+from fastdicom.errors import ConnectionLost, NoResponse, UsageError
 from fastdicom.net.connection import Timing
 from fastdicom.reports import Progress
+from tests.support import rawpdu
 from tests.support.rawcommand import Field, response
+from tests.support.rawdicom import ConnectionEnded
 from tests.support.rawelements import STUDY_INSTANCE_UID, identifier
 from tests.support.rawserver import RawServer, ServerConnection
 
@@ -182,3 +187,33 @@ def test_what_is_no_ae_title_is_refused_before_anything_is_sent(titles: dict[str
 def test_a_host_name_that_cannot_be_is_no_connection() -> None:
     with pytest.raises(ConnectionLost, match="cannot connect"):
         connect("x" * 300, 104)
+
+
+def drip(connection: ServerConnection, data: bytes) -> None:
+    with suppress(ConnectionEnded):
+        connection.trickle(data, 0.05)
+
+
+def dripping_answer(connection: ServerConnection) -> None:
+    connection.read_request()
+    drip(connection, rawpdu.pdu(rawpdu.ASSOCIATE_AC, bytes(1000)))
+
+
+def dripping_response(connection: ServerConnection) -> None:
+    connection.read_request()
+    connection.accept()
+    request = connection.next_request()
+    assert request is not None
+    pdv = rawpdu.pdv(request.context_id, rawpdu.COMMAND_FRAGMENT, b"")
+    drip(connection, rawpdu.pdu(rawpdu.P_DATA, pdv) * 100)
+
+
+@pytest.mark.parametrize("serve", [dripping_answer, dripping_response])
+def test_a_peer_that_drips_has_the_response_time_and_no_more(
+    serve: Callable[[ServerConnection], None],
+) -> None:
+    since = time.monotonic()
+    with RawServer(serve) as server:
+        with pytest.raises(NoResponse):
+            connect("127.0.0.1", server.port, timing=Timing(response_s=0.5)).echo()
+        assert 0.4 < time.monotonic() - since < 2.5
