@@ -9,7 +9,7 @@ class Flush:
 
     def __init__(self, fd: int, length: int) -> None: ...
     def wait(self) -> float:
-        """Until the file is durable and closed; the seconds that the flush took. Raises OSError when it failed.
+        """Until the file is durable and closed; the seconds that it took. Raises OSError when it failed.
 
         May be called again, with the same result.
         """

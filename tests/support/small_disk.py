@@ -13,7 +13,6 @@ from pathlib import Path
 
 from tests.support.processes import missing
 
-
 _PAGE = 4096
 
 
