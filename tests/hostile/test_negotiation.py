@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,20 @@ def test_identities_that_nobody_can_vouch_for_are_refused_while_users_get_in(tmp
             peer.release()
         assert "Traceback" not in target.peer.log
         assert max(map(len, target.peer.log.splitlines())) < 1000
+
+
+def test_passcodes_of_many_at_once_take_the_memory_of_one(tmp_path: Path) -> None:
+    set_passcode(tmp_path / "passcodes", "ct1", "secret")
+    access = {"access": {"user_identity": "optional", "passcodes": str(tmp_path / "passcodes")}}
+
+    def come_and_go() -> None:
+        with RawAssociation.to(target.port, user_items=user(2, 1, b"ct1", b"secret"), timeout_s=60) as peer:
+            peer.release()
+
+    with (
+        target_server(tmp_path / "node", access) as target,
+        target.unharmed(memory_mb=64),
+        ThreadPoolExecutor(40) as many,
+    ):
+        for done in [many.submit(come_and_go) for _ in range(40)]:
+            done.result()
