@@ -77,6 +77,8 @@ class Engine:
     """
 
     def __init__(self, config: Config) -> None:
+        if not isinstance(config, Config):
+            raise UsageError(f"an Engine takes a Config, such as Config.load(file), not {config!r}")
         self.config = config
         self.archive: ArchiveKeeper
         self.addresses: list[tuple[str, int]] = []

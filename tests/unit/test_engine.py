@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import fastdicom
-from fastdicom import Archive, Config, Engine, StoredInstance, connect
+from fastdicom import Archive, Config, Engine, StoredInstance, UsageError, connect
 from tests.support.datasets import numbered_uids, synthetic
 from tests.support.part10 import join
 from tests.support.rawcommand import Field
@@ -232,3 +232,9 @@ def test_of_four_starts_at_once_one_starts_and_of_four_stops_one_stops(tmp_path:
     assert [str(error) for error in raised] == ["the engine runs already"] * 3
     assert at_once(engine.stop) == []
     assert set(threading.enumerate()) == before
+
+
+@pytest.mark.parametrize("given", ["node.toml", None, {"port": 104}])
+def test_what_is_no_config_is_refused(given: object) -> None:
+    with pytest.raises(UsageError, match="takes a Config"):
+        Engine(given)  # type: ignore[arg-type]
