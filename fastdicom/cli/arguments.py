@@ -40,6 +40,13 @@ def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
     return checked(lambda text: read(int(text) if text.isascii() and text.isdigit() else text))
 
 
+def folder(text: str) -> Path:
+    """An argparse type: a folder that is there, or that is still to be made."""
+    if Path(text).exists() and not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
+    return Path(text)
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """--json."""
     parser.add_argument("--json", action="store_true", help="print JSON, one object a line")

@@ -57,11 +57,22 @@ def test_import_names_what_it_left_out(archive: FakeArchive, capsys: pytest.Capt
     assert output.out == "imported 3 instances (2.0 KiB), 1 there already, 1 failed, 1 skipped\n"
 
 
-def test_skipping_what_is_no_dicom_is_no_failure(
+def test_what_is_no_dicom_is_skipped_and_all_of_it_a_mistake(
     archive: FakeArchive, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    archive.imported = ImportReport(skipped=[NamedPath("b", "is no DICOM file")])
+    archive.imported = ImportReport(duplicates=1, skipped=[NamedPath("b", "is no DICOM file")])
     assert main(["import", "cd/", *ARCHIVE]) == 0
+    archive.imported = ImportReport(skipped=[NamedPath("b", "is no DICOM file")])
+    assert main(["import", "cd/", "dvd/", *ARCHIVE]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "there is no DICOM file in cd/, dvd/"
+
+
+def test_a_file_is_no_place_for_an_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(tmp_path / "out"), *ARCHIVE])
+    assert ended.value.code == 2
+    assert "out is a file, not a folder" in capsys.readouterr().err
 
 
 def test_only_import_makes_an_archive(archive: FakeArchive, capsys: pytest.CaptureFixture[str]) -> None:
