@@ -12,8 +12,10 @@ import pytest
 
 import fastdicom
 from fastdicom import Archive, Config, Engine, StoredInstance, connect
+from fastdicom.cli.main import main
 from tests.support.datasets import numbered_uids, synthetic
 from tests.support.part10 import join
+from tests.support.processes import free_port
 from tests.support.rawcommand import Field
 from tests.support.rawdicom import STUDY_ROOT_FIND, RawAssociation
 from tests.support.rawelements import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, identifier
@@ -101,6 +103,35 @@ def test_a_retrieve_over_several_associations_brings_every_instance_once(tmp_pat
         assert (report.status, report.completed, report.failed) == (0, 20, 0)
         assert to.status()["counts"]["instances"] == 20
         assert to.status()["associations"]["accepted"] == 3
+
+
+def test_a_move_says_why_its_destination_got_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    with Engine(
+        Config(ae_title="CLOSED", port=0, archive=tmp_path / "b", access={"unknown_peers": []})
+    ) as closed:
+        peers = [
+            {"ae_title": "DOWN", "host": "127.0.0.1", "port": port},
+            {"ae_title": "CLOSED", "host": "127.0.0.1", "port": closed.addresses[0][1]},
+        ]
+        with Engine(config(tmp_path / "a", peers=peers)) as engine:
+            store(engine, instance_file(tmp_path, 1), instance_file(tmp_path, 2))
+            study = numbered_uids(7, 1).study
+            for destination, reason in (
+                ("DOWN", f"cannot connect: Connection refused (127.0.0.1:{port})"),
+                ("CLOSED", "association rejected: calling AE title not recognized (permanent)"),
+            ):
+                with connect(*engine.addresses[0]) as peer:
+                    report = peer.move(destination=destination, level="STUDY", StudyInstanceUID=study)
+                assert (report.status, report.completed, report.failed) == (0xA702, 0, 2)
+                assert report.comment == reason[:64]
+                asked = ["--destination", destination, "-k", f"StudyInstanceUID={study}"]
+                assert main(["move", *map(str, engine.addresses[0]), *asked]) == 1
+                said = capsys.readouterr()
+                assert f"A702H (out of resources: cannot perform sub-operations): {reason[:64]}" in said.err
+                assert said.out == "moved 0, 2 failed\n"
 
 
 def test_an_engine_may_be_started_again(tmp_path: Path) -> None:
