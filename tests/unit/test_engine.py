@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.processes import free_port
 from tests.support.rawcommand import Field
 from tests.support.rawdicom import STUDY_ROOT_FIND, RawAssociation
 from tests.support.rawelements import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, identifier
+from tests.support.records import put
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -163,6 +165,19 @@ def test_stopping_ends_idle_associations_soon(tmp_path: Path) -> None:
     for peer in peers:
         with pytest.raises(fastdicom.ConnectionLost):
             peer._association.next_message()  # type: ignore[union-attr]
+
+
+def test_stopping_does_not_wait_for_a_query_of_the_host_that_is_half_read(tmp_path: Path) -> None:
+    engine = Engine(config(tmp_path / "archive"))
+    engine.start()
+    engine.archive.index.apply([put(f"1.{n}.1.1", f"1.{n}.1", f"1.{n}") for n in range(100)])
+    found = engine.find()
+    assert len(list(islice(found, 40))) == 40
+    started = time.monotonic()
+    engine.stop()
+    assert time.monotonic() - started < 2
+    with pytest.raises(fastdicom.Unavailable, match="the index is closed"):
+        list(found)
 
 
 def test_stopping_under_load_loses_nothing_acknowledged(tmp_path: Path) -> None:
