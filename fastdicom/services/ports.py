@@ -43,6 +43,10 @@ class Reply(NamedTuple):
 class Operation(Protocol):
     """One request being served. Its Data Set comes in pieces; `end` gives the responses."""
 
+    @property
+    def batched(self) -> bool:
+        """True when its replies may wait a moment for each other on their way out."""
+
     def data(self, piece: memoryview | bytes) -> None:
         """A piece of the Data Set, borrowed until `flush`."""
 

@@ -68,6 +68,8 @@ class StorePolicy:
 class StoreOperation:
     """One C-STORE being received."""
 
+    batched = False
+
     def __init__(
         self,
         request: messages.CStoreRequest,
