@@ -28,7 +28,8 @@ import numpy
 from pydicom import Dataset
 
 import fastdicom
-from bench.codecs import phantom, processor
+from bench.codecs import processor
+from bench.images import phantom
 from fastdicom.dataset.part10 import encode_file_meta
 from fastdicom.kernels import jpeg_lossless
 from fastdicom.transcoding.objects import convert
