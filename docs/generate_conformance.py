@@ -51,8 +51,8 @@ _FILE_META = {
     0x00020018: "our AE title that received it",
     0x00020100: "our Implementation Class UID (archive only)",
     0x00020102: "archive only; the last 16 bytes: length and XXH3-64 checksum of the Data Set, both 64 bits "
-    "little endian, zeros until the file is whole. In front of them, for what `[[compress]]` compressed, a text "
-    "with transfer syntax, length and checksum of what was received and the checksum of its pixels",
+    "little endian, zeros until the file is whole. In front of them, for what `[[compress]]` compressed, a "
+    "text with transfer syntax, length and checksum of what was received and the checksum of its pixels",
 }
 SECTIONS: dict[str, type[Any]] = {
     "node": NodeConfig,

@@ -120,6 +120,22 @@ def test_a_deflate_bomb_costs_no_more_than_its_ceiling(tmp_path: Path) -> None:
     assert found.keys() == {0x00080005, 0x00080008}  # KVP stands behind the bomb
 
 
+def test_all_deflated_files_of_a_query_share_one_ceiling(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = dataset()
+    made.add_new(0x00091103, "OB", bytes(1 << 20))
+    bomb = stored(tmp_path, made, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN)
+    query = reader(tmp_path)
+    answers = [values(query(bomb, (0x00080008, 0x00181111), {})) for _ in range(30)]
+    assert all(0x00080008 in answer for answer in answers[:16])
+    assert not any(answers[17:])
+    assert len(caplog.records) == 1
+    plain = stored(tmp_path, made, EXPLICIT_VR_LITTLE_ENDIAN)
+    assert 0x00080008 in values(query(plain, (0x00080008,), {}))
+    assert 0x00080008 in values(reader(tmp_path)(plain, (0x00080008,), {}))
+
+
 def test_values_too_long_for_an_answer_stay_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     made = dataset()
     made.TextValue = "y" * 100_000
