@@ -17,9 +17,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib
-import importlib.metadata
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -34,11 +32,13 @@ from typing import Any
 import numpy as np
 
 from bench.images import Image, real_images, synthetic_images
+from bench.machine import cpu_model, versions
 from fastdicom.kernels import colour, jpeg_lossless, pixels, rle
 from fastdicom.transcoding.frames import Frames, encapsulate
 
 Tool = Callable[[], Any]  # a tool's `prepare` attribute, if it has one, is called before and not measured
 OURS = "fastdicom"
+LIBRARIES = ("numpy", "pydicom", "pylibjpeg-rle", "imagecodecs", "python-gdcm")
 
 
 @dataclass
@@ -396,26 +396,6 @@ def report(row: Row, found: dict[str, bytes]) -> None:
         )
 
 
-def versions() -> str:
-    found = [f"python {platform.python_version()}", f"numpy {np.__version__}"]
-    for name in ("pydicom", "pylibjpeg-rle", "imagecodecs", "python-gdcm"):
-        try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            found.append(f"no {name}")
-    return ", ".join(found)
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine()
-    )
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -426,7 +406,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="rows whose image or action contains this text")
     parser.add_argument("--seconds", type=float, default=0.5, help="for each tool of each row")
     arguments = parser.parse_args()
-    print(f"{processor()}, {os.cpu_count()} cores; {versions()}")
+    print(f"{cpu_model()}, {os.cpu_count()} cores; {versions(*LIBRARIES)}")
     images = synthetic_images(arguments.small)
     if not arguments.small:
         images += real_images()

@@ -19,19 +19,12 @@ from fastdicom.queries import encode
 from fastdicom.sections.limits import Limits
 from fastdicom.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
-    IMPLICIT_VR_LITTLE_ENDIAN,
 )
+from tests.support.asking import SYNTAXES
 from tests.support.datasets import CT_IMAGE_STORAGE, header, numbered_uids
 from tests.support.part10 import join
 
-SYNTAXES = [
-    IMPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_BIG_ENDIAN,
-    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-]
 KVP, DOSE, PRIVATE, CREATOR = 0x00180060, 0x00189345, 0x00091001, 0x00090010
 
 
