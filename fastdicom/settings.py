@@ -87,8 +87,10 @@ class TableReader:
         self._line_of = line_of
 
     def mistake(self, path: tuple[str, ...], message: str) -> None:
-        """Note a mistake at `path`."""
-        self.mistakes.append(Mistake(dotted(path), self._line_of(path), message))
+        """Note a mistake at `path`, unless there is one already: what comes later follows from it."""
+        key = dotted(path)
+        if not key or all(known.key != key for known in self.mistakes):
+            self.mistakes.append(Mistake(key, self._line_of(path), message))
 
     def section(self, kind: type[T], table: object, path: tuple[str, ...]) -> T | None:
         """`table` as a `kind`; a value that cannot be read keeps its default and is noted.

@@ -201,8 +201,8 @@ def test_status_without_a_node(
     assert main(["status", "--archive", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"archive {tmp_path}"
-    assert "  instances               1,234" in lines
-    assert "  bytes                   5.0 MiB" in lines
+    assert "  instances                   1,234" in lines
+    assert "  bytes                       5.0 MiB" in lines
     assert lines[-1] == "node not running"
 
 
@@ -223,11 +223,11 @@ def test_status_of_a_running_node(
     main(["status", "--archive", str(tmp_path)])
     lines = capsys.readouterr().out.splitlines()
     assert f"node running, process {os.getpid()}, since 1970-01-01" in "\n".join(lines)
-    assert "  addresses               127.0.0.1:104" in lines
+    assert "  addresses                   127.0.0.1:104" in lines
     assert not any("counts" in line for line in lines)
-    assert "  associations open       3" in lines
-    assert "  received bytes          2.0 KiB" in lines
-    assert "  last errors             time 12:00, message disk � full" in lines
+    assert "  associations open           3" in lines
+    assert "  received bytes              2.0 KiB" in lines
+    assert "  last errors                 time 12:00, message disk � full" in lines
 
 
 def test_status_as_json(archive: FakeArchive, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
