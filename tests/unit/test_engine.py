@@ -107,6 +107,16 @@ def test_a_retrieve_over_several_associations_brings_every_instance_once(tmp_pat
         assert to.status()["associations"]["accepted"] == 3
 
 
+def test_a_query_for_no_date_is_refused_with_the_element_and_why(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with connect(*engine.addresses[0]) as peer, pytest.raises(fastdicom.Refused) as caught:
+        list(peer.find(level="STUDY", StudyDate="20209999"))
+    assert (caught.value.status, caught.value.offending) == (0xA900, (0x00080020,))
+    assert main(["find", *map(str, engine.addresses[0]), "-k", "StudyDate=20209999"]) == 1
+    assert "StudyDate is no date or range of dates" in capsys.readouterr().err
+
+
 def test_a_move_says_why_its_destination_got_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
