@@ -413,5 +413,5 @@ def _connected(host: str, port: int, timeout_s: float) -> socket.socket:
     try:
         return socket.create_connection((host, port), timeout=timeout_s)
     except (OSError, UnicodeError) as error:  # no name can have a part of 64 letters
-        reason = getattr(error, "strerror", None) or error
-        raise ConnectionLost(f"cannot connect to {host}:{port}: {reason}") from error
+        reason = getattr(error, "strerror", None) or error  # first: an Error Comment has 64 characters
+        raise ConnectionLost(f"cannot connect: {reason} ({host}:{port})") from error

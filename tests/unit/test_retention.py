@@ -149,11 +149,12 @@ def test_an_instance_replaced_while_it_is_deleted_leaves_no_file_behind(
     keeper: ArchiveKeeper, filler: Filler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [uid] = filler.study("1.1", received=NOW - 400 * DAY)
+    again = Filler(keeper, replaces=True)
     select = keeper.index.study_entries
 
     def replaced_meanwhile(study: ArrivedStudy, count: int) -> list[StoredEntry]:
         entries = select(study, count)
-        filler.instance(Uids("P", "1.1", "1.1.1", uid), received=NOW - 400 * DAY, replaces=True)
+        again.instance(Uids("P", "1.1", "1.1.1", uid), received=NOW - 400 * DAY)
         return list(entries)
 
     monkeypatch.setattr(keeper.index, "study_entries", replaced_meanwhile)
