@@ -138,6 +138,14 @@ class Prepared(NamedTuple):
     body: Outgoing
 
 
+class Landed(NamedTuple):
+    """An instance that was answered for, so many seconds after it was launched."""
+
+    prepared: Prepared
+    response: Response
+    seconds: float
+
+
 class Unsent(NamedTuple):
     """What an association that ended too early left over, and why it ended."""
 
@@ -214,14 +222,17 @@ class _Flight:
             self._tally.failed(prepared.entry, status.PROCESSING_FAILURE, str(error))
             raise ConnectionLost(f"the association was given up: {error}") from error
 
-    def land(self) -> StoredEntry:
-        """Wait for a response; the instance that it is about."""
+    def land(self) -> Landed:
+        """Wait for a response. It is to be counted, whatever happens next."""
         response = self._channel.store_response(self._sent)
         prepared, since = self._sent.pop(response.responded_to)
-        seconds = time.perf_counter() - since
-        length = prepared.body.length or prepared.entry.file.size
-        self._tally.answered(prepared.entry, response, length, seconds)
-        return prepared.entry
+        return Landed(prepared, response, time.perf_counter() - since)
+
+    def count(self, landed: Landed) -> StoredEntry:
+        """Count a response; the instance that it is about."""
+        entry, body = landed.prepared.entry, landed.prepared.body
+        self._tally.answered(entry, landed.response, body.length or entry.file.size, landed.seconds)
+        return entry
 
     def blame(self, reason: str) -> StoredEntry | None:
         """The channel is gone: the instance that it was lost over has failed. None when there was none."""
@@ -308,15 +319,17 @@ class Sender:
                     if not interruption.wanted():
                         break
                     prepared = self._prepare(entry, ahead, making, begun, tally)
-                    if prepared is not None and flight.full:
-                        yield flight.land()
+                    landed = flight.land() if prepared is not None and flight.full else None
                     begun += 1
-                    if prepared is not None:
-                        flight.launch(prepared)
-                    else:
-                        yield entry
+                    try:
+                        if prepared is not None:
+                            flight.launch(prepared)  # the peer has something to do while we count
+                    finally:
+                        done = flight.count(landed) if landed is not None else None
+                    if done is not None or prepared is None:
+                        yield done or entry
             while flight:
-                yield flight.land()
+                yield flight.count(flight.land())
             return Unsent()
         except ConnectionLost as error:
             lost = flight.blame(str(error))
