@@ -49,6 +49,7 @@ from fastdicom.index.answers import Answers
 from fastdicom.index.arrivals import ArrivedStudy
 from fastdicom.index.environment import Counts, Index, Plan
 from fastdicom.leftovers import Leftovers
+from fastdicom.services.ports import Superseded
 from fastdicom.standard.status import PROCESSING_FAILURE
 from fastdicom.wholeness import DatasetChecksum, fault_of, fault_of_error
 
@@ -352,13 +353,17 @@ class ArchiveKeeper:
     def read(self, entry: StoredEntry) -> memoryview:
         """The whole file of an instance, as it was received.
 
-        Raises Refused when it is damaged (or is found to be just now), or was replaced or deleted since it
-        was selected; OSError when it cannot be read.
+        Raises Superseded when it was replaced since it was selected; Refused when it was deleted since, is
+        damaged, or is found to be just now; OSError when it cannot be read.
         """
         if entry.damage:
             raise _damaged(entry.damage)
         if not self.config.verify.before_sending:
-            return self.files.read(entry.file.path, size=entry.file.size)
+            try:
+                return self.files.read(entry.file.path, size=entry.file.size)
+            except FileNotFoundError:
+                self._refuse_outdated(entry)
+                raise
         checksum = DatasetChecksum(entry.file.dataset_offset)
         try:
             data = self.files.read(entry.file.path, checksum.visit, entry.file.size)
@@ -374,9 +379,10 @@ class ArchiveKeeper:
     def _refuse_outdated(self, entry: StoredEntry) -> None:
         """A file that its row has let go of is not damaged: Refused says what became of it."""
         now = self.index.get(entry.sop_instance_uid)
-        if now is None or now.file.path != entry.file.path:
-            what = "deleted" if now is None else "replaced"
-            raise Refused(PROCESSING_FAILURE, f"it was {what} since it was selected: ask again")
+        if now is None:
+            raise Refused(PROCESSING_FAILURE, "it was deleted since it was selected")
+        if now.file.path != entry.file.path:
+            raise Superseded(now)
 
     def _quarantine(self, entry: StoredEntry, fault: str) -> None:
         try:
