@@ -28,7 +28,7 @@ from nesting cimport (
     CLOSES, DATASET, FRAGMENTS, IS_FRAGMENT, NOTHING, OPEN, OPENS_ITEM, SEQUENCE, SEQUENCE_ITEM, Kind, Role,
     role_of_delimiter, role_of_item,
 )
-from places cimport Place, Places, note_place
+from places cimport Place, Places, note_place, place_of
 from plain cimport (
     WIDE_COPY, Plain, copy_plain_value, plain_head_length, read_plain, write_plain_head,
 )
@@ -136,7 +136,10 @@ cdef class Recoder:
             raise MemoryError()
         for number, tag in enumerate(sorted(wanted)):
             self.wanted.rows[number] = Place(tag, NO_VR, self.size, self.size, self.size)
+        self.wanted.next = 0
         self.wanted.open = -1
+        self.wanted.last = 0
+        self.wanted.disordered = False
         self._measure()
 
     def __dealloc__(self):
@@ -170,15 +173,17 @@ cdef class Recoder:
         return piece[:len(piece) - <Py_ssize_t>self.room] if self.room else piece
 
     @property
-    def places(self):
+    def in_order(self):
+        return not self.wanted.disordered
+
+    def place(self, uint32_t tag):
+        cdef int number = place_of(&self.wanted, tag)
         cdef Place* place
-        cdef int number
-        found = {}
-        for number in range(self.wanted.count):
-            place = &self.wanted.rows[number]
-            vr = "" if place.vr == NO_VR else chr(place.vr >> 8) + chr(place.vr & 0xFF)
-            found[place.tag] = (vr, place.start, place.value, place.end)
-        return found
+        if number < 0:
+            raise KeyError(tag)
+        place = &self.wanted.rows[number]
+        vr = "" if place.vr == NO_VR else chr(place.vr >> 8) + chr(place.vr & 0xFF)
+        return vr, place.start, place.value, place.end
 
     cdef int _measure(self) except -1:
         """The first walk: everything is checked, nothing written."""

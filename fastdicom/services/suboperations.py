@@ -54,6 +54,9 @@ class Converter(Protocol):
         whole: nothing may fail any more when this returns.
         """
 
+    def quick(self, stored_uid: str, wanted: Sequence[str], length: int) -> bool:
+        """Converting a file of `length` bytes takes no longer than handing it to another thread is worth."""
+
     def ahead(self, prepare: Callable[[], Outgoing]) -> Ahead | None:
         """Have it prepared by another thread; None when there is no room for it now."""
 
@@ -200,7 +203,10 @@ class _Flight:
         return [prepared.entry for prepared in self._sent.values()]
 
     def launch(self, prepared: Prepared) -> None:
-        """Send one. A body that cannot be had to its end costs the association: half of it is sent."""
+        """Send one and let go of its pieces.
+
+        A body that cannot be had to its end costs the association: half of it is sent.
+        """
         self._sent[prepared.request.message_id] = prepared
         self._since[prepared.request.message_id] = time.perf_counter()
         try:
@@ -212,6 +218,8 @@ class _Flight:
             self._broken = prepared.entry
             self._tally.failed(prepared.entry, status.PROCESSING_FAILURE, str(error))
             raise ConnectionLost(f"the association was given up: {error}") from error
+        finally:
+            prepared.body.release()
 
     def land(self) -> StoredEntry:
         """Wait for a response; the instance that it is about."""
@@ -295,8 +303,9 @@ class Sender:
         """Send entries until they are done, not wanted, or the channel is lost; gives what is left then.
 
         Yields after each instance. While a response is awaited the next instance is made ready, and as many
-        are on their way at once as the channel's window allows; conversions begin earlier still, on other
-        threads. whole: nothing goes out before all of it is there, for a channel that cannot be replaced.
+        are on their way at once as the channel's window allows; long conversions begin earlier still, on
+        other threads. whole: nothing goes out before all of it is there, for a channel that cannot be
+        replaced.
         """
         flight = _Flight(channel, tally)
         making = _Making(self._read, self._converter, channel, whole)
@@ -370,6 +379,7 @@ class _Making:
         self._channel = channel
         self._whole = whole
         self._contexts: dict[str, dict[str, int]] = {}
+        self._wanted: dict[tuple[str, str], Sequence[str]] = {}
 
     def contexts(self, entry: StoredEntry) -> dict[str, int]:
         """Accepted transfer syntax -> presentation context ID."""
@@ -378,16 +388,24 @@ class _Making:
             self._contexts[uid] = self._channel.transfer_syntaxes(uid)
         return self._contexts[uid]
 
+    def wanted(self, entry: StoredEntry) -> Sequence[str]:
+        """The accepted transfer syntaxes to send it in, best first."""
+        kind = (entry.sop_class_uid, entry.file.transfer_syntax_uid)
+        if kind not in self._wanted:
+            self._wanted[kind] = self._converter.candidates(kind[1], self.contexts(entry))
+        return self._wanted[kind]
+
     def start(self, entry: StoredEntry) -> Ahead | None:
-        """Begin with an instance that has to be converted, if there is room."""
-        if entry.file.transfer_syntax_uid in self.contexts(entry):
+        """Begin with an instance whose conversion takes long, if there is room."""
+        stored_uid, wanted = entry.file.transfer_syntax_uid, self.wanted(entry)
+        if stored_uid in wanted[:1] or self._converter.quick(stored_uid, wanted, entry.file.size):
             return None
         return self._converter.ahead(lambda: self.outgoing(entry))
 
     def outgoing(self, entry: StoredEntry) -> Outgoing:
         """The Data Set in a transfer syntax that the peer accepted. Raises FastdicomError, OSError."""
         stored_uid = entry.file.transfer_syntax_uid
-        wanted = self._converter.candidates(stored_uid, self.contexts(entry))
+        wanted = self.wanted(entry)
         if not wanted:
             raise Refused(
                 status.SOP_CLASS_NOT_SUPPORTED, "the peer accepted no transfer syntax that it can be sent in"

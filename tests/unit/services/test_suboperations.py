@@ -69,6 +69,9 @@ class Made:
     def __iter__(self) -> Iterator[Buffer]:
         return iter(self.pieces)
 
+    def release(self) -> None:
+        self.pieces = ()
+
 
 class Started:
     """Prepared when it is asked for, in the same thread."""
@@ -90,8 +93,9 @@ class Converter:
     depth = 3
     fallbacks = (B,)
 
-    def __init__(self, room: bool = False) -> None:
+    def __init__(self, room: bool = False, short: int = 0) -> None:
         self.room = room
+        self.short = short  # bytes up to which nobody else prepares
         self.log: list[str] = []
 
     def for_peer(self, ae_title: str) -> Converter:
@@ -106,6 +110,9 @@ class Converter:
         if bytes(dataset) == b"3 data":
             raise MalformedDataset("broken", 0)
         return Made([b"converted " + bytes(dataset)], "9.9" if bytes(dataset) == b"6 data" else None)
+
+    def quick(self, stored_uid: str, wanted: Sequence[str], length: int) -> bool:
+        return length <= self.short
 
     def ahead(self, prepare: Callable[[], Outgoing]) -> Ahead | None:
         if not self.room:
@@ -186,6 +193,14 @@ def test_what_was_started_ahead_gives_its_room_back(
     )
     list(sending)
     assert converter.log.count("started") == converter.log.count("closed") > 3
+
+
+def test_what_is_converted_quickly_is_not_handed_to_others() -> None:
+    converter = Converter(room=True, short=100)
+    channel = Channel(accepted=(B,))
+    list(Sender(read, converter).send(entries(3), channel, Tally(3), Client()))
+    assert converter.log == []
+    assert [body for _, _, body in channel.sent] == [b"converted %d data" % number for number in range(3)]
 
 
 def test_failures_do_not_end_the_rest() -> None:
