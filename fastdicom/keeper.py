@@ -365,10 +365,10 @@ class ArchiveKeeper:
         if entry.damage:
             raise _damaged(entry.damage)
         if not self.config.verify.before_sending:
-            return self.files.read(entry.file.path)
+            return self.files.read(entry.file.path, size=entry.file.size)
         checksum = DatasetChecksum(entry.file.dataset_offset)
         try:
-            data = self.files.read(entry.file.path, checksum.visit)
+            data = self.files.read(entry.file.path, checksum.visit, entry.file.size)
             fault = fault_of(entry.file, len(data), checksum.value)
         except OSError as error:
             fault = fault_of_error(error)
