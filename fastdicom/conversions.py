@@ -57,6 +57,8 @@ QUICK: Final = frozenset(
     | {JPEG_LOSSLESS, JPEG_LOSSLESS_SV1, RLE_LOSSLESS}
 )
 """What our own kernels read and write."""
+BEGUN_LEAST: Final = 4
+"""Instances that a sender begins with one behind the other, at least."""
 
 
 class ConversionThreads:
@@ -139,7 +141,7 @@ class Conversions:
         self._options = options or Options()
         self._peers = peers or {}
         self._variants: dict[tuple[bool, bool, bool], Options] = {}
-        self.depth = threads.count + 1
+        self.depth = max(BEGUN_LEAST, threads.count + 1)
 
     @property
     def fallbacks(self) -> Sequence[str]:
@@ -159,16 +161,16 @@ class Conversions:
         """Best first; the stored one alone if it is accepted."""
         return candidates(stored_uid, accepted, self._preferences)
 
-    def convert(
+    def begin(
         self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
-    ) -> Outgoing:
-        """Convert; results up to HELD_MAX bytes, and all if `whole`, are complete when this returns."""
+    ) -> Callable[[], Outgoing]:
+        """All but the work on pixels, which the result does: up to HELD_MAX bytes, or all if `whole`."""
         ahead = threading.current_thread().name.startswith(AHEAD_NAME)
         options = self._options_for(ahead, whole, any(uid in LOSSY_ONLY for uid in wanted))
         converted = convert_to_first(dataset, stored_uid, wanted, options)
         if whole or (converted.length is not None and converted.length <= HELD_MAX):
-            return converted.settle(options)
-        return converted
+            return lambda: converted.settle(options)
+        return lambda: converted
 
     def _options_for(self, ahead: bool, whole: bool, lossy: bool) -> Options:
         """How to convert: on a thread of its own, in one piece, to a target that may be lossy."""

@@ -46,14 +46,20 @@ class FrameBuffers:
 
 
 class Lease:
-    """A buffer that is lent until it is given back, once."""
+    """A buffer that is lent when it is needed, and given back once."""
 
     def __init__(self, buffers: FrameBuffers, length: int) -> None:
         self._buffers = buffers
-        self.buffer: bytearray | None = buffers.take(length)
+        self._length = length
+        self._lent: bytearray | None = None
+
+    def take(self) -> bytearray:
+        """Lend it."""
+        self._lent = self._buffers.take(self._length)
+        return self._lent
 
     def end(self) -> None:
         """Give it back."""
-        lent, self.buffer = self.buffer, None
+        lent, self._lent = self._lent, None
         if lent is not None:
             self._buffers.give(lent)

@@ -307,15 +307,15 @@ def _to_native(outline: Outline, decoding: _Decoding, to_uid: str, options: Opti
     pixel_head = head(tags.PIXEL_DATA, vr, length, target)
     after = _after(outline, target, options)
     total = before.length + len(pixel_head) + length + after.length
-    if count == 1 and total <= options.memory_max:
-        lease = Lease(options.buffers, image.frame_length) if options.buffers is not None else None
-        frame = decoding.frame(0, lease.buffer if lease is not None else None)
-        value = native_value((frame,), image, count, target.big_endian)
-        whole = (*before, pixel_head, *value, *after)
-        return Converted(to_uid, whole, total, settled=True, changed_pixels=True, lease=lease)
-    value = native_value(_each(decoding.frame, count, options), image, count, target.big_endian)
+    lease = Lease(options.buffers, image.frame_length) if options.buffers is not None and count == 1 else None
+    frames = _each(decoding.frame, count, options) if lease is None else _only(decoding, lease)
+    value = native_value(frames, image, count, target.big_endian)
     pieces = _in_order(before, pixel_head, value, after)
-    return Converted(to_uid, pieces, total, changed_pixels=True)
+    return Converted(to_uid, pieces, total, changed_pixels=True, lease=lease)
+
+
+def _only(decoding: _Decoding, lease: Lease) -> Iterator[Buffer]:
+    yield decoding.frame(0, lease.take())
 
 
 def _in_order(

@@ -104,12 +104,13 @@ class Converter:
     def candidates(self, stored_uid: str, accepted: Collection[str]) -> Sequence[str]:
         return [uid for uid in (stored_uid, B) if uid in accepted][:1]
 
-    def convert(
+    def begin(
         self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
-    ) -> Outgoing:
+    ) -> Callable[[], Outgoing]:
         if bytes(dataset) == b"3 data":
             raise MalformedDataset("broken", 0)
-        return Made([b"converted " + bytes(dataset)], "9.9" if bytes(dataset) == b"6 data" else None)
+        made = Made([b"converted " + bytes(dataset)], "9.9" if bytes(dataset) == b"6 data" else None)
+        return lambda: made
 
     def quick(self, stored_uid: str, wanted: Sequence[str], length: int) -> bool:
         return length <= self.short
@@ -138,14 +139,17 @@ def read(entry: StoredEntry) -> memoryview:
     return memoryview(f"meta{entry.file.path} data".encode())
 
 
-def send(count: int, channel: Channel, client: Client | None = None) -> Tally:
-    tally, _ = send_and_left(count, channel, client)
+def send(count: int, channel: Channel, client: Client | None = None, short: int = 0) -> Tally:
+    tally, _ = send_and_left(count, channel, client, short)
     return tally
 
 
-def send_and_left(count: int, channel: Channel, client: Client | None = None) -> tuple[Tally, Unsent]:
+def send_and_left(
+    count: int, channel: Channel, client: Client | None = None, short: int = 0
+) -> tuple[Tally, Unsent]:
     tally = Tally(count)
-    sending = Sender(read, Converter(), ("MOVER", 9)).send(entries(count), channel, tally, client or Client())
+    sender = Sender(read, Converter(short=short), ("MOVER", 9))
+    sending = sender.send(entries(count), channel, tally, client or Client())
     while True:
         try:
             next(sending)
@@ -203,8 +207,10 @@ def test_what_is_converted_quickly_is_not_handed_to_others() -> None:
     assert [body for _, _, body in channel.sent] == [b"converted %d data" % number for number in range(3)]
 
 
-def test_failures_do_not_end_the_rest() -> None:
-    tally = send(9, Channel([0, 0xA700, 0xB000, 0, 0xC000], accepted=(B,)))
+@pytest.mark.parametrize("short", [0, 100])
+def test_failures_do_not_end_the_rest(short: int) -> None:
+    """short: 100 for conversions that are begun several at once."""
+    tally = send(9, Channel([0, 0xA700, 0xB000, 0, 0xC000], accepted=(B,)), short=short)
     assert tally.counters == Counters(0, 4, 4, 1)
     assert [(failed.sop_instance_uid, code) for failed, code, _ in tally.failures] == [
         ("1.2.1", 0xA700),
@@ -285,11 +291,11 @@ def test_an_association_lost_with_several_on_their_way_fails_only_the_oldest() -
 class Halved(Converter):
     """Gives half of a body and then no more."""
 
-    def convert(
+    def begin(
         self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
-    ) -> Outgoing:
+    ) -> Callable[[], Outgoing]:
         assert not whole
-        return Made(self.halves(bytes(dataset)))
+        return lambda: Made(self.halves(bytes(dataset)))
 
     def halves(self, data: bytes) -> Iterator[bytes]:
         yield data[:3]
