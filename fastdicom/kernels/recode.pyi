@@ -29,6 +29,8 @@ class Recoder:
     """Bytes of the whole result."""
     nested_fragments: int | None
     """Where the first pixel data in fragments begin that stand inside a sequence (an icon), or None."""
+    nested_tags: tuple[int, ...] | None
+    """The elements of the top level that have such pixel data somewhere inside; None for more than 8."""
     in_order: bool
     """With `wanted`: every tag of the top level is above the one before it, as PS3.5 7.1 has it."""
     def __init__(

@@ -78,7 +78,7 @@ WANTED: Final = frozenset(
     )
 )
 
-_LONG_VRS: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UC", "UN", "UR", "UT"))
+LONG_VRS: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UC", "UN", "UR", "UT"))
 UNDEFINED: Final = 0xFFFFFFFF
 
 
@@ -116,9 +116,18 @@ class _Places(dict[int, Place]):
 
 
 class Outline:
-    """Where things are in one Data Set, which is not deflated. Raises MalformedDataset as the kernel does."""
+    """Where things are in one Data Set, which is not deflated. Raises MalformedDataset as the kernel does.
 
-    def __init__(self, source: Buffer, transfer_syntax_uid: str, depth_max: int = 64) -> None:
+    wanted: the tags that `places` and `rewritten` know.
+    """
+
+    def __init__(
+        self,
+        source: Buffer,
+        transfer_syntax_uid: str,
+        depth_max: int = 64,
+        wanted: frozenset[int] = WANTED,
+    ) -> None:
         self.source = memoryview(source).cast("B")
         self.transfer_syntax_uid = transfer_syntax_uid
         self.coding = coding_of(transfer_syntax_uid)
@@ -129,9 +138,10 @@ class Outline:
             *self.coding,
             encapsulated=syntax is None or syntax.encapsulated,
             depth_max=depth_max,
-            wanted=WANTED,
+            wanted=wanted,
         )
         self.nested_fragments = walk.nested_fragments
+        self.nested_tags = walk.nested_tags
         self.in_order = walk.in_order
         self.places = _Places(walk.place)
 
@@ -182,10 +192,10 @@ class Outline:
     def rewritten(self, changes: dict[int, bytes], end: int) -> Iterator[memoryview | bytes]:
         """The Data Set up to byte `end` with some elements replaced, added or (by b"") left out.
 
-        changes: whole elements in this Data Set's coding. The Group Lengths of their groups are left out.
+        changes: whole elements in this Data Set's coding, of `wanted`. The Group Lengths of their groups,
+        which have to be wanted too, are left out.
         """
-        groups = {tag >> 16 for tag in changes}
-        changes = changes | {tag: b"" for tag in GROUP_LENGTHS if tag >> 16 in groups}
+        changes = {tag & 0xFFFF0000: b"" for tag in changes} | changes
         at = 0
         there = [tag for tag, new in changes.items() if new or tag in self]
         for start, tag in sorted((min(self.places[tag].start, end), tag) for tag in there):
@@ -228,6 +238,6 @@ def head(tag: int, vr: str, length: int, coding: Coding) -> bytes:
     group, number = tag >> 16, tag & 0xFFFF
     if not coding.explicit_vr:
         return struct.pack(order + "HHI", group, number, length)
-    if vr in _LONG_VRS:
+    if vr in LONG_VRS:
         return struct.pack(order + "HH2sHI", group, number, vr.encode(), 0, length)
     return struct.pack(order + "HH2sH", group, number, vr.encode(), length)

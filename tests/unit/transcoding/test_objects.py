@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy
 import pytest
 from pydicom import Dataset
-from pydicom.encaps import encapsulate
 
 from fastdicom.errors import CodecError, FastdicomError, MalformedDataset, Refused
 from fastdicom.standard.transfer_syntaxes import KNOWN, NATIVE
@@ -391,17 +390,6 @@ def test_a_report_changes_its_encoding_only() -> None:
     for uid in (SV1, RLE, "1.2.840.10008.1.2.4.100"):
         assert converted(explicit, EXPLICIT_LE, uid) == explicit
         assert converted(explicit, uid, IMPLICIT_LE) == converted(explicit, EXPLICIT_LE, IMPLICIT_LE)
-
-
-def test_an_icon_with_fragments_is_refused_where_its_pixels_would_be_wrong() -> None:
-    ds = from_bytes(converted(to_bytes(grey()), EXPLICIT_LE, RLE), RLE)
-    icon = Dataset()
-    icon.PixelData = encapsulate([bytes(64)])
-    icon["PixelData"].VR = "OB"
-    icon["PixelData"].is_undefined_length = True
-    ds.IconImageSequence = [icon]
-    with pytest.raises(CodecError, match="icon"):
-        convert(to_bytes(ds, RLE), RLE, EXPLICIT_LE)
 
 
 # ---- long ones ---------------------------------------------------------------------------------------------
