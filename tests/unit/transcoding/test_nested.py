@@ -8,13 +8,11 @@ from typing import Any
 import numpy
 import pytest
 from pydicom import Dataset
-from pydicom.encaps import encapsulate
 
 from fastdicom.errors import MalformedDataset
 from fastdicom.kernels.recode import Recoder
 from fastdicom.transcoding import codecs, nested
 from fastdicom.transcoding.codecs import CannotCarry
-from fastdicom.transcoding.gate import ImageAttributes
 from fastdicom.transcoding.objects import Options, convert
 from fastdicom.transcoding.workers import Workers
 from tests.support.image_objects import (
@@ -24,6 +22,7 @@ from tests.support.image_objects import (
     IMPLICIT_LE,
     Pixels,
     from_bytes,
+    icon,
     image_object,
     to_bytes,
 )
@@ -38,30 +37,6 @@ WIDE = picture(20, 16, 0, 4000, "<u2")
 def options() -> Iterator[Options]:
     with Workers(1) as workers:
         yield Options(workers=workers)
-
-
-def icon(pixels: Pixels, uid: str, options: Options | None = None, **attributes: Any) -> Dataset:
-    """An item of Icon Image Sequence, coded as `uid` says."""
-    ds = Dataset()
-    ds.SamplesPerPixel = samples = attributes.get("SamplesPerPixel", 1)
-    ds.PhotometricInterpretation = attributes.get("PhotometricInterpretation", "MONOCHROME2")
-    if samples > 1:
-        ds.PlanarConfiguration = 0
-    ds.Rows, ds.Columns = pixels.shape[:2]
-    ds.BitsAllocated = ds.BitsStored = bits = 8 * pixels.dtype.itemsize
-    ds.HighBit, ds.PixelRepresentation = bits - 1, 0
-    image = ImageAttributes(
-        *pixels.shape[:2],
-        samples,
-        bits,
-        bits,
-        photometric_interpretation="RGB" if samples == 3 else "MONOCHROME2",
-    )
-    coded = codecs.encode_frame(uid, pixels.tobytes(), image, workers=options and options.workers)
-    ds.PixelData = encapsulate([coded])
-    ds["PixelData"].VR = "OB"
-    ds["PixelData"].is_undefined_length = True
-    return ds
 
 
 def image(uid: str, *icons: Dataset, undefined: bool = False, **attributes: Any) -> bytes:
