@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from fastdicom.dataset.attributes import BY_KEYWORD, LEVELS
 from fastdicom.errors import UsageError
-from fastdicom.settings import nearest
+from fastdicom.settings import ALIKE, nearest
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -53,8 +53,14 @@ def _part_name(part: str) -> str:
         number = int(tag[1] + tag[2], 16)
         return keyword_for_tag(number) or f"{tag[1]},{tag[2]}".upper()
     if not part or part not in keyword_dict:  # it has nameless retired rows under ""
-        raise UsageError(f"{part!r} is no attribute of PS3.6; {nearest(part, keyword_dict)}")
+        raise UsageError(f"{part!r} is no attribute of PS3.6; {nearest(part, keyword_dict, ALIKE)}")
     return part
+
+
+def vr_of(name: str) -> str:
+    """The VR of a key in the form that `key_name` gives it."""
+    last = name.rpartition(".")[2]
+    return BY_KEYWORD[last].vr if last in BY_KEYWORD else _tag_and_vr(last)[1]
 
 
 def tag_name(tag: int) -> str:

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from fastdicom.archive.commit import Committer
+from fastdicom.archive.commit import Committer, Ticket
 from fastdicom.archive.disk import Disk
 from fastdicom.archive.files import Files
 from fastdicom.archive.incoming import IncomingFile
@@ -46,6 +46,7 @@ from fastdicom.index.answers import Answers
 from fastdicom.index.arrivals import ArrivedStudy
 from fastdicom.index.environment import Counts, Index, Plan
 from fastdicom.leftovers import Leftovers
+from fastdicom.services.ports import Superseded
 from fastdicom.standard.status import PROCESSING_FAILURE
 from fastdicom.wholeness import DatasetChecksum, fault_of, fault_of_error
 
@@ -53,11 +54,7 @@ log = logging.getLogger(__name__)
 
 SEALED = "sealed/"
 _TRASH_BATCH = 256
-BESIDE_LENGTH_MAX = 0
-"""Files up to here are flushed side by side with their rows. Off: on a device that runs out of room in the
-middle of both (a thin volume), the index was found damaged (MDB_CORRUPTED) once it had room again; that was
-never seen while a file that cannot be flushed keeps its row from being written. See docs/performance.md.
-"""
+_BESIDE_LENGTH_MAX = 4 << 20  # files up to here are flushed side by side with their rows
 
 
 class Removal(NamedTuple):
@@ -173,7 +170,7 @@ class ArchiveKeeper:
         """Make a whole file and its row durable (or a deletion). Raises Unavailable when it failed."""
         if file is None:
             outcome: Outcome = self.committer.commit(None, change)
-        elif self.sync and file.size <= BESIDE_LENGTH_MAX and isinstance(change, Put) and not change.replace:
+        elif self.sync and file.size <= _BESIDE_LENGTH_MAX and isinstance(change, Put) and not change.replace:
             outcome = self._commit_beside(file, change)
         else:
             outcome = self._commit_after(file, change)
@@ -201,17 +198,14 @@ class ArchiveKeeper:
         """File and row at the same time; `Unproven` says what makes up for a power cut in between."""
         path = file.path
         self._unproven.add(path)
-        ticket = self.committer.begin(file, put)
-        failure: OSError | None = None
+        file.begin_seal()
+        ticket = Ticket(file, put)
         try:
-            file.seal(sync=True)
-        except OSError as error:
-            failure = error
-        try:
-            outcome: Outcome = self.committer.finish(ticket)
+            outcome: Outcome = self.committer.settle(ticket)
         except BaseException:
-            self._unproven.settle(path, lost=ticket.in_doubt and failure is not None)
+            self._unproven.settle(path, lost=ticket.in_doubt and _failure(file) is not None)
             raise
+        failure = _failure(file)
         if failure is not None:
             self._take_back(file, put, outcome)
             raise Unavailable(f"cannot write: {failure.strerror}") from failure
@@ -321,13 +315,17 @@ class ArchiveKeeper:
     def read(self, entry: StoredEntry) -> memoryview:
         """The whole file of an instance, as it was received.
 
-        Raises Refused when it is damaged (or is found to be just now), or was replaced or deleted since it
-        was selected; OSError when it cannot be read.
+        Raises Superseded when it was replaced since it was selected; Refused when it was deleted since, is
+        damaged, or is found to be just now; OSError when it cannot be read.
         """
         if entry.damage:
             raise _damaged(entry.damage)
         if not self.config.verify.before_sending:
-            return self.files.read(entry.file.path, size=entry.file.size)
+            try:
+                return self.files.read(entry.file.path, size=entry.file.size)
+            except FileNotFoundError:
+                self._refuse_outdated(entry)
+                raise
         checksum = DatasetChecksum(entry.file.dataset_offset)
         try:
             data = self.files.read(entry.file.path, checksum.visit, entry.file.size)
@@ -343,9 +341,10 @@ class ArchiveKeeper:
     def _refuse_outdated(self, entry: StoredEntry) -> None:
         """A file that its row has let go of is not damaged: Refused says what became of it."""
         now = self.index.get(entry.sop_instance_uid)
-        if now is None or now.file.path != entry.file.path:
-            what = "deleted" if now is None else "replaced"
-            raise Refused(PROCESSING_FAILURE, f"it was {what} since it was selected: ask again")
+        if now is None:
+            raise Refused(PROCESSING_FAILURE, "it was deleted since it was selected")
+        if now.file.path != entry.file.path:
+            raise Superseded(now)
 
     def _quarantine(self, entry: StoredEntry, fault: str) -> None:
         try:
@@ -463,6 +462,15 @@ class ArchiveKeeper:
             gone, self._unlinked = self._unlinked, []
         if gone:
             self.index.forget_trash(gone)
+
+
+def _failure(file: IncomingFile) -> OSError | None:
+    """Wait for the flush of a file that is being sealed; why it failed."""
+    try:
+        file.end_seal()
+    except OSError as error:
+        return error
+    return None
 
 
 def _damaged(fault: str) -> Refused:

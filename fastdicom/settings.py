@@ -16,6 +16,8 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from fastdicom.standard.uid import UID
+
 T = TypeVar("T")
 
 SIZE_UNITS = {
@@ -32,6 +34,7 @@ SIZE_UNITS = {
 }
 TIME_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 AE_TITLE_LENGTH_MAX = 16
+ALIKE = 0.6  # from here on a name may be a misspelling
 _NUMBER_AND_UNIT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -84,8 +87,10 @@ class TableReader:
         self._line_of = line_of
 
     def mistake(self, path: tuple[str, ...], message: str) -> None:
-        """Note a mistake at `path`."""
-        self.mistakes.append(Mistake(dotted(path), self._line_of(path), message))
+        """Note a mistake at `path`, unless there is one already: what comes later follows from it."""
+        key = dotted(path)
+        if not key or all(known.key != key for known in self.mistakes):
+            self.mistakes.append(Mistake(key, self._line_of(path), message))
 
     def section(self, kind: type[T], table: object, path: tuple[str, ...]) -> T | None:
         """`table` as a `kind`; a value that cannot be read keeps its default and is noted.
@@ -122,13 +127,13 @@ def dotted(path: Iterable[str]) -> str:
     return text
 
 
-def nearest(wrong: str, known: Iterable[str]) -> str:
-    """A hint for a misspelled name: the known one that is most like it."""
+def nearest(wrong: str, known: Iterable[str], likeness: float = 0.0) -> str:
+    """A hint for a misspelled name: the known one that is most like it, by at least `likeness` (up to 1)."""
     from difflib import get_close_matches  # only needed once something is wrong
 
     names = {name.lower(): name for name in known}
-    found = get_close_matches(wrong.lower(), names, n=1, cutoff=0.0)
-    return f"the nearest known is `{names[found[0]]}`" if found else "there is none"
+    found = get_close_matches(wrong.lower(), names, n=1, cutoff=likeness)
+    return f"the nearest known is `{names[found[0]]}`" if found else "none that is known is like it"
 
 
 def describe(value: object) -> str:
@@ -285,7 +290,16 @@ def transfer_syntax(value: object) -> str:
     keywords = {keyword.lower(): row for keyword, row in BY_KEYWORD.items()}
     if name.lower() in keywords:
         return keywords[name.lower()].uid
-    raise ValueError(f"{name!r} is no transfer syntax; {nearest(name, BY_KEYWORD)}")
+    hint = nearest(name, BY_KEYWORD, ALIKE)
+    raise ValueError(f"{name!r} is no transfer syntax: neither a UID of one nor a keyword; {hint}")
+
+
+def uid(value: object) -> str:
+    """A UID: numbers with dots between, at most 64 characters. PS3.5 9.1."""
+    given = text(value).strip(" \0")
+    if not UID.fullmatch(given):
+        raise ValueError(f"{given!r} is no UID: numbers with dots between, at most 64 characters")
+    return given
 
 
 def _either(words: tuple[str, ...]) -> str:

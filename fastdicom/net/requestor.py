@@ -406,4 +406,5 @@ def _connected(host: str, port: int, timeout_s: float) -> socket.socket:
     try:
         return socket.create_connection((host, port), timeout=timeout_s)
     except OSError as error:
-        raise ConnectionLost(f"cannot connect to {host}:{port}: {error.strerror or error}") from error
+        reason = error.strerror or error  # first: an Error Comment has 64 characters
+        raise ConnectionLost(f"cannot connect: {reason} ({host}:{port})") from error

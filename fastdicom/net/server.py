@@ -40,6 +40,9 @@ class Replying(Protocol):
 class Serving(Protocol):
     """One request being served: see services.ports.Operation."""
 
+    @property
+    def batched(self) -> bool: ...
+
     def data(self, piece: memoryview | bytes) -> None: ...
     def flush(self) -> None: ...
     def end(self) -> Iterable[Replying]: ...
@@ -273,7 +276,7 @@ class ServerConnection(Connection):
         size = 0
         sent_at = self.clock()
         context_id = self._context.context_id
-        batched = getattr(self._operation, "batched", False)
+        batched = self._operation.batched
         for reply in self._replies:
             self._steps += 1
             if reply.command:

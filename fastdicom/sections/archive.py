@@ -12,7 +12,7 @@ from typing import Literal
 from fastdicom.dataset.attributes import LEVELS, Attribute
 from fastdicom.dataset.terms import EXTENSIONS, Extension
 from fastdicom.sections.units import GIB
-from fastdicom.settings import boolean, choice, listing, nearest, setting, size, text
+from fastdicom.settings import ALIKE, boolean, choice, listing, nearest, setting, size, text
 
 
 def _folder(value: object) -> Path:
@@ -32,7 +32,7 @@ def _attribute(value: object) -> Attribute:
     from pydicom.datadict import dictionary_VR, keyword_dict  # heavy: only for who adds attributes
 
     if not keyword or keyword not in keyword_dict:  # it has nameless retired rows under ""
-        raise ValueError(f"{keyword!r} is no attribute of PS3.6; {nearest(keyword, keyword_dict)}")
+        raise ValueError(f"{keyword!r} is no attribute of PS3.6; {nearest(keyword, keyword_dict, ALIKE)}")
     tag = keyword_dict[keyword]
     return Attribute(tag, dictionary_VR(tag)[:2], keyword, level)
 

@@ -162,6 +162,10 @@ MISTAKES = [
     ("[node]\nport = 1\nport = 2", [(3, "", "Cannot overwrite a value")]),
     ('[node]\nae_title = """A', [(2, "", "")]),
     (
+        '[access]\nuser_identity = "required"\npasscodes = "none"',
+        [(3, "access.passcodes", "there is no file")],  # and not that it is missing, too
+    ),
+    (
         '[node]\nprot = 1\n\n[log]\nformat = "xml"\n\n[timeouts]\nidle = "soon"',
         [(2, "node.prot", ""), (5, "log.format", ""), (8, "timeouts.idle", "")],
     ),

@@ -7,47 +7,18 @@ import zlib
 
 import pytest
 from pydicom import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
 
 from fastdicom.dataset.identifier import Identifier, IdentifierLimits, decode_identifier
 from fastdicom.dataset.terms import Terms
 from fastdicom.errors import Refused
 from fastdicom.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
+from tests.support.asking import SYNTAXES, encoded, query
 
-SYNTAXES = (
-    IMPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_BIG_ENDIAN,
-    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-)
 STUDY_UID, SERIES_UID, PATIENT_ID = 0x0020000D, 0x0020000E, 0x00100020
-
-
-def encoded(dataset: Dataset, syntax: str = EXPLICIT_VR_LITTLE_ENDIAN) -> bytes:
-    out = DicomBytesIO()
-    out.is_implicit_VR = syntax == IMPLICIT_VR_LITTLE_ENDIAN
-    out.is_little_endian = syntax != EXPLICIT_VR_BIG_ENDIAN
-    write_dataset(out, dataset)
-    data: bytes = out.getvalue()
-    if syntax == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:
-        deflater = zlib.compressobj(wbits=-15)
-        data = deflater.compress(data) + deflater.flush()
-    return data
-
-
-def query(level: str | None = "STUDY", **keys: object) -> Dataset:
-    dataset = Dataset()
-    if level is not None:
-        dataset.QueryRetrieveLevel = level
-    for keyword, value in keys.items():
-        setattr(dataset, keyword, value)
-    return dataset
 
 
 def decode(dataset: Dataset, model: str = "STUDY", **options: object) -> Identifier:
