@@ -11,11 +11,11 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
+from fastdicom.dataset.recoded import SHORT_VRS
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from fastdicom.transcoding.codecs import CannotCarry
 from fastdicom.transcoding.outline import (
     DERIVATION_CODE_SEQUENCE,
-    LONG_VRS,
     PIXEL_DATA,
     SOURCE_IMAGE_SEQUENCE,
     UNDEFINED,
@@ -136,7 +136,7 @@ def _head(data: memoryview, at: int) -> tuple[int, str, int, int]:
     if group == 0xFFFE:
         return group << 16 | number, "", 0, at + 8
     vr = code.decode("latin-1")
-    if vr not in LONG_VRS:
+    if vr in SHORT_VRS:
         return group << 16 | number, vr, length, at + 8
     (length,) = struct.unpack_from("<I", data, at + 8)
     return group << 16 | number, vr, length, at + 12

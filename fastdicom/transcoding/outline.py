@@ -78,7 +78,7 @@ WANTED: Final = frozenset(
     )
 )
 
-LONG_VRS: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UC", "UN", "UR", "UT"))
+_LONG_VRS: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UC", "UN", "UR", "UT"))
 UNDEFINED: Final = 0xFFFFFFFF
 
 
@@ -238,6 +238,6 @@ def head(tag: int, vr: str, length: int, coding: Coding) -> bytes:
     group, number = tag >> 16, tag & 0xFFFF
     if not coding.explicit_vr:
         return struct.pack(order + "HHI", group, number, length)
-    if vr in LONG_VRS:
+    if vr in _LONG_VRS:
         return struct.pack(order + "HH2sHI", group, number, vr.encode(), 0, length)
     return struct.pack(order + "HH2sH", group, number, vr.encode(), length)

@@ -101,6 +101,15 @@ def test_an_icon_deep_in_what_has_no_pixels_is_found() -> None:
         assert numpy.array_equal(pixels_of(inner[0].IconImageSequence[0]), ICON) and len(inner) == 2
 
 
+def test_every_kind_of_head_in_an_icon_is_followed() -> None:
+    """64-bit integers, and a VR that no table knows: both have a length of 32 bits."""
+    item = icon(ICON, RLE)
+    item.add_new(0x00091002, "UV", 1)
+    item.add_new(0x00091003, "OB", b"ab")
+    source = image(RLE, item).replace(b"\x09\x00\x03\x10OB", b"\x09\x00\x03\x10ZZ")
+    assert b"".join(convert(source, RLE, EXPLICIT_LE)).count(b"\x09\x00\x03\x10ZZ\0\0\2\0\0\0ab") == 1
+
+
 def test_a_group_length_before_an_icon_is_left_out() -> None:
     source = image(RLE, icon(ICON, RLE))
     at = source.index(b"\x88\x00\x00\x02SQ")
