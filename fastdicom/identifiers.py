@@ -23,6 +23,7 @@ LEVEL_ALIASES = {"INSTANCE": "IMAGE", "IMAGES": "IMAGE", "INSTANCES": "IMAGE", "
 _TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
 _INTEGERS = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "AT"})
 _FLOATS = frozenset({"FL", "FD"})
+_NUMBERS = _INTEGERS | _FLOATS | {"IS", "DS"}
 
 
 def level_name(text: str) -> str:
@@ -138,7 +139,7 @@ def _value(name: str, vr: str, value: object) -> Any:
         items = [value] if isinstance(value, Mapping) or hasattr(value, "iterall") else value
         return [_dataset(item) if isinstance(item, Mapping) else item for item in cast(Iterable[Any], items)]
     if not isinstance(value, str):
-        return value
+        return _in_text(value) if vr not in _NUMBERS else value
     if vr == "SQ":
         raise UsageError(f"{name} is a sequence: ask for it without a value, or for {name}.Keyword=value")
     if vr in _INTEGERS:
@@ -146,3 +147,10 @@ def _value(name: str, vr: str, value: object) -> Any:
     if vr in _FLOATS:
         return [float(part) for part in value.split("\\")]
     return value.split("\\") if "\\" in value and vr not in ("ST", "LT", "UT", "UR") else value
+
+
+def _in_text(value: object) -> object:
+    """Numbers as text, where the VR wants that: a Patient ID is `12345` to many programs."""
+    if isinstance(value, (list, tuple)):
+        return [_in_text(part) for part in value]
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value

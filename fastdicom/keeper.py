@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -37,7 +37,7 @@ from fastdicom.dataset.record import (
     Replaced,
     StoredEntry,
 )
-from fastdicom.errors import FastdicomError, Refused, Unavailable
+from fastdicom.errors import FastdicomError, Refused, Unavailable, UsageError
 from fastdicom.events import SILENT, InstanceGroup, Observer
 from fastdicom.file_attributes import FileAttributes
 from fastdicom.file_records import scan_policy
@@ -65,9 +65,15 @@ class Removal(NamedTuple):
     whole: bool
     reason: str
 
+    def only(self, paths: Collection[str]) -> Removal:
+        """Without the instances whose files are not among `paths`: they were replaced, or gone before."""
+        entries = [entry for entry in self.entries if entry.file.path in paths]
+        return self._replace(entries=entries, whole=self.whole and len(entries) == len(self.entries))
+
 
 # LMDB lets a process open an environment once: whoever opens an archive again shares the first keeper.
-_open_keepers: dict[Path, ArchiveKeeper] = {}
+# A fork inherits keepers that it may neither use nor close: threads, locks and reader slots are its parent's.
+_open_keepers: dict[tuple[int, Path], ArchiveKeeper] = {}
 _open_lock = threading.Lock()
 
 
@@ -78,11 +84,13 @@ def open_keeper(path: Path, config: Config, *, disk: Disk | None = None) -> Arch
     this process, those of the first who opened it stay in force. Raises UsageError when it cannot be
     opened, or while its index is being rebuilt.
     """
-    place = path.resolve()
+    place = os.getpid(), path.resolve()
     with _open_lock:
         keeper = _open_keepers.get(place)
+        if any(path == place[1] and process != place[0] for process, path in _open_keepers):
+            raise UsageError(f"{path} is open in the process that this one was forked from: spawn it instead")
         if keeper is None:
-            keeper = _open_keepers[place] = ArchiveKeeper(place, config, disk or Disk())
+            keeper = _open_keepers[place] = ArchiveKeeper(place[1], config, disk or Disk())
         keeper.users += 1
         return keeper
 
@@ -145,11 +153,13 @@ class ArchiveKeeper:
     def close(self) -> None:
         """Give everything back, when this was the last who uses it."""
         with _open_lock:
-            self.users -= 1
-            if self.users:
+            place = os.getpid(), self.path
+            if _open_keepers.get(place) is not self:
                 return
-            del _open_keepers[self.path]
-            self._close()
+            self.users -= 1
+            if not self.users:
+                del _open_keepers[place]
+                self._close()
 
     def _close(self) -> None:
         with ExitStack() as closing:
@@ -219,7 +229,7 @@ class ArchiveKeeper:
             file.discard()
             return
         try:
-            self.committer.commit(None, Delete(put.record.sop_instance_uid), anyway=True)
+            self.committer.commit(None, Delete(put.record.sop_instance_uid, file.path), anyway=True)
         except Unavailable:
             file.block.clean = False  # the next start looks at it again
             self._unproven.settle(file.path, lost=True)
@@ -251,10 +261,7 @@ class ArchiveKeeper:
                     removals.append(Removal(study, entries[:count], len(entries) <= count, reason))
                     count -= len(removals[-1].entries)
             gone = self._delete_rows([entry for one in removals for entry in one.entries])
-        removals = [
-            one._replace(entries=[entry for entry in one.entries if entry.file.path in gone])
-            for one in removals
-        ]
+        removals = [left for left in (removal.only(gone) for removal in removals) if left.entries]
         for removal in removals:
             for entry in removal.entries:
                 self._unlink(entry.file.path)
@@ -262,10 +269,11 @@ class ArchiveKeeper:
         return removals
 
     def _delete_rows(self, entries: Sequence[StoredEntry]) -> set[str]:
-        """The paths of those that were still there: somebody else may have been faster."""
+        """The paths of those that were still there: somebody else may have deleted or replaced one."""
         if not entries:
             return set()
-        outcomes = self.committer.commit_all([Delete(entry.sop_instance_uid) for entry in entries])
+        changes = [Delete(entry.sop_instance_uid, entry.file.path) for entry in entries]
+        outcomes = self.committer.commit_all(changes)
         return {one.old.path for one in outcomes if isinstance(one, Deleted) and one.old is not None}
 
     # ------------------------------------------------------------------------------ damage

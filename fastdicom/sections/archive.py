@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,13 +11,11 @@ from typing import Literal
 from fastdicom.dataset.attributes import LEVELS, Attribute
 from fastdicom.dataset.terms import EXTENSIONS, Extension
 from fastdicom.sections.units import GIB
-from fastdicom.settings import ALIKE, boolean, choice, listing, nearest, setting, size, text
+from fastdicom.settings import ALIKE, boolean, choice, listing, nearest, path_of, setting, size, text
 
 
 def _folder(value: object) -> Path:
-    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        raise ValueError(f"must be the path of a folder, not {value!r}")
-    return Path(value)
+    return path_of(value, "a folder")
 
 
 def _attribute(value: object) -> Attribute:

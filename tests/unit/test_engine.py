@@ -5,14 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
 import fastdicom
-from fastdicom import Archive, Config, Engine, StoredInstance, connect
+from fastdicom import Archive, Config, Engine, StoredInstance, UsageError, connect
 from fastdicom.cli.main import main
 from tests.support.datasets import numbered_uids, synthetic
 from tests.support.part10 import join
@@ -259,3 +259,38 @@ def test_stopping_does_not_wait_for_a_peer_that_does_not_read(tmp_path: Path) ->
         engine.stop(timeout_s=0.5)
         assert time.monotonic() - started < 3
         assert not [thread for thread in threading.enumerate() if thread.name == "fastdicom-association"]
+
+
+def at_once(act: Callable[[], object]) -> list[Exception]:
+    """`act` on four threads at once; what they raised."""
+    raised: list[Exception] = []
+    ready = threading.Barrier(4)
+
+    def run() -> None:
+        ready.wait()
+        try:
+            act()
+        except Exception as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised
+
+
+def test_of_four_starts_at_once_one_starts_and_of_four_stops_one_stops(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    engine = Engine(config(tmp_path / "archive"))
+    raised = at_once(engine.start)
+    assert [str(error) for error in raised] == ["the engine runs already"] * 3
+    assert at_once(engine.stop) == []
+    assert set(threading.enumerate()) == before
+
+
+@pytest.mark.parametrize("given", ["node.toml", None, {"port": 104}])
+def test_what_is_no_config_is_refused(given: object) -> None:
+    with pytest.raises(UsageError, match="takes a Config"):
+        Engine(given)  # type: ignore[arg-type]

@@ -131,6 +131,20 @@ def test_the_ceilings() -> None:
     assert refused(query(PatientName="*a" * 600)).status == 0xA900
 
 
+def test_all_patterns_together_have_a_ceiling() -> None:
+    some = [f"*{n}*" for n in range(300)]
+    assert refused(query(PatientID=some, AccessionNumber=some)).status == 0xA700
+    assert len(decode(query(PatientID=some, AccessionNumber=some[:212])).keys) == 2
+    items = [query(None, RequestedProcedureID=some), query(None, RequestedProcedureID=some)]
+    assert refused(query(RequestAttributesSequence=items)).status == 0xA700
+
+
+@pytest.mark.parametrize("names", ["a " * 600, [f"DOE^{n}" for n in range(1000)]])
+def test_names_to_be_compared_by_sound_have_a_ceiling(names: str | list[str]) -> None:
+    assert refused(query(PatientName=names), terms=Terms(fuzzy=True)).status == 0xA900
+    assert decode(query(PatientName=names)).keys
+
+
 def test_twenty_thousand_uids_are_refused_in_implicit_vr() -> None:
     value = b"\\".join(b"1.2.%d" % n for n in range(20_000))
     data = struct.pack("<HHI", 8, 0x52, 6) + b"STUDY " + struct.pack("<HHI", 0x20, 0xD, len(value)) + value
