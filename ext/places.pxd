@@ -18,6 +18,8 @@ cdef struct Places:
     int count
     int next                       # the first one with a tag above all that came
     int open                       # whose end is where the next element begins, or -1
+    uint32_t last                  # tag of the element before
+    bint disordered                # a tag came again, or after a higher one
 
 
 cdef inline int place_of(const Places* places, uint32_t tag) noexcept nogil:
@@ -44,6 +46,9 @@ cdef inline void note_place(Places* places, Element* element, uint64_t at, uint6
     if places.open >= 0:
         places.rows[places.open].end = at
         places.open = -1
+    if element.tag <= places.last:
+        places.disordered = True
+    places.last = element.tag
     while places.next < places.count and places.rows[places.next].tag < element.tag:
         place = &places.rows[places.next]
         if place.vr == NO_VR:

@@ -28,7 +28,7 @@ from nesting cimport (
     CLOSES, DATASET, FRAGMENTS, IS_FRAGMENT, NOTHING, OPEN, OPENS_ITEM, SEQUENCE, SEQUENCE_ITEM, Kind, Role,
     role_of_delimiter, role_of_item,
 )
-from places cimport Place, Places, note_place
+from places cimport Place, Places, note_place, place_of
 from plain cimport (
     WIDE_COPY, Plain, copy_plain_value, plain_head_length, read_plain, write_plain_head,
 )
@@ -38,6 +38,7 @@ cdef enum:
     PIECE = 256 * 1024             # bytes handed out at once, when they are not a view
     VIEW_MIN = 16 * 1024           # from this length on, an unchanged value goes out as a view
     LENGTHS_START = 64
+    NESTED_MAX = 8                 # sequences of the top level with pixel data in fragments that are named
 
     SHORT_LENGTH_LIMIT = 0xFFFF
     BITS_ALLOCATED = 0x00280100
@@ -90,6 +91,8 @@ cdef class Recoder:
     cdef Places wanted             # filled by the first walk
     cdef uint64_t nested_at        # where the first fragments inside a sequence are; OPEN
     cdef readonly object nested_fragments
+    cdef uint32_t nested_in[NESTED_MAX]
+    cdef int nested_count          # of sequences at the top level with fragments inside; may pass NESTED_MAX
     cdef readonly uint64_t length  # of the whole result
     cdef uint64_t offset           # in the source
     cdef uint64_t written
@@ -136,7 +139,10 @@ cdef class Recoder:
             raise MemoryError()
         for number, tag in enumerate(sorted(wanted)):
             self.wanted.rows[number] = Place(tag, NO_VR, self.size, self.size, self.size)
+        self.wanted.next = 0
         self.wanted.open = -1
+        self.wanted.last = 0
+        self.wanted.disordered = False
         self._measure()
 
     def __dealloc__(self):
@@ -170,15 +176,24 @@ cdef class Recoder:
         return piece[:len(piece) - <Py_ssize_t>self.room] if self.room else piece
 
     @property
-    def places(self):
-        cdef Place* place
+    def nested_tags(self):
         cdef int number
-        found = {}
-        for number in range(self.wanted.count):
-            place = &self.wanted.rows[number]
-            vr = "" if place.vr == NO_VR else chr(place.vr >> 8) + chr(place.vr & 0xFF)
-            found[place.tag] = (vr, place.start, place.value, place.end)
-        return found
+        if self.nested_count > NESTED_MAX:
+            return None
+        return tuple([self.nested_in[number] for number in range(self.nested_count)])
+
+    @property
+    def in_order(self):
+        return not self.wanted.disordered
+
+    def place(self, uint32_t tag):
+        cdef int number = place_of(&self.wanted, tag)
+        cdef Place* place
+        if number < 0:
+            raise KeyError(tag)
+        place = &self.wanted.rows[number]
+        vr = "" if place.vr == NO_VR else chr(place.vr >> 8) + chr(place.vr & 0xFF)
+        return vr, place.start, place.value, place.end
 
     cdef int _measure(self) except -1:
         """The first walk: everything is checked, nothing written."""
@@ -386,9 +401,20 @@ cdef class Recoder:
             return self._fail(LENGTH_NOT_DEFINED)
         if self.top == 0 and not self.encapsulated:
             return self._fail(ENCAPSULATED)
-        if self.top and self.nested_at == OPEN:
-            self.nested_at = self.element_at
+        if self.top and self.measuring:
+            self._note_nested()
         return self._open(FRAGMENTS, VR_OB, self.stack[self.top].coding)
+
+    cdef void _note_nested(self) noexcept nogil:
+        """Fragments inside a sequence: where the first are, and in which element of the top level."""
+        cdef uint32_t tag = self.stack[1].tag
+        if self.nested_at == OPEN:
+            self.nested_at = self.element_at
+        if self.nested_count and self.nested_in[min(self.nested_count, NESTED_MAX) - 1] == tag:
+            return
+        if self.nested_count < NESTED_MAX:
+            self.nested_in[self.nested_count] = tag
+        self.nested_count = min(self.nested_count, NESTED_MAX) + 1
 
     cdef Outcome _open(self, Kind kind, uint16_t vr, Coding inside) noexcept nogil:
         """Push what the element opens and write its head, with a stated length where it came with one."""

@@ -43,16 +43,23 @@ class Compressor:
         self._options = options
 
     def __call__(self, file: IncomingFile, put: Put, caller: Caller) -> tuple[IncomingFile, Put]:
+        """See `compress`: for what comes by C-STORE."""
+        return self.compress(file, put, caller.calling_ae_title, caller.called_ae_title)
+
+    def compress(
+        self, file: IncomingFile, put: Put, sender: str, receiver: str = ""
+    ) -> tuple[IncomingFile, Put]:
         """The file to seal and commit, and its change: the given ones, or those of a compressed copy.
 
         file: whole but not sealed; it is discarded when a copy takes its place. Raises OSError for that.
+        sender, receiver: AE titles, as far as they are known.
         """
-        rule = self._rule_for(put.record, put.file, caller)
+        rule = self._rule_for(put.record, put.file, sender)
         if rule is None:
             return file, put
         uid = put.record.sop_instance_uid
         try:
-            copy, entry = self._compressed(file, put, rule.transfer_syntax, caller)
+            copy, entry = self._compressed(file, put, rule.transfer_syntax, sender, receiver)
         except CannotCarry as reason:
             log.info("%s is kept as it came: %s", uid, reason)
             return file, put
@@ -68,7 +75,7 @@ class Compressor:
             raise
         return copy, replace(put, file=entry)
 
-    def _rule_for(self, record: InstanceRecord, file: FileEntry, caller: Caller) -> CompressRule | None:
+    def _rule_for(self, record: InstanceRecord, file: FileEntry, sender: str) -> CompressRule | None:
         if file.transfer_syntax_uid not in NATIVE:
             return None
         modality = (value_of(record.series, MODALITY) or b"").decode("latin-1").strip(" \0")
@@ -76,13 +83,13 @@ class Compressor:
             if (
                 (not rule.sop_classes or record.sop_class_uid in rule.sop_classes)
                 and (not rule.modalities or modality in rule.modalities)
-                and (not rule.peers or caller.calling_ae_title in rule.peers)
+                and (not rule.peers or sender in rule.peers)
             ):
                 return rule if file.size <= rule.dataset_length_max else None
         return None
 
     def _compressed(
-        self, file: IncomingFile, put: Put, target: str, caller: Caller
+        self, file: IncomingFile, put: Put, target: str, sender: str, receiver: str
     ) -> tuple[IncomingFile | None, FileEntry]:
         """A smaller copy with the same pixels, whole but not sealed; None when there is none."""
         entry = put.file
@@ -94,7 +101,7 @@ class Compressor:
         compression = Compression(entry.transfer_syntax_uid, entry.size, entry.checksum, pixels, pixels)
         copy = self._keeper.incoming()
         try:
-            fresh = self._write(copy, converted, put, caller, compression)
+            fresh = self._write(copy, converted, put, (sender, receiver), compression)
             if fresh.size >= entry.size:
                 copy.discard()
                 return None, entry
@@ -109,15 +116,19 @@ class Compressor:
 
     @staticmethod
     def _write(
-        copy: IncomingFile, converted: Converted, put: Put, caller: Caller, compression: Compression
+        copy: IncomingFile,
+        converted: Converted,
+        put: Put,
+        ae_titles: tuple[str, str],
+        compression: Compression,
     ) -> FileEntry:
         uid = converted.transfer_syntax_uid
         head = encode_file_meta(
             put.record.sop_class_uid,
             put.record.sop_instance_uid,
             uid,
-            source_ae_title=caller.calling_ae_title,
-            receiving_ae_title=caller.called_ae_title,
+            source_ae_title=ae_titles[0],
+            receiving_ae_title=ae_titles[1],
             sealable=True,
             note=encode_note(compression),
         )

@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -28,12 +27,10 @@ from fastdicom.archive_folder import finish_swap, lock_folder, make_folder
 from fastdicom.config import Config
 from fastdicom.dataset.attributes import ATTRIBUTES
 from fastdicom.dataset.identifier import Identifier
-from fastdicom.dataset.part10 import SEAL_LENGTH, encode_file_meta, encode_seal, read_file_meta
 from fastdicom.dataset.record import (
     Change,
     Delete,
     Deleted,
-    FileEntry,
     Kept,
     Outcome,
     Put,
@@ -43,7 +40,7 @@ from fastdicom.dataset.record import (
 from fastdicom.errors import FastdicomError, Refused, Unavailable, UsageError
 from fastdicom.events import SILENT, InstanceGroup, Observer
 from fastdicom.file_attributes import FileAttributes
-from fastdicom.file_records import scan_dataset, scan_policy
+from fastdicom.file_records import scan_policy
 from fastdicom.in_use import InUse
 from fastdicom.index.answers import Answers
 from fastdicom.index.arrivals import ArrivedStudy
@@ -58,7 +55,6 @@ log = logging.getLogger(__name__)
 SEALED = "sealed/"
 _TRASH_BATCH = 256
 _BESIDE_LENGTH_MAX = 4 << 20  # files up to here are flushed side by side with their rows
-_READ_PIECE = 1 << 20
 
 
 class Removal(NamedTuple):
@@ -251,40 +247,6 @@ class ArchiveKeeper:
                 file.finish()
         if isinstance(outcome, Replaced | Deleted) and outcome.old is not None:
             self._unlink(outcome.old.path)
-
-    def take(self, source: Path) -> Outcome:
-        """Store one file of another place. Raises Refused, UsageError (no DICOM file) or OSError."""
-        with source.open("rb") as stream:
-            meta = replace(read_file_meta(stream), seal=None)  # of another archive: not ours to judge
-            record, checksum = scan_dataset(stream, meta, self.scan_policy)
-            file = self.incoming()
-            try:
-                head = encode_file_meta(
-                    record.sop_class_uid,
-                    record.sop_instance_uid,
-                    meta.transfer_syntax_uid,
-                    source_ae_title=meta.source_ae_title,
-                    sealable=True,
-                )
-                file.append([head])
-                stream.seek(meta.dataset_offset)
-                while piece := stream.read(_READ_PIECE):
-                    file.append([piece])
-                seal = encode_seal(file.size - len(head), checksum)
-                file.overwrite(seal, len(head) - SEAL_LENGTH)
-            except BaseException:
-                file.discard()
-                raise
-        entry = FileEntry(
-            file.path,
-            file.size,
-            len(head),
-            checksum,
-            meta.transfer_syntax_uid,
-            time.time(),
-            meta.source_ae_title,
-        )
-        return self.commit(file, Put(record, entry, self.config.archive.duplicates == "replace"))
 
     def remove(self, studies: Iterable[tuple[ArrivedStudy, str]], count: int) -> list[Removal]:
         """Delete up to `count` instances of studies, each with its reason: rows together, then files.

@@ -24,6 +24,7 @@ from fastdicom.errors import UsageError
 from fastdicom.events import SILENT
 from fastdicom.file_records import scan_policy
 from fastdicom.identifiers import build_identifier, deepest_level, tag_name
+from fastdicom.importing import import_paths
 from fastdicom.index.environment import Counts
 from fastdicom.keeper import ArchiveKeeper, open_keeper
 from fastdicom.protection import Protected, change_protected, read_protected
@@ -134,7 +135,7 @@ class Archive:
         self, paths: Iterable[str | os.PathLike[str]], progress: ProgressCallback | None = None
     ) -> ImportReport:
         """Take files and folders in."""
-        return maintenance.import_paths(self._keeper, paths, progress)
+        return import_paths(self._keeper, paths, progress)
 
     def export(
         self,

@@ -1,4 +1,4 @@
-"""What is done to an archive by hand: import, export, delete, verify, rebuild."""
+"""What is done to an archive by hand: export, delete, verify, rebuild. See also `importing`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,17 +17,15 @@ from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Compression, Delete, Deleted, FileEntry, Kept, Put, StoredEntry
 from fastdicom.dataset.stream import ScanPolicy
-from fastdicom.errors import FastdicomError, UsageError
+from fastdicom.errors import FastdicomError
 from fastdicom.events import InstanceGroup
 from fastdicom.file_records import Unfinished, is_coming, put_of
-from fastdicom.folders import files_below
 from fastdicom.index.environment import Index
 from fastdicom.keeper import SEALED, ArchiveKeeper
 from fastdicom.outbox import read_whole
 from fastdicom.reports import (
     DeleteReport,
     ExportReport,
-    ImportReport,
     NamedPath,
     Progress,
     ProgressCallback,
@@ -38,28 +36,6 @@ from fastdicom.transcoding.proof import pixel_checksum
 from fastdicom.wholeness import IS_MISSING, fault_in, fault_of
 
 _BATCH = 256
-
-
-def import_paths(
-    keeper: ArchiveKeeper, paths: Iterable[str | os.PathLike[str]], progress: ProgressCallback | None = None
-) -> ImportReport:
-    """Take files and folders into the archive. What is no DICOM file is skipped and named."""
-    report = ImportReport()
-    for path in files_below(paths, lambda path, reason: report.skipped.append(NamedPath(path, reason))):
-        try:
-            outcome = keeper.take(path)
-        except UsageError as error:
-            report.skipped.append(NamedPath(path, str(error)))
-        except (FastdicomError, OSError) as error:
-            report.failed.append(NamedPath(path, str(error)))
-        else:
-            if isinstance(outcome, Kept):
-                report.duplicates += 1
-            else:
-                report.imported += 1
-                report.bytes += path.stat().st_size
-        _tell(progress, report.imported + report.duplicates, None, len(report.failed), report.bytes)
-    return report
 
 
 def export(

@@ -17,7 +17,7 @@ from fastdicom.kernels.rows import elements, items, text_is_plain, value_of
 log = logging.getLogger(__name__)
 
 _CHARSET_HEAD = struct.pack("<HH2s", 0x0008, 0x0005, b"CS")
-_SHORT_VRS = frozenset(  # a 16-bit length, PS3.5 Table 7.1-2
+SHORT_VRS = frozenset(  # a 16-bit length, PS3.5 Table 7.1-2
     re.findall("..", "AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS")
 )
 _SHORT_LENGTH_MAX = 0xFFFE
@@ -34,7 +34,7 @@ def element(tag: int, vr: str, value: bytes) -> bytes:
     if len(value) & 1:
         value += b"\0" if vr in ("UI", "OB", "UN") else b" "
     head = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr.encode("ascii"))
-    if vr not in _SHORT_VRS:
+    if vr not in SHORT_VRS:
         return head + struct.pack("<HI", 0, len(value)) + value
     if len(value) > _SHORT_LENGTH_MAX:
         raise ValueError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}): {len(value)} bytes do not fit VR {vr}")
@@ -87,7 +87,7 @@ def _dataset_to_utf8(dataset: bytes, outer: Charset) -> bytes:
 
 def _utf8_element(tag: int, vr: str, value: bytes) -> bytes:
     """UTF-8 can be longer than what was received, and then longer than the VR's 16-bit length."""
-    if vr in _SHORT_VRS and len(value) > _SHORT_LENGTH_MAX:
+    if vr in SHORT_VRS and len(value) > _SHORT_LENGTH_MAX:
         log.warning("(%04X,%04X) of %d bytes is cut in the index", tag >> 16, tag & 0xFFFF, len(value))
         value = value[:_SHORT_LENGTH_MAX].decode("utf-8", "ignore").encode("utf-8")
     return element(tag, vr, value)
@@ -114,7 +114,7 @@ def from_utf8(charset: Charset) -> Recode:
 
     def recode(value: bytes, vr: str) -> bytes | None:
         found = charset.encode(value.decode("utf-8", "replace"), vr)
-        too_long = found is not None and len(found) > _SHORT_LENGTH_MAX and vr in _SHORT_VRS
+        too_long = found is not None and len(found) > _SHORT_LENGTH_MAX and vr in SHORT_VRS
         return None if too_long else found
 
     return recode

@@ -29,13 +29,10 @@ class Recoder:
     """Bytes of the whole result."""
     nested_fragments: int | None
     """Where the first pixel data in fragments begin that stand inside a sequence (an icon), or None."""
-    places: dict[int, tuple[str, int, int, int]]
-    """For each wanted tag (VR, start, start of the value, end), as offsets in `source`.
-
-    The first of several elements with the same tag counts. VR is as stated, "UN" where none is; "" if there
-    is no such element: then all three are where it belongs. The end of a value of undefined length
-    includes its delimiter.
-    """
+    nested_tags: tuple[int, ...] | None
+    """The elements of the top level that have such pixel data somewhere inside; None for more than 8."""
+    in_order: bool
+    """With `wanted`: every tag of the top level is above the one before it, as PS3.5 7.1 has it."""
     def __init__(
         self,
         source: Buffer,
@@ -48,5 +45,12 @@ class Recoder:
         depth_max: int = 64,
         wanted: Collection[int] = (),
     ) -> None: ...
+    def place(self, tag: int) -> tuple[str, int, int, int]:
+        """(VR, start, start of the value, end) of a wanted element, as offsets in `source`.
+
+        The first of several elements with the same tag counts. VR is as stated, "UN" where none is; "" if
+        there is no such element: then all three are where it belongs. The end of a value of undefined
+        length includes its delimiter. Raises KeyError for a tag that was not wanted.
+        """
     def __iter__(self) -> Recoder: ...
     def __next__(self) -> bytes | memoryview: ...

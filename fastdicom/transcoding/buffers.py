@@ -7,10 +7,7 @@ unmapped each time, under a lock that all threads of the process share.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Final
-
-from fastdicom.transcoding.spool import Buffer
 
 HELD_MAX: Final = 32 << 20
 """Bytes that wait for their next use."""
@@ -49,21 +46,17 @@ class FrameBuffers:
 
 
 class Lease:
-    """The buffer of one frame, lent when it is decoded and given back once."""
+    """A buffer that is lent when it is needed, and given back once."""
 
     def __init__(self, buffers: FrameBuffers, length: int) -> None:
         self._buffers = buffers
         self._length = length
         self._lent: bytearray | None = None
 
-    def using(self, decode: Callable[[int, bytearray], Buffer]) -> Callable[[int], Buffer]:
-        """`decode` of (frame, buffer) with the buffer filled in."""
-
-        def frame(index: int) -> Buffer:
-            self._lent = self._buffers.take(self._length)
-            return decode(index, self._lent)
-
-        return frame
+    def take(self) -> bytearray:
+        """Lend it."""
+        self._lent = self._buffers.take(self._length)
+        return self._lent
 
     def end(self) -> None:
         """Give it back."""

@@ -48,21 +48,13 @@ class Converted:
             self._lease.end()
 
     def settle(self, options: Options) -> Converted:
-        """The same with everything made, in memory or in a file: what fails, fails here."""
+        """Make everything, in memory or in a file: what fails, fails here."""
         if self.settled:
             return self
         if self.length is not None and self.length <= options.memory_max:
-            return self._settled(tuple(self), self.length)
-        spool = spooled(self, options.folder, options.memory_max, options.min_free)
-        return self._settled(spool, spool.length)
-
-    def _settled(self, pieces: Iterable[Buffer], length: int) -> Converted:
-        return Converted(
-            self.transfer_syntax_uid,
-            pieces,
-            length,
-            self.sop_instance_uid,
-            True,
-            self.changed_pixels,
-            self._lease,
-        )
+            self._pieces = tuple(self._pieces)
+        else:
+            spool = spooled(self, options.folder, options.memory_max, options.min_free)
+            self._pieces, self.length = spool, spool.length
+        self.settled = True
+        return self

@@ -7,7 +7,7 @@ they are: which process, which colours, signed or not. Nothing is decoded here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from fastdicom.errors import CodecError
 from fastdicom.kernels import codestream
@@ -133,6 +133,10 @@ def _compare(found: Codestream, image: ImageAttributes) -> None:
 # ---------------------------------------------------------------------------------------------
 
 
+_JPEG_CODINGS: Final[dict[int, Coding]] = {LOSSLESS: "jpeg-lossless", JPEG_LS: "jpeg-ls"}
+"""By process; the others are "jpeg"."""
+
+
 class _Jpeg(NamedTuple):
     """codestream.read_jpeg's result."""
 
@@ -164,7 +168,7 @@ def _jpeg(data: Buffer, image: ImageAttributes, jpeg_ls: bool) -> Codestream:
         raise CodecError(f"SOF{header.process - 0xC0}: a hierarchical or arithmetic process is kept as it is")
     _check_sampling(header)
     _check_length(header, image)
-    coding = cast(Coding, {LOSSLESS: "jpeg-lossless", JPEG_LS: "jpeg-ls"}.get(header.process, "jpeg"))
+    coding = _JPEG_CODINGS.get(header.process, "jpeg")
     near = header.selection if jpeg_ls else 0
     return Codestream(
         coding=coding,
@@ -205,13 +209,13 @@ def _check_length(header: _Jpeg, image: ImageAttributes) -> None:
         raise CodecError("the end of the codestream is missing", header.end)
     if header.lines == 0 and header.process != LOSSLESS:
         raise CodecError("the number of lines is missing")
-    samples = header.lines * header.columns * len(header.sampling)
-    least = {
-        LOSSLESS: samples // 8,  # a bit each
-        JPEG_LS: header.lines // 8,  # a run may take a whole line with one bit
-        BASELINE: image.rows * header.columns // 256,  # two bits for each block of 8 x 8
-        EXTENDED: image.rows * header.columns // 256,
-    }.get(header.process, 0)
+    least = 0
+    if header.process == LOSSLESS:
+        least = header.lines * header.columns * len(header.sampling) // 8  # a bit for each sample
+    elif header.process == JPEG_LS:
+        least = header.lines // 8  # a run may take a whole line with one bit
+    elif header.process in (BASELINE, EXTENDED):
+        least = image.rows * header.columns // 256  # two bits for each block of 8 x 8
     if header.entropy_length < least:
         raise CodecError(
             f"{header.entropy_length} bytes of image data where {least} are the least", header.end

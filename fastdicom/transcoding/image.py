@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
-from fastdicom.errors import CodecError
+from fastdicom.errors import CodecError, MalformedDataset
 from fastdicom.kernels import pixels
 from fastdicom.transcoding import outline as tags
 from fastdicom.transcoding.gate import ImageAttributes, check_image
@@ -15,6 +16,8 @@ SUBSAMPLED: Final = frozenset(("YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_4
 """Native pixels of these share chroma between pixels: no codec here takes them as they are."""
 
 NUMBER_OF_FRAMES_MAX: Final = (1 << 31) - 1
+REMEMBERED_LENGTH_MAX: Final = 1024
+"""Bytes of the elements from Samples per Pixel to Pixel Representation; in images they are 100 to 300."""
 
 
 def read_image(outline: Outline, frame_length_max: int) -> tuple[ImageAttributes, int]:
@@ -25,6 +28,24 @@ def read_image(outline: Outline, frame_length_max: int) -> tuple[ImageAttributes
     """
     if tags.PIXEL_DATA not in outline:
         raise CodecError("Float Pixel Data have no compressed form")
+    described = outline.between(tags.SAMPLES_PER_PIXEL, tags.PIXEL_REPRESENTATION)
+    if outline.in_order and len(described) <= REMEMBERED_LENGTH_MAX:
+        try:
+            return _remembered(bytes(described), outline.transfer_syntax_uid, frame_length_max)
+        except (MalformedDataset, CodecError):
+            return _read(outline, frame_length_max)  # raises the same, with its place in this Data Set
+    return _read(outline, frame_length_max)
+
+
+@lru_cache(maxsize=128)
+def _remembered(
+    described: bytes, transfer_syntax_uid: str, frame_length_max: int
+) -> tuple[ImageAttributes, int]:
+    """What `_read` makes of these elements: they are the same in all instances of most series."""
+    return _read(Outline(described, transfer_syntax_uid), frame_length_max)
+
+
+def _read(outline: Outline, frame_length_max: int) -> tuple[ImageAttributes, int]:
     samples = outline.number(tags.SAMPLES_PER_PIXEL, 1)
     allocated = outline.number(tags.BITS_ALLOCATED)
     image = ImageAttributes(
@@ -94,7 +115,7 @@ class NativeFrames:
 
 
 def native_value(
-    frames: Iterator[Buffer], image: ImageAttributes, count: int, big_endian: bool
+    frames: Iterable[Buffer], image: ImageAttributes, count: int, big_endian: bool
 ) -> Iterator[Buffer]:
     """Frames as the value of native Pixel Data: bits packed, padded, in words of 16 bits if big endian."""
     if image.bits_allocated == 1:
@@ -108,7 +129,7 @@ def native_value(
         yield b"\0"
 
 
-def _packed(frames: Iterator[Buffer]) -> Iterator[Buffer]:
+def _packed(frames: Iterable[Buffer]) -> Iterator[Buffer]:
     """Frames need not end with a byte: the bits left over begin the next piece."""
     rest, used = b"", 0
     for frame in frames:

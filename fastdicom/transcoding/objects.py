@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +28,7 @@ from fastdicom.standard.transfer_syntaxes import (
 from fastdicom.transcoding import codecs, gate
 from fastdicom.transcoding import frames as encapsulated_frames
 from fastdicom.transcoding import outline as tags
+from fastdicom.transcoding.around import Recoded, after_pixels, before_pixels, image_changes, joined
 from fastdicom.transcoding.buffers import FrameBuffers, Lease
 from fastdicom.transcoding.codecs import CannotCarry, ColourChoice, Quality
 from fastdicom.transcoding.converted import Converted
@@ -37,11 +38,11 @@ from fastdicom.transcoding.frames import (
     encapsulate,
     extended_offset_table,
 )
-from fastdicom.transcoding.gate import ImageAttributes
 from fastdicom.transcoding.image import NativeFrames, native_length, native_value, read_image
 from fastdicom.transcoding.native import deflated, recode
-from fastdicom.transcoding.outline import UNDEFINED, Coding, Outline, coding_of, element, head, number
-from fastdicom.transcoding.spool import MEMORY_MAX, Buffer, Spool, spooled
+from fastdicom.transcoding.nested import with_native_icons
+from fastdicom.transcoding.outline import UNDEFINED, Coding, Outline, coding_of, element, head
+from fastdicom.transcoding.spool import MEMORY_MAX, Buffer, Spool
 
 if TYPE_CHECKING:
     from fastdicom.transcoding.workers import Workers
@@ -62,6 +63,7 @@ class Options:
     there. workers: processes for the codec libraries. helpers: threads that work on several frames of one
     Data Set at once. streamed: the frames of long results may go out without an offset table, as each is
     ready. buffers: memory for the pixels of a single frame; whoever sets it calls `Converted.release`.
+    notes_loss: native pixels of a lossy stream say so, in attributes that an icon does not have.
     """
 
     colour: ColourChoice = "rgb"
@@ -77,6 +79,7 @@ class Options:
     helper_count: int = 1
     streamed: bool = False
     buffers: FrameBuffers | None = None
+    notes_loss: bool = True
 
 
 def convert(source: Buffer, from_uid: str, to_uid: str, options: Options | None = None) -> Converted:
@@ -108,7 +111,8 @@ def convert(source: Buffer, from_uid: str, to_uid: str, options: Options | None 
     if outline.has_pixels:
         return _pixels(outline, from_uid, to_uid, options)
     if outline.nested_fragments is not None:
-        raise CannotCarry("pixel data in fragments inside a sequence", outline.nested_fragments)
+        outline, changes = _with_native_icons(outline, from_uid, options)
+        source = joined(outline.rewritten(changes, len(source)), options)
     target = to_uid if to_uid in NATIVE else EXPLICIT_VR_LITTLE_ENDIAN
     coding, target_coding = outline.coding, coding_of(target)
     if coding == target_coding:
@@ -141,7 +145,7 @@ def _native(source: Buffer, from_uid: str, to_uid: str, options: Options) -> Con
 
 def _as_explicit(source: Buffer, from_uid: str, options: Options) -> Buffer:
     pieces = _native(source, from_uid, EXPLICIT_VR_LITTLE_ENDIAN, options)
-    return spooled(pieces, options.folder, options.memory_max, options.min_free).whole()
+    return joined(pieces, options)
 
 
 def _pixels(outline: Outline, from_uid: str, to_uid: str, options: Options) -> Converted:
@@ -149,17 +153,36 @@ def _pixels(outline: Outline, from_uid: str, to_uid: str, options: Options) -> C
     if from_uid in NATIVE and to_uid in NATIVE:
         return _native(outline.source, from_uid, to_uid, options)
     _check_codecs(from_uid, to_uid)
-    if outline.nested_fragments is not None:
-        raise CannotCarry("an icon with pixel data in fragments", outline.nested_fragments)
     if from_uid in NATIVE:
+        if outline.nested_fragments is not None:
+            raise CannotCarry("fragments in a native transfer syntax", outline.nested_fragments)
         if from_uid == EXPLICIT_VR_BIG_ENDIAN:
             explicit = _as_explicit(outline.source, from_uid, options)
             outline = Outline(explicit, EXPLICIT_VR_LITTLE_ENDIAN, options.depth_max)
         return _Encoding(outline, _Native(outline, options), to_uid, options).converted()
+    icons: dict[int, bytes] = {}
+    if outline.nested_fragments is not None:
+        outline, icons = _with_native_icons(outline, from_uid, options)
     decoding = _Decoding(outline, from_uid, options)
+    decoding.changes |= icons
     if to_uid in NATIVE:
         return _to_native(outline, decoding, to_uid, options)
     return _Encoding(outline, decoding, to_uid, options).converted()
+
+
+def _with_native_icons(outline: Outline, from_uid: str, options: Options) -> tuple[Outline, dict[int, bytes]]:
+    """See nested.py."""
+    if from_uid in NATIVE:
+        raise CannotCarry("fragments in a native transfer syntax", outline.nested_fragments)
+    within = replace(options, notes_loss=False, buffers=None)
+
+    def decode(item: memoryview) -> bytes:
+        converted = convert(item, from_uid, EXPLICIT_VR_LITTLE_ENDIAN, within)
+        if converted.length is None or converted.length > options.memory_max:
+            raise CannotCarry(f"an icon of {converted.length} bytes")
+        return b"".join(converted)
+
+    return with_native_icons(outline, options.depth_max, decode)
 
 
 def _check_codecs(from_uid: str, to_uid: str) -> None:
@@ -202,7 +225,11 @@ class _Decoding:
         self._first = self._inspect(0)
         self.image = codecs.inspected_image(self._first, self._stored, options.colour)
         self.changes: dict[int, bytes] = {}
-        if not self._first.lossless and outline.text(tags.LOSSY_IMAGE_COMPRESSION) != "01":
+        if (
+            options.notes_loss
+            and not self._first.lossless
+            and outline.text(tags.LOSSY_IMAGE_COMPRESSION) != "01"
+        ):
             self.changes = self._loss(outline, self._first)
 
     def _inspect(self, index: int) -> gate.Codestream:
@@ -301,17 +328,21 @@ def _to_native(outline: Outline, decoding: _Decoding, to_uid: str, options: Opti
     length += length % 2
     if length > NATIVE_LENGTH_MAX:
         raise CannotCarry(f"{count} native frames take {length} bytes, Pixel Data hold {NATIVE_LENGTH_MAX}")
-    changes = decoding.changes | _image_changes(outline, image)
-    before = _before(outline, changes, target, options)
+    changes = decoding.changes | image_changes(outline, image)
+    before = before_pixels(outline, changes, target, options)
     vr = "OW" if image.bits_allocated > 8 else "OB"
     pixel_head = head(tags.PIXEL_DATA, vr, length, target)
-    after = _after(outline, target, options)
-    lease = Lease(options.buffers, image.frame_length) if options.buffers is not None and count == 1 else None
-    frames = _each(decoding.frame if lease is None else lease.using(decoding.frame), count, options)
-    value = native_value(frames, image, count, target.big_endian)
+    after = after_pixels(outline, target, options)
     total = before.length + len(pixel_head) + length + after.length
+    lease = Lease(options.buffers, image.frame_length) if options.buffers is not None and count == 1 else None
+    frames = _each(decoding.frame, count, options) if lease is None else _only(decoding, lease)
+    value = native_value(frames, image, count, target.big_endian)
     pieces = _in_order(before, pixel_head, value, after)
     return Converted(to_uid, pieces, total, changed_pixels=True, lease=lease)
+
+
+def _only(decoding: _Decoding, lease: Lease) -> Iterator[Buffer]:
+    yield decoding.frame(0, lease.take())
 
 
 def _in_order(
@@ -388,11 +419,11 @@ class _Encoding:
 
     def _changes(self) -> dict[int, bytes]:
         image = codecs.encoded_image(self._uid, self._frames.image, self._quality)
-        return self._frames.changes | _image_changes(self._outline, image)
+        return self._frames.changes | image_changes(self._outline, image)
 
     def _around(self, changes: dict[int, bytes]) -> tuple[Recoded, Recoded]:
-        before = _before(self._outline, changes, EXPLICIT, self._options)
-        return before, _after(self._outline, EXPLICIT, self._options)
+        before = before_pixels(self._outline, changes, EXPLICIT, self._options)
+        return before, after_pixels(self._outline, EXPLICIT, self._options)
 
 
 EXPLICIT: Final = coding_of(EXPLICIT_VR_LITTLE_ENDIAN)
@@ -410,59 +441,3 @@ def _extended(lengths: list[int], coding: Coding) -> dict[int, bytes]:
         tags.EXTENDED_OFFSET_TABLE: element(tags.EXTENDED_OFFSET_TABLE, "OV", offsets, coding),
         tags.EXTENDED_OFFSET_TABLE_LENGTHS: element(tags.EXTENDED_OFFSET_TABLE_LENGTHS, "OV", sizes, coding),
     }
-
-
-# ---- what stands around the pixels
-# -------------------------------------------------------------------------------
-
-
-def _image_changes(outline: Outline, image: ImageAttributes) -> dict[int, bytes]:
-    """The Image Pixel attributes that differ, and the tables that are not true any more."""
-    coding = outline.coding
-    changes = {
-        tag: b""
-        for tag in (
-            tags.EXTENDED_OFFSET_TABLE,
-            tags.EXTENDED_OFFSET_TABLE_LENGTHS,
-            tags.ENCAPSULATED_VALUE_LENGTH,
-        )
-    }
-    if outline.text(tags.PHOTOMETRIC_INTERPRETATION) != image.photometric_interpretation:
-        text = image.photometric_interpretation.encode("latin-1")
-        changes[tags.PHOTOMETRIC_INTERPRETATION] = element(
-            tags.PHOTOMETRIC_INTERPRETATION, "CS", text, coding
-        )
-    if image.samples_per_pixel > 1 and outline.number(tags.PLANAR_CONFIGURATION, 2) != 0:
-        changes[tags.PLANAR_CONFIGURATION] = number(tags.PLANAR_CONFIGURATION, 0, coding)
-    return changes
-
-
-class Recoded:
-    """Pieces whose length is known."""
-
-    def __init__(self, pieces: Iterable[Buffer], length: int) -> None:
-        self.length = length
-        self._pieces = pieces
-
-    def __iter__(self) -> Iterator[Buffer]:
-        return iter(self._pieces)
-
-
-def _before(outline: Outline, changes: dict[int, bytes], target: Coding, options: Options) -> Recoded:
-    """All that precedes Pixel Data, changed, in the target's coding."""
-    pieces = list(outline.rewritten(changes, outline.places[tags.PIXEL_DATA].start))
-    return _recoded(pieces, outline.coding, target, options)
-
-
-def _after(outline: Outline, target: Coding, options: Options) -> Recoded:
-    """All that follows Pixel Data: padding, signatures."""
-    rest = outline.source[outline.places[tags.PIXEL_DATA].end :]
-    return _recoded([rest] if len(rest) else [], outline.coding, target, options)
-
-
-def _recoded(pieces: Sequence[Buffer], coding: Coding, target: Coding, options: Options) -> Recoded:
-    if coding == target or not pieces:
-        return Recoded(pieces, sum(map(len, pieces)))
-    whole = spooled(pieces, options.folder, options.memory_max, options.min_free).whole()
-    recoder = Recoder(whole, *coding, *target, depth_max=options.depth_max)
-    return Recoded(recoder, recoder.length)

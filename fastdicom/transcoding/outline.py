@@ -6,7 +6,7 @@ One walk over the whole Data Set (the recode kernel) checks it and finds them; v
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from fastdicom.dataset.scanned import byte_coding
@@ -97,10 +97,6 @@ class Place(NamedTuple):
     value: int
     end: int
 
-    @property
-    def present(self) -> bool:
-        return self.vr != ""
-
 
 def coding_of(transfer_syntax_uid: str) -> Coding:
     """The coding of a Data Set in this transfer syntax, inflated where it is deflated."""
@@ -108,22 +104,32 @@ def coding_of(transfer_syntax_uid: str) -> Coding:
 
 
 class _Places(dict[int, Place]):
-    """Places by tag, made when they are asked for: most conversions look at half of them."""
+    """Places by tag, made when they are asked for: most conversions look at a third of them."""
 
-    def __init__(self, found: dict[int, tuple[str, int, int, int]]) -> None:
+    def __init__(self, find: Callable[[int], tuple[str, int, int, int]]) -> None:
         super().__init__()
-        self._found = found
+        self._find = find
 
     def __missing__(self, tag: int) -> Place:
-        place = self[tag] = Place(*self._found[tag])
+        place = self[tag] = Place(*self._find(tag))
         return place
 
 
 class Outline:
-    """Where things are in one Data Set, which is not deflated. Raises MalformedDataset as the kernel does."""
+    """Where things are in one Data Set, which is not deflated. Raises MalformedDataset as the kernel does.
 
-    def __init__(self, source: Buffer, transfer_syntax_uid: str, depth_max: int = 64) -> None:
+    wanted: the tags that `places` and `rewritten` know.
+    """
+
+    def __init__(
+        self,
+        source: Buffer,
+        transfer_syntax_uid: str,
+        depth_max: int = 64,
+        wanted: frozenset[int] = WANTED,
+    ) -> None:
         self.source = memoryview(source).cast("B")
+        self.transfer_syntax_uid = transfer_syntax_uid
         self.coding = coding_of(transfer_syntax_uid)
         syntax = KNOWN.get(transfer_syntax_uid)
         walk = Recoder(
@@ -132,22 +138,28 @@ class Outline:
             *self.coding,
             encapsulated=syntax is None or syntax.encapsulated,
             depth_max=depth_max,
-            wanted=WANTED,
+            wanted=wanted,
         )
         self.nested_fragments = walk.nested_fragments
-        self.places = _Places(walk.places)
+        self.nested_tags = walk.nested_tags
+        self.in_order = walk.in_order
+        self.places = _Places(walk.place)
 
     def __contains__(self, tag: int) -> bool:
-        return self.places[tag].present
+        return self.places[tag].vr != ""
 
     @property
     def has_pixels(self) -> bool:
-        return any(tag in self for tag in (PIXEL_DATA, FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA))
+        return PIXEL_DATA in self or FLOAT_PIXEL_DATA in self or DOUBLE_FLOAT_PIXEL_DATA in self
 
     def value(self, tag: int) -> memoryview:
         """The value's bytes as they stand; empty when there is no such element."""
         place = self.places[tag]
         return self.source[place.value : place.end]
+
+    def between(self, first: int, last: int) -> memoryview:
+        """The elements from one to another, both with them; those of the tags between, if `in_order`."""
+        return self.source[self.places[first].start : self.places[last].end]
 
     def text(self, tag: int, default: str = "") -> str:
         """The value as text without padding, all of its values."""
@@ -161,7 +173,7 @@ class Outline:
         if len(value) == 0 and default is not None:
             return default
         if len(value) != 2 or place.vr not in ("US", "UN"):
-            kind = f"VR {place.vr}, {len(value)} bytes" if place.present else "missing"
+            kind = f"VR {place.vr}, {len(value)} bytes" if place.vr else "missing"
             raise MalformedDataset(f"{named(tag)} is no number of 16 bits: {kind}", place.start, tag)
         return int.from_bytes(value, "big" if self.coding.big_endian else "little")
 
@@ -180,18 +192,18 @@ class Outline:
     def rewritten(self, changes: dict[int, bytes], end: int) -> Iterator[memoryview | bytes]:
         """The Data Set up to byte `end` with some elements replaced, added or (by b"") left out.
 
-        changes: whole elements in this Data Set's coding. The Group Lengths of their groups are left out.
+        changes: whole elements in this Data Set's coding, of `wanted`. The Group Lengths of their groups,
+        which have to be wanted too, are left out.
         """
-        groups = {tag >> 16 for tag in changes}
-        changes = changes | {tag: b"" for tag in GROUP_LENGTHS if tag >> 16 in groups}
+        changes = {tag & 0xFFFF0000: b"" for tag in changes} | changes
         at = 0
-        for start, tag in sorted((min(self.places[tag].start, end), tag) for tag in changes):
+        there = [tag for tag, new in changes.items() if new or tag in self]
+        for start, tag in sorted((min(self.places[tag].start, end), tag) for tag in there):
             if start > at:
                 yield self.source[at:start]
             if changes[tag]:
                 yield changes[tag]
-            place = self.places[tag]
-            at = max(at, min(place.end if place.present else start, end))
+            at = max(at, min(self.places[tag].end, end))
         if at < end:
             yield self.source[at:end]
 

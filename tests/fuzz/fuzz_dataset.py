@@ -17,6 +17,9 @@ from fastdicom.dataset.scanned import record_from, wanted_table
 from fastdicom.errors import FastdicomError
 from fastdicom.kernels.recode import Recoder
 from fastdicom.kernels.scan import Scanner
+from fastdicom.transcoding.codecs import JPEG_LOSSLESS_SV1
+from fastdicom.transcoding.nested import with_native_icons
+from fastdicom.transcoding.outline import WANTED, Outline
 from tests.fuzz.mutations import mutated
 from tests.support.elements import BIG, CODINGS, EXPLICIT, Coding, Element, Item, encode
 from tests.support.real_files import shipped
@@ -42,9 +45,13 @@ def corpus() -> list[tuple[bytes, Coding]]:
         Element(0x54000100, "SQ", items=(Item((Element(0x54001010, "OW", bytes(8)),)),)),
         Element(0x7FE00010, "OW", bytes(64)),
     )
-    fragments = (*constructs[:3], Element(0x7FE00010, "OB", fragments=(b"", b"\xff\xd8\xff\xd9")))
+    pixels = Element(0x7FE00010, "OB", fragments=(b"", b"\xff\xd8\xff\xd9"))
+    icon = Element(0x00880200, "SQ", items=(Item((pixels,), undefined=True), code), undefined=True)
+    deeper = Element(
+        0x0040A730, "SQ", items=(Item((icon,)), Item((Element(0x00880200, "SQ", items=(code,)),)))
+    )
     made = [(encode(constructs, coding), coding) for coding in CODINGS]
-    made.append((encode(fragments, EXPLICIT), EXPLICIT))
+    made += [(encode((*constructs[:3], *more, pixels), EXPLICIT), EXPLICIT) for more in ((), (deeper, icon))]
     real = [(one.data, one.coding) for one in shipped() if len(one.data) <= CORPUS_LENGTH_MAX]
     return made * 4 + real
 
@@ -83,13 +90,26 @@ def fuzz_scan(data: bytes, coding: Coding, rng: random.Random) -> None:
 
 
 def fuzz_recode(data: bytes, coding: Coding, rng: random.Random) -> None:
-    """The result is as long as announced, and recodes to itself."""
+    """The result is as long as announced, and recodes to itself; places lie inside, icons are found."""
     target = rng.choice(CODINGS)
     recoder = Recoder(
-        data, coding.explicit_vr, coding.big_endian, target.explicit_vr, target.big_endian, encapsulated=True
+        data,
+        coding.explicit_vr,
+        coding.big_endian,
+        target.explicit_vr,
+        target.big_endian,
+        encapsulated=True,
+        wanted=WANTED,
     )
     result = b"".join(recoder)
     assert len(result) == recoder.length
+    for tag in WANTED:
+        vr, start, value, end = recoder.place(tag)
+        assert 0 <= start <= value <= end <= len(data) and (vr or start == end)
+    assert (recoder.nested_fragments is None) == (recoder.nested_tags == ())
+    if recoder.nested_tags != () and coding == EXPLICIT:
+        outline, changes = with_native_icons(Outline(data, JPEG_LOSSLESS_SV1), 64, lambda item: b"")
+        b"".join(outline.rewritten(changes, len(data)))
     if target == BIG:
         again = Recoder(result, True, True, True, True, encapsulated=True)
         assert b"".join(again) == result

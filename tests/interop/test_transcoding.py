@@ -23,7 +23,7 @@ from fastdicom.transcoding.objects import Options, convert
 from fastdicom.transcoding.proof import pixel_checksum
 from fastdicom.transcoding.workers import Workers
 from tests.interop.waves import Sendable, sendable, store_all
-from tests.support.image_objects import EXPLICIT_LE, IMPLICIT_LE, from_bytes, image_object, to_bytes
+from tests.support.image_objects import EXPLICIT_LE, IMPLICIT_LE, from_bytes, icon, image_object, to_bytes
 from tests.support.images import picture
 from tests.support.node import fastdicom_node, peer_table
 from tests.support.peers import storescp
@@ -239,6 +239,22 @@ def complaints(data: bytes, syntax: str, one: Sendable, path: Path) -> set[str]:
         said += done.stderr.decode("latin-1").splitlines()
     lines = {re.sub(r"0x[0-9a-f]+|\d+|path.*", "#", line) for line in said if "Error" in line}
     return {line for line in lines if not IGNORED.search(line)}
+
+
+@pytest.mark.parametrize("to_uid", [EXPLICIT_LE, SV1, RLE], ids=lambda uid: KNOWN[uid].keyword)
+def test_others_read_the_icons_that_were_decoded(to_uid: str, tmp_path: Path) -> None:
+    pixels = picture(32, 40, 0, 250, "u1")
+    native = to_bytes(image_object(pixels))
+    from_uid = RLE if to_uid == SV1 else SV1
+    ds = from_bytes(b"".join(convert(native, EXPLICIT_LE, from_uid)), from_uid)
+    ds.IconImageSequence = [icon(pixels, from_uid)]
+    one = Sendable("icon", ds.SOPClassUID, ds.SOPInstanceUID, from_uid, to_bytes(ds, from_uid))
+    data = b"".join(convert(one.data, from_uid, to_uid))
+    before = complaints(one.data, from_uid, one, tmp_path / "before.dcm")
+    assert complaints(data, to_uid, one, tmp_path / "after.dcm") <= before
+    dump = ["dcmdump", "+P", "7fe0,0010", "+L", str(tmp_path / "after.dcm")]
+    shown = subprocess.run(dump, capture_output=True, check=True).stdout.decode()
+    assert shown.startswith("(7fe0,0010) OB " + pixels.tobytes().hex("\\"))
 
 
 @pytest.mark.timeout(300)

@@ -289,11 +289,21 @@ def test_places_of_wanted_elements_are_noted() -> None:
         layout = (coding.explicit_vr, coding.big_endian)
         walk = Recoder(source, *layout, *layout, wanted=wanted)
         vr = "" if coding.explicit_vr else "UN"
-        places = walk.places
+        places = {tag: walk.place(tag) for tag in wanted}
         assert places[0x00080016] == (vr or "UI", 0, 8, starts[1])
         assert places[0x00080018] == ("", starts[1], starts[1], starts[1])
         assert places[0x00081140][0] == (vr or "SQ") and places[0x00081140][3] == starts[2]
         assert places[0x00281101] == ("", starts[3], starts[3], starts[3])
         assert source[places[0x7FE00010][2] : places[0x7FE00010][3]] == bytes(10)
         assert places[0xFFFCFFFC] == ("", len(source), len(source), len(source))
-        assert walk.nested_fragments is None
+        assert walk.nested_fragments is None and walk.in_order
+        with pytest.raises(KeyError):
+            walk.place(0x00100010)
+
+
+@pytest.mark.parametrize("tags", [(0x00280011, 0x00280010), (0x00280010, 0x00280010)])
+def test_elements_out_of_order_and_twice_are_noticed(tags: tuple[int, ...]) -> None:
+    for coding in CODINGS:
+        layout = (coding.explicit_vr, coding.big_endian)
+        source = encode([Element(tag, "US", b"\x01\x02") for tag in tags], coding)
+        assert not Recoder(source, *layout, *layout, wanted=(0x00280010,)).in_order

@@ -9,9 +9,13 @@ import numpy
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import UID
 
 from fastdicom.dataset.part10 import encode_file_meta, read_file_meta
+from fastdicom.transcoding import codecs
+from fastdicom.transcoding.gate import ImageAttributes
+from fastdicom.transcoding.objects import Options
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 EXPLICIT_LE, IMPLICIT_LE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
@@ -75,3 +79,27 @@ def to_bytes(ds: Dataset, transfer_syntax_uid: str = EXPLICIT_LE) -> bytes:
 def from_bytes(data: bytes, transfer_syntax_uid: str) -> FileDataset:
     """The Data Set as pydicom reads it."""
     return dcmread(BytesIO(encode_file_meta(SECONDARY_CAPTURE, "1.2.3.4.5", transfer_syntax_uid) + data))
+
+
+def icon(pixels: Pixels, uid: str, options: Options | None = None, **attributes: Any) -> Dataset:
+    """An item of Icon Image Sequence with pixels in fragments, coded as `uid` says."""
+    ds = Dataset()
+    ds.SamplesPerPixel = samples = attributes.get("SamplesPerPixel", 1)
+    ds.PhotometricInterpretation = attributes.get("PhotometricInterpretation", "MONOCHROME2")
+    if samples > 1:
+        ds.PlanarConfiguration = 0
+    ds.Rows, ds.Columns = pixels.shape[:2]
+    ds.BitsAllocated = ds.BitsStored = bits = 8 * pixels.dtype.itemsize
+    ds.HighBit, ds.PixelRepresentation = bits - 1, 0
+    image = ImageAttributes(
+        *pixels.shape[:2],
+        samples,
+        bits,
+        bits,
+        photometric_interpretation="RGB" if samples == 3 else "MONOCHROME2",
+    )
+    coded = codecs.encode_frame(uid, pixels.tobytes(), image, workers=options and options.workers)
+    ds.PixelData = encapsulate([coded])
+    ds["PixelData"].VR = "OB"
+    ds["PixelData"].is_undefined_length = True
+    return ds

@@ -178,11 +178,14 @@ class Unchanged:
     def candidates(self, stored_uid: str, accepted: Collection[str]) -> Sequence[str]:
         return [stored_uid] if stored_uid in accepted else []
 
-    def convert(
+    def begin(
         self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
-    ) -> Outgoing:
+    ) -> Callable[[], Outgoing]:
         assert list(wanted) == [stored_uid]
-        return Verbatim(stored_uid, dataset)
+        return lambda: Verbatim(stored_uid, dataset)
+
+    def quick(self, stored_uid: str, wanted: Sequence[str], length: int) -> bool:
+        return True
 
     def ahead(self, prepare: Callable[[], Outgoing]) -> Ahead | None:
         return None

@@ -11,6 +11,7 @@ from fastdicom.archive.disk import Disk
 from fastdicom.config import Config
 from fastdicom.dataset.part10 import encode_file_meta, read_file_meta
 from fastdicom.dataset.record import Delete
+from fastdicom.importing import take_file
 from fastdicom.keeper import ArchiveKeeper, open_keeper
 from tests.support.datasets import Template, numbered_uids
 from tests.support.part10 import join
@@ -35,7 +36,7 @@ def stored(tmp_path: Path, source: Path) -> Path:
     """The one file of an archive whose index has lost its last transaction, as after a power cut."""
     archive = tmp_path / "archive"
     with open_keeper(archive, config(archive)) as keeper:
-        keeper.take(source)
+        take_file(keeper, source)
         (entry,) = keeper.index.entries()
         path = keeper.path_of(entry)
         keeper.index.apply([Delete(entry.sop_instance_uid)])
@@ -96,7 +97,7 @@ def test_a_file_of_an_older_archive_without_a_seal_comes_back(stored: Path, sour
 def test_what_is_being_received_is_no_orphan(tmp_path: Path, source: Path) -> None:
     archive = tmp_path / "archive"
     with open_keeper(archive, config(archive)) as keeper, Archive(archive, config=config(archive)) as opened:
-        keeper.take(source)
+        take_file(keeper, source)
         coming = keeper.incoming()
         coming.append([encode_file_meta(CT_IMAGE_STORAGE, "1.2.3", EXPLICIT_LE, sealable=True), bytes(1000)])
         report = opened.verify()

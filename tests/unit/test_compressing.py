@@ -184,3 +184,29 @@ def test_the_first_frame_that_differs_is_named() -> None:
     assert before == after == pixel_checksum(same, EXPLICIT_LE) != pixel_checksum(other, EXPLICIT_LE)
     with pytest.raises(CodecError, match="frame 3 is not the same"):
         compare_pixels(same, EXPLICIT_LE, other, EXPLICIT_LE)
+
+
+@pytest.mark.parametrize(
+    ("peers", "source", "compressed"),
+    [([], "", True), (["SCANNER"], "SCANNER", True), (["SCANNER"], "OTHER", False), (["SCANNER"], "", False)],
+)
+def test_an_import_follows_the_rules_and_the_file_says_who_sent_it(
+    tmp_path: Path, peers: list[str], source: str, compressed: bool
+) -> None:
+    ds = dcmread(CT)
+    ds.file_meta.SourceApplicationEntityTitle = source
+    ds.save_as(tmp_path / "source.dcm")
+    rule = {"transfer_syntax": "JPEGLosslessSV1", "modalities": ["CT"], "peers": peers}
+    config = Config(archive=tmp_path / "archive", compress=[rule])
+    with Archive(tmp_path / "archive", config=config, create=True) as archive:
+        report = archive.import_paths([tmp_path / "source.dcm", CT])
+        assert report.imported + report.duplicates == 2 and report.ok
+        assert archive.verify().ok
+        (entry,) = archive.instances()
+        assert (entry.file.compression is not None) is compressed
+        assert entry.file.source_ae_title == source
+        archive.rebuild()
+        assert archive.instances()[0].file.compression == entry.file.compression
+    kept_as = dcmread(tmp_path / "archive" / "objects" / entry.file.path)
+    assert kept_as.file_meta.TransferSyntaxUID == (SV1 if compressed else "1.2.840.10008.1.2.1")
+    assert len(list((tmp_path / "archive" / "objects").rglob("*.*"))) == 1

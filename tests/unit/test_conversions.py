@@ -70,3 +70,22 @@ def test_preferences_come_from_the_configuration_and_the_peer() -> None:
         assert viewer.fallbacks[-2:] == ("1.2.840.10008.1.2.4.81", JPEG)
         assert conversions.for_peer("NOBODY") is conversions
         assert threads.workers.budget_max is not None and threads.workers.budget_max.seconds == 120
+
+
+@pytest.mark.parametrize(
+    ("stored", "wanted", "length", "quick"),
+    [
+        (SV1, [EXPLICIT], 150_000, True),
+        (EXPLICIT, [RLE, SV1], 500_000, True),
+        (SV1, [EXPLICIT], 30 << 20, False),  # a mammogram: decoded while the one before it is on the wire
+        (JPEG, [EXPLICIT], 50_000, False),  # a library, in another process
+        (SV1, [JPEG], 150_000, False),
+        ("1.2.840.10008.1.2.1.99", [EXPLICIT], 1000, False),  # may inflate to a thousand times its length
+        (SV1, [], 1000, False),
+    ],
+)
+def test_short_files_of_our_own_codecs_are_converted_by_who_sends_them(
+    stored: str, wanted: list[str], length: int, quick: bool
+) -> None:
+    with ConversionThreads(threads=1) as threads:
+        assert conversions_of(Config(), threads).quick(stored, wanted, length) is quick

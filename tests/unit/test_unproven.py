@@ -13,6 +13,7 @@ from fastdicom.config import Config
 from fastdicom.dataset.part10 import SEAL_LENGTH, encode_file_meta, encode_seal
 from fastdicom.dataset.record import Added, FileEntry, Kept, Outcome, Put
 from fastdicom.errors import Unavailable
+from fastdicom.importing import take_file
 from fastdicom.keeper import ArchiveKeeper, open_keeper
 from tests.support.datasets import Template, numbered_uids
 from tests.support.failing_disk import FailingDisk
@@ -67,7 +68,7 @@ class Taking(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.outcome = self.keeper.take(self.path)
+            self.outcome = take_file(self.keeper, self.path)
         except Unavailable as error:
             self.outcome = error
 
@@ -105,9 +106,9 @@ def test_a_file_that_cannot_be_flushed_takes_its_row_along(
 ) -> None:
     disk.fail("sync_data")
     with pytest.raises(Unavailable):
-        keeper.take(source(tmp_path, 1))
+        take_file(keeper, source(tmp_path, 1))
     assert keeper.counts().instances == 0 and list(keeper.index.paths()) == []
-    assert isinstance(keeper.take(source(tmp_path, 1)), Added)
+    assert isinstance(take_file(keeper, source(tmp_path, 1)), Added)
 
 
 def test_neither_the_file_nor_its_row_can_go(
@@ -128,7 +129,7 @@ def test_neither_the_file_nor_its_row_can_go(
     disk.fail("sync_data")
     for _ in range(2):
         with pytest.raises(Unavailable):
-            keeper.take(source(tmp_path, 1))
+            take_file(keeper, source(tmp_path, 1))
     keeper.files.close()
     assert keeper.files.layout.take_finished() == []
 
@@ -138,7 +139,7 @@ def test_after_a_power_cut_the_row_of_a_file_that_is_not_whole_goes(
     keeper: ArchiveKeeper, tmp_path: Path, damage: bytes | str
 ) -> None:
     for number in range(3):
-        keeper.take(source(tmp_path, number))
+        take_file(keeper, source(tmp_path, number))
     entries = sorted(keeper.index.entries(), key=lambda entry: entry.file.path)
     path = keeper.path_of(entries[2])
     content = path.read_bytes()
@@ -153,7 +154,7 @@ def test_after_a_power_cut_the_row_of_a_file_that_is_not_whole_goes(
 
 def test_files_before_the_mark_are_not_read_again(keeper: ArchiveKeeper, tmp_path: Path) -> None:
     for number in range(MARK_EVERY + 3):
-        keeper.take(source(tmp_path, number))
+        take_file(keeper, source(tmp_path, number))
     assert keeper.index.notes(UNPROVEN) == {UNPROVEN + "00000001": f"{MARK_EVERY + 1:04x}.dcm".encode()}
     first = min(entry.file.path for entry in keeper.index.entries())
     keeper.files.path_of(first).write_bytes(b"damaged later, which is for verify to find")
@@ -168,7 +169,7 @@ def test_a_replacement_is_durable_before_the_first_goes(tmp_path: Path, disk: Ga
     settings = {"path": tmp_path / "archive", "min_free": 0, "duplicates": "replace"}
     config = Config(port=0, archive=settings)
     with open_keeper(tmp_path / "archive", config, disk=disk) as keeper:
-        keeper.take(source(tmp_path, 1))
+        take_file(keeper, source(tmp_path, 1))
         (before,) = keeper.index.entries()
         disk.let.clear()
         disk.flushing.clear()

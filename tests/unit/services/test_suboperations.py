@@ -69,6 +69,9 @@ class Made:
     def __iter__(self) -> Iterator[Buffer]:
         return iter(self.pieces)
 
+    def release(self) -> None:
+        self.pieces = ()
+
 
 class Started:
     """Prepared when it is asked for, in the same thread."""
@@ -90,8 +93,9 @@ class Converter:
     depth = 3
     fallbacks = (B,)
 
-    def __init__(self, room: bool = False) -> None:
+    def __init__(self, room: bool = False, short: int = 0) -> None:
         self.room = room
+        self.short = short  # bytes up to which nobody else prepares
         self.log: list[str] = []
 
     def for_peer(self, ae_title: str) -> Converter:
@@ -100,12 +104,16 @@ class Converter:
     def candidates(self, stored_uid: str, accepted: Collection[str]) -> Sequence[str]:
         return [uid for uid in (stored_uid, B) if uid in accepted][:1]
 
-    def convert(
+    def begin(
         self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
-    ) -> Outgoing:
+    ) -> Callable[[], Outgoing]:
         if bytes(dataset) == b"3 data":
             raise MalformedDataset("broken", 0)
-        return Made([b"converted " + bytes(dataset)], "9.9" if bytes(dataset) == b"6 data" else None)
+        made = Made([b"converted " + bytes(dataset)], "9.9" if bytes(dataset) == b"6 data" else None)
+        return lambda: made
+
+    def quick(self, stored_uid: str, wanted: Sequence[str], length: int) -> bool:
+        return length <= self.short
 
     def ahead(self, prepare: Callable[[], Outgoing]) -> Ahead | None:
         if not self.room:
@@ -131,14 +139,17 @@ def read(entry: StoredEntry) -> memoryview:
     return memoryview(f"meta{entry.file.path} data".encode())
 
 
-def send(count: int, channel: Channel, client: Client | None = None) -> Tally:
-    tally, _ = send_and_left(count, channel, client)
+def send(count: int, channel: Channel, client: Client | None = None, short: int = 0) -> Tally:
+    tally, _ = send_and_left(count, channel, client, short)
     return tally
 
 
-def send_and_left(count: int, channel: Channel, client: Client | None = None) -> tuple[Tally, Unsent]:
+def send_and_left(
+    count: int, channel: Channel, client: Client | None = None, short: int = 0
+) -> tuple[Tally, Unsent]:
     tally = Tally(count)
-    sending = Sender(read, Converter(), ("MOVER", 9)).send(entries(count), channel, tally, client or Client())
+    sender = Sender(read, Converter(short=short), ("MOVER", 9))
+    sending = sender.send(entries(count), channel, tally, client or Client())
     while True:
         try:
             next(sending)
@@ -188,8 +199,18 @@ def test_what_was_started_ahead_gives_its_room_back(
     assert converter.log.count("started") == converter.log.count("closed") > 3
 
 
-def test_failures_do_not_end_the_rest() -> None:
-    tally = send(9, Channel([0, 0xA700, 0xB000, 0, 0xC000], accepted=(B,)))
+def test_what_is_converted_quickly_is_not_handed_to_others() -> None:
+    converter = Converter(room=True, short=100)
+    channel = Channel(accepted=(B,))
+    list(Sender(read, converter).send(entries(3), channel, Tally(3), Client()))
+    assert converter.log == []
+    assert [body for _, _, body in channel.sent] == [b"converted %d data" % number for number in range(3)]
+
+
+@pytest.mark.parametrize("short", [0, 100])
+def test_failures_do_not_end_the_rest(short: int) -> None:
+    """short: 100 for conversions that are begun several at once."""
+    tally = send(9, Channel([0, 0xA700, 0xB000, 0, 0xC000], accepted=(B,)), short=short)
     assert tally.counters == Counters(0, 4, 4, 1)
     assert [(failed.sop_instance_uid, code) for failed, code, _ in tally.failures] == [
         ("1.2.1", 0xA700),
@@ -270,11 +291,11 @@ def test_an_association_lost_with_several_on_their_way_fails_only_the_oldest() -
 class Halved(Converter):
     """Gives half of a body and then no more."""
 
-    def convert(
+    def begin(
         self, dataset: memoryview, stored_uid: str, wanted: Sequence[str], *, whole: bool
-    ) -> Outgoing:
+    ) -> Callable[[], Outgoing]:
         assert not whole
-        return Made(self.halves(bytes(dataset)))
+        return lambda: Made(self.halves(bytes(dataset)))
 
     def halves(self, data: bytes) -> Iterator[bytes]:
         yield data[:3]
