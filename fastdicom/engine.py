@@ -40,6 +40,7 @@ from fastdicom.net.crew import Crew
 from fastdicom.net.server import ServerConnection
 from fastdicom.net.tls_transport import TlsTransport
 from fastdicom.net.transport import Transport
+from fastdicom.node_lock import NodeLock
 from fastdicom.queries import decoded, identifier_limits, to_dataset
 from fastdicom.services.budget import Budget
 from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
@@ -84,6 +85,7 @@ class Engine:
         self.tls_addresses: list[tuple[str, int]] = []  # those of `addresses` where TLS is spoken
         self._handlers: list[Handler] = []
         self._acceptor: Acceptor | None = None
+        self._node_lock: NodeLock
         self._services: Services
         self._admission: Admission
         self._conversion_threads: ConversionThreads
@@ -120,11 +122,22 @@ class Engine:
     ) -> None:
         """Recover the archive, listen, serve. Raises UsageError when that is not possible.
 
-        inherited: sockets that listen already and that the configuration must ask for. progress: called
-        again and again while the archive is recovered.
+        A node that serves the archive already and is about to stop is waited for. inherited: sockets that
+        listen already and that the configuration must ask for. progress: called again and again while the
+        archive is waited for and recovered.
         """
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
+        timeouts = self.config.timeouts
+        stop_s = timeouts.drain_s + timeouts.stop_s + 2 * _CLOSING_S
+        self._node_lock = NodeLock.take(self.config.archive.path, stop_s, progress)
+        try:
+            self._start(inherited or InheritedSockets(), progress)
+        except BaseException:
+            self._node_lock.release()
+            raise
+
+    def _start(self, inherited: InheritedSockets, progress: Callable[[], object]) -> None:
         monitor = self.monitor = Monitor(self.config, lambda: self._figures())
         monitor.open(self.config.archive.path)
         try:
@@ -142,7 +155,6 @@ class Engine:
             self._housekeeper = Housekeeper(self.archive, self.config)
             self._housekeeper.tell(monitor)
             self._plug()
-            inherited = inherited or InheritedSockets()
             acceptor = Acceptor(self._serve, inherited.claim)
             with inherited.all_claimed(places_of(self.config)):
                 self.addresses, self.tls_addresses = listen(acceptor, self.config)
@@ -171,6 +183,11 @@ class Engine:
         """
         if self._acceptor is None:
             return
+        with self._node_lock.ending():
+            self._stop(timeout_s, drain_s)
+
+    def _stop(self, timeout_s: float, drain_s: float) -> None:
+        assert self._acceptor is not None
         self.monitor.health.phase = STOPPING
         self._acceptor.stop()
         self._acceptor = None
