@@ -1,0 +1,88 @@
+"""One node to an archive: two would both delete by its rules, both recover it and both tell its status.
+
+A lock on a file of the archive that the serving engine holds; the kernel takes it back however the process
+ends. Who only reads or writes beside the node (import, find, export, verify …) needs no such lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fastdicom.archive_folder import make_folder
+from fastdicom.errors import UsageError
+
+FILE_NAME = "node.lock"
+GRACE_S = 2.0  # a process that was killed may take a moment to be gone
+_LOOK_S = 0.1
+_SERVING, _STOPPING = "serving", "stopping"
+
+
+class NodeLock:
+    """The right to serve an archive, held until `release`. See `take`."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._tell(f"{os.getpid()} {_SERVING}")
+
+    @classmethod
+    def take(
+        cls, archive: Path, stop_s: float, progress: Callable[[], object] = lambda: None
+    ) -> NodeLock:
+        """Take it, once a node that is about to stop has let it go. Makes the folder when there is none.
+
+        stop_s: how long that one may take for its stop. progress: called again and again meanwhile; what it
+        raises ends the wait. Raises UsageError when another node serves the archive and goes on.
+        """
+        make_folder(archive)
+        fd = os.open(archive / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            _wait(fd, archive, stop_s, progress)
+            return cls(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Around the stop of the node: who wants the archive waits from now on, and has it afterwards."""
+        self._tell(f"{os.getpid()} {_STOPPING}")
+        try:
+            yield
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Somebody else may serve the archive."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _tell(self, text: str) -> None:
+        with suppress(OSError):  # the lock counts; on a full disk only the others' message is poorer
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, text.encode("ascii"), 0)
+
+
+def _wait(fd: int, archive: Path, stop_s: float, progress: Callable[[], object]) -> None:
+    began = time.monotonic()
+    while not _locked(fd):
+        holder, _, state = os.pread(fd, 64, 0).decode("ascii", "replace").partition(" ")
+        patience_s = GRACE_S + (stop_s if state == _STOPPING else 0.0)
+        if time.monotonic() - began >= patience_s:
+            who = f"process {holder}" if holder.isdigit() else "another process"
+            raise UsageError(f"{archive}: {who} serves this archive already; a second node needs its own")
+        progress()
+        time.sleep(_LOOK_S)
+
+
+def _locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
