@@ -167,7 +167,7 @@ class Association:
             while self._reader.more:
                 self._take(self._reader.take(), events, now)
         except PeerError as error:
-            events.append(self._invalid(error, now))
+            events.append(self._invalid(error.with_traceback(None), now))  # or it holds this frame, and itself
         return events
 
     def tick(self, now: float) -> list[AssociationEvent]:
