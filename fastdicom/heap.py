@@ -7,15 +7,21 @@ receive buffers. It has gone back a few seconds later, for a millisecond of one 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 
-def trimmer() -> Callable[[], object]:
-    """What to call now and then; it does nothing where the C library has no such call."""
+def trim() -> None:
+    """Give back what is free now; nothing happens where the C library cannot."""
+    _trimmer()()
+
+
+@cache
+def _trimmer() -> Callable[[], object]:
     import ctypes  # slow to import, and only a service needs it
 
     try:
-        trim = ctypes.CDLL(None).malloc_trim
+        call = ctypes.CDLL(None).malloc_trim
     except AttributeError:  # not glibc
         return lambda: None
-    trim.argtypes, trim.restype = [ctypes.c_size_t], ctypes.c_int
-    return lambda: trim(0)
+    call.argtypes, call.restype = [ctypes.c_size_t], ctypes.c_int
+    return lambda: call(0)

@@ -16,11 +16,10 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import fastdicom
-from fastdicom import logs
+from fastdicom import heap, logs
 from fastdicom.activation import InheritedSockets
 from fastdicom.config import Config, ConfigError
 from fastdicom.errors import UsageError
-from fastdicom.heap import trimmer
 from fastdicom.listening import Addresses
 from fastdicom.notify import Notifier
 from fastdicom.settings import Mistake
@@ -100,14 +99,12 @@ class Service:
 
     def _attend(self, engine: fastdicom.Engine, notifier: Notifier) -> None:
         """Feed the watchdog and do what signals ask, until one asks for the end."""
-        trim = trimmer()
         pause_s = min(STATUS_S, notifier.watchdog_s / _BEATS) if notifier.watchdog_s else STATUS_S
         while True:
             try:
                 number = self._signals.get(timeout=pause_s)
             except Empty:
                 self._beat(engine, notifier)
-                trim()
                 continue
             if number != signal.SIGHUP:
                 return
@@ -122,6 +119,7 @@ class Service:
             notifier.status(f"stuck: {'; '.join(stuck)}")
         else:
             notifier.alive(self._status(engine))
+        heap.trim()
 
     def _status(self, engine: fastdicom.Engine) -> str:
         try:

@@ -8,7 +8,7 @@ import platform
 
 import pytest
 
-from fastdicom.heap import trimmer
+from fastdicom import heap
 from tests.support import procfs
 
 COUNT, LENGTH = 300, 100_000
@@ -25,11 +25,11 @@ def test_freed_memory_goes_back_to_the_system() -> None:
     for block in blocks:
         libc.free(block)
     before = procfs.status_field(os.getpid(), "RssAnon")
-    trimmer()()
+    heap.trim()
     libc.free(keeper)
     assert before - procfs.status_field(os.getpid(), "RssAnon") > COUNT * LENGTH / 1024 / 2
 
 
 def test_another_c_library_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
-    assert trimmer()() is None
+    assert heap._trimmer.__wrapped__()() is None
