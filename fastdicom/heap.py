@@ -1,7 +1,7 @@
 """Memory that is free goes back to the system.
 
-glibc keeps what threads have freed, in a heap for each of several threads: after a crowd of connections, their
-receive buffers. It has gone back a few seconds later, for a millisecond of one processor.
+glibc keeps what threads have freed, in several heaps: after a crowd of connections, their receive buffers. To
+give that back costs a millisecond of one processor.
 """
 
 from __future__ import annotations

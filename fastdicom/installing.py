@@ -96,11 +96,8 @@ def install_service(
         _run(report, ["systemd-tmpfiles", "--create", f"/{TMPFILES}"])
         _run(report, ["systemctl", "daemon-reload"])
     report.next_steps.append(f"look through {prefix / CONFIG}")
-    report.next_steps.extend(
-        f"make {folder} before the service starts: install -d -o fastdicom -g fastdicom -m 0750 {shlex.quote(str(folder))}"
-        for folder in folders
-        if not (prefix / folder.relative_to(LIVE)).is_dir()
-    )
+    missing = [folder for folder in folders if not (prefix / folder.relative_to(LIVE)).is_dir()]
+    report.next_steps.extend(f"make {one} before the service starts: {to_make(one)}" for one in missing)
     report.next_steps.append(f"systemctl enable --now {' '.join(_UNITS)}")
     return report
 
@@ -144,6 +141,11 @@ def folders_to_write(config: Config) -> list[Path]:
         folders.append(config.audit.file.parent)
     own = (LIVE / STATE, LIVE / LOGS)
     return [folder for folder in folders if not any(folder.is_relative_to(place) for place in own)]
+
+
+def to_make(folder: Path) -> str:
+    """The command that does, for the service's user."""
+    return f"install -d -o fastdicom -g fastdicom -m 0750 {shlex.quote(str(folder))}"
 
 
 def with_folders(unit: str, folders: Iterable[Path]) -> str:

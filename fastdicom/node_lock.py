@@ -30,9 +30,7 @@ class NodeLock:
         self._tell(f"{os.getpid()} {_SERVING}")
 
     @classmethod
-    def take(
-        cls, archive: Path, stop_s: float, progress: Callable[[], object] = lambda: None
-    ) -> NodeLock:
+    def take(cls, archive: Path, stop_s: float, progress: Callable[[], object] = lambda: None) -> NodeLock:
         """Take it, once a node that is about to stop has let it go. Makes the folder when there is none.
 
         stop_s: how long that one may take for its stop. progress: called again and again meanwhile; what it

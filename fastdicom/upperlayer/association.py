@@ -167,7 +167,8 @@ class Association:
             while self._reader.more:
                 self._take(self._reader.take(), events, now)
         except PeerError as error:
-            events.append(self._invalid(error.with_traceback(None), now))  # or it holds this frame, and itself
+            error.with_traceback(None)  # it would hold this frame, which holds it: and so our buffer
+            events.append(self._invalid(error, now))
         return events
 
     def tick(self, now: float) -> list[AssociationEvent]:

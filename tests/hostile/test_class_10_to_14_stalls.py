@@ -1,7 +1,7 @@
 """Mutated codestreams (10 to 14), stored, then moved to a peer that takes Explicit VR only: nobody waits.
 
-Another association echoes all the while, as in `test_stalls`: compared with a node that is left alone, because
-decoding takes processors that any echo would have to wait for; and the median of three rounds counts.
+Another association echoes all the while, as in `test_stalls`: compared with a node that is left alone, for
+decoding takes processors that any echo has to wait for; and the median of three rounds counts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Mutated streams through the whole path (all classes) stall no other association by more than 50 ms.
 
-What counts is how much longer a C-ECHO takes than one to a second node that is left alone, at the same moment:
+What counts is how much longer a C-ECHO takes than one to a second node that is left alone, at the same time:
 what else the machine does, and this test itself, delays both. The same streams go through three times, and of
 the three the median counts: a delay that most rounds show belongs to the stream.
 """

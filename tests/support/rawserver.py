@@ -19,7 +19,6 @@ from tests.support.rawcommand import Element, Field, Message, response
 from tests.support.rawdicom import ConnectionEnded, RawAssociation, UnexpectedPdu
 from tests.support.rawpdu import AssociatePdu, Proposal, Verdict
 
-
 WAKE_SECONDS = 2.0  # for a behaviour that waits for something else than its peer
 
 

@@ -23,6 +23,7 @@ certificate = "node.crt"
 key = "node.key"
 authorities = "ca.crt"
 """
+AUDIT = '[audit]\ntransport = "file"\nfile = "{}/audit.log"\n'
 STUDY_BYTES = 300_000
 KEPT_BYTES = 1_000_000
 STORED, DELETED, STARTED, STOPPED = "110104", "110105", "110120", "110121"  # PS3.16 CID 400, 401
@@ -32,7 +33,8 @@ def test_a_restart_under_load_refuses_no_connection_on_either_port(node: Node, t
     """systemd holds the plain and the TLS port; eight senders, half of them over TLS."""
     authority = Authority(tmp_path / "ca")
     ours, theirs = authority.issue("node"), authority.issue("sender")
-    for source, name in ((ours.certificate, "node.crt"), (ours.key, "node.key"), (authority.certificate, "ca.crt")):
+    files = {"node.crt": ours.certificate, "node.key": ours.key, "ca.crt": authority.certificate}
+    for name, source in files.items():
         node.place(source, f"/etc/fastdicom/{name}")
     with node.installed_with(BASE_CONFIG + TLS):
         node.start()
@@ -70,7 +72,7 @@ def test_retention_and_audit_trail_work_in_the_sandbox(
     node: Node, tmp_path: Path, archive: str, trail: str, to_make: list[str]
 ) -> None:
     config = BASE_CONFIG.replace('"/var/lib/fastdicom"', f'"{archive}"')
-    config += f'[retention]\nmax_size = {KEPT_BYTES}\n[audit]\ntransport = "file"\nfile = "{trail}/audit.log"\n'
+    config += f"[retention]\nmax_size = {KEPT_BYTES}\n" + AUDIT.format(trail)
     with node.installed_with(config) as steps:
         commands = [step.partition(": ")[2] for step in steps if step.startswith("make ")]
         assert [command.split()[-1] for command in commands] == to_make
@@ -94,7 +96,7 @@ def test_an_audit_trail_where_the_sandbox_forbids_it_is_told_and_kept(node: Node
     """install-service was not run after the change: nothing is lost, and the log says which file it is."""
     node.container.run("mkdir", "-p", "-m", "0777", "/srv/forbidden")
     since = node.cursor()
-    node.configure('[audit]\ntransport = "file"\nfile = "/srv/forbidden/audit.log"\n')
+    node.configure(AUDIT.format("/srv/forbidden"))
     node.container.run("systemctl", "restart", "fastdicom")
     node.send(*studies(tmp_path, 1))
     node.container.wait_for(
@@ -103,7 +105,7 @@ def test_an_audit_trail_where_the_sandbox_forbids_it_is_told_and_kept(node: Node
     )
     told = next(entry for entry in node.journal(since) if "/srv/forbidden/audit.log" in entry["MESSAGE"])
     assert told["PRIORITY"] == "4" and "messages are spooled: [Errno 30]" in told["MESSAGE"]
-    with node.installed_with(BASE_CONFIG + '[audit]\ntransport = "file"\nfile = "/srv/forbidden/audit.log"\n'):
+    with node.installed_with(BASE_CONFIG + AUDIT.format("/srv/forbidden")):
         node.start()
         file = node.container.root / "srv/forbidden/audit.log"
         node.container.wait_for("what was spooled", lambda: file.exists() and STORED in file.read_text())
