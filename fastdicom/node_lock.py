@@ -1,7 +1,7 @@
 """One node to an archive: two would both delete by its rules, both recover it and both tell its status.
 
-A lock on a file of the archive that the serving engine holds; the kernel takes it back however the process
-ends. Who only reads or writes beside the node (import, find, export, verify …) needs no such lock.
+The serving engine holds a lock on the archive's folder; the kernel takes it back however the process ends.
+Who only reads or writes beside the node (import, find, export, verify …) needs no such lock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from fastdicom.archive_folder import make_folder
 from fastdicom.errors import UsageError
 
-FILE_NAME = "node.lock"
+FILE_NAME = "node.pid"  # who holds it, for those who do not get it: `1234 serving`
 GRACE_S = 2.0  # a process that was killed may take a moment to be gone
 _LOOK_S = 0.1
 _SERVING, _STOPPING = "serving", "stopping"
@@ -25,9 +25,10 @@ _SERVING, _STOPPING = "serving", "stopping"
 class NodeLock:
     """The right to serve an archive, held until `release`. See `take`."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, archive: Path) -> None:
         self._fd = fd
-        self._tell(f"{os.getpid()} {_SERVING}")
+        self._note = archive / FILE_NAME
+        self._tell(_SERVING)
 
     @classmethod
     def take(cls, archive: Path, stop_s: float, progress: Callable[[], object] = lambda: None) -> NodeLock:
@@ -37,18 +38,18 @@ class NodeLock:
         raises ends the wait. Raises UsageError when another node serves the archive and goes on.
         """
         make_folder(archive)
-        fd = os.open(archive / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        fd = os.open(archive, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             _wait(fd, archive, stop_s, progress)
-            return cls(fd)
         except BaseException:
             os.close(fd)
             raise
+        return cls(fd, archive)
 
     @contextmanager
     def ending(self) -> Iterator[None]:
         """Around the stop of the node: who wants the archive waits from now on, and has it afterwards."""
-        self._tell(f"{os.getpid()} {_STOPPING}")
+        self._tell(_STOPPING)
         try:
             yield
         finally:
@@ -60,22 +61,31 @@ class NodeLock:
         if fd >= 0:
             os.close(fd)
 
-    def _tell(self, text: str) -> None:
-        with suppress(OSError):  # the lock counts; on a full disk only the others' message is poorer
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, text.encode("ascii"), 0)
+    def _tell(self, state: str) -> None:
+        with suppress(OSError):  # a full disk: the lock counts, only the others' message is poorer
+            fresh = self._note.with_suffix(".new")
+            fresh.write_text(f"{os.getpid()} {state}", "ascii")
+            os.replace(fresh, self._note)
 
 
 def _wait(fd: int, archive: Path, stop_s: float, progress: Callable[[], object]) -> None:
     began = time.monotonic()
     while not _locked(fd):
-        holder, _, state = os.pread(fd, 64, 0).decode("ascii", "replace").partition(" ")
+        holder, state = _holder(archive)
         patience_s = GRACE_S + (stop_s if state == _STOPPING else 0.0)
         if time.monotonic() - began >= patience_s:
-            who = f"process {holder}" if holder.isdigit() else "another process"
-            raise UsageError(f"{archive}: {who} serves this archive already; a second node needs its own")
+            raise UsageError(f"{archive}: {holder} serves this archive already; a second node needs its own")
         progress()
         time.sleep(_LOOK_S)
+
+
+def _holder(archive: Path) -> tuple[str, str]:
+    """Who it is, and whether it serves or stops."""
+    try:
+        process, _, state = (archive / FILE_NAME).read_text("ascii").partition(" ")
+    except (OSError, ValueError):
+        process, state = "", ""
+    return f"process {process}" if process.isdigit() else "another process", state
 
 
 def _locked(fd: int) -> bool:

@@ -90,3 +90,17 @@ def test_as_a_service_is_used(tmp_path: Path) -> None:
         node.kill()
     with fastdicom_node(tmp_path / "node") as node:
         assert fastdicom("echo", "127.0.0.1", node.port)
+
+
+def test_a_disk_without_room_for_a_note_costs_the_note_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    held = NodeLock.take(tmp_path, 0)
+    with pytest.raises(UsageError, match="another process serves this archive already"):
+        NodeLock.take(tmp_path, 0)
+    held.release()
+    NodeLock.take(tmp_path, 0).release()
