@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from fastdicom.archive.commit import Committer
+from fastdicom.archive.commit import Committer, Ticket
 from fastdicom.archive.disk import Disk
 from fastdicom.archive.files import Files
 from fastdicom.archive.incoming import IncomingFile
@@ -56,11 +56,7 @@ log = logging.getLogger(__name__)
 
 SEALED = "sealed/"
 _TRASH_BATCH = 256
-BESIDE_LENGTH_MAX = 0
-"""Files up to here are flushed side by side with their rows. Off: on a device that runs out of room in the
-middle of both (a thin volume), the index was found damaged (MDB_CORRUPTED) once it had room again; that was
-never seen while a file that cannot be flushed keeps its row from being written. See docs/performance.md.
-"""
+_BESIDE_LENGTH_MAX = 4 << 20  # files up to here are flushed side by side with their rows
 _READ_PIECE = 1 << 20
 
 
@@ -177,7 +173,7 @@ class ArchiveKeeper:
         """Make a whole file and its row durable (or a deletion). Raises Unavailable when it failed."""
         if file is None:
             outcome: Outcome = self.committer.commit(None, change)
-        elif self.sync and file.size <= BESIDE_LENGTH_MAX and isinstance(change, Put) and not change.replace:
+        elif self.sync and file.size <= _BESIDE_LENGTH_MAX and isinstance(change, Put) and not change.replace:
             outcome = self._commit_beside(file, change)
         else:
             outcome = self._commit_after(file, change)
@@ -205,17 +201,14 @@ class ArchiveKeeper:
         """File and row at the same time; `Unproven` says what makes up for a power cut in between."""
         path = file.path
         self._unproven.add(path)
-        ticket = self.committer.begin(file, put)
-        failure: OSError | None = None
+        file.begin_seal()
+        ticket = Ticket(file, put)
         try:
-            file.seal(sync=True)
-        except OSError as error:
-            failure = error
-        try:
-            outcome: Outcome = self.committer.finish(ticket)
+            outcome: Outcome = self.committer.settle(ticket)
         except BaseException:
-            self._unproven.settle(path, lost=ticket.in_doubt and failure is not None)
+            self._unproven.settle(path, lost=ticket.in_doubt and _failure(file) is not None)
             raise
+        failure = _failure(file)
         if failure is not None:
             self._take_back(file, put, outcome)
             raise Unavailable(f"cannot write: {failure.strerror}") from failure
@@ -501,6 +494,15 @@ class ArchiveKeeper:
             gone, self._unlinked = self._unlinked, []
         if gone:
             self.index.forget_trash(gone)
+
+
+def _failure(file: IncomingFile) -> OSError | None:
+    """Wait for the flush of a file that is being sealed; why it failed."""
+    try:
+        file.end_seal()
+    except OSError as error:
+        return error
+    return None
 
 
 def _damaged(fault: str) -> Refused:

@@ -1,9 +1,8 @@
-"""The committer: makes sealed files and their index rows durable together, in batches. Promise 1.
+"""The committer: makes files and their index rows durable together, in batches. Promise 1.
 
 Whoever comes first does the work for all that wait (group commit): one association alone pays no hand-over,
-sixteen share one flush. The files come whole, under names that are durable; one index transaction for all,
-and only then do the waiting calls return. `begin` gives the work a head start on a thread, while the caller
-flushes its file; `finish` then waits for it, or does it.
+sixteen share one flush. One index transaction for all, and only then do the waiting calls return. Each waits
+on a lock of its own: one that all waited on would wake them one after the other, each to find it taken.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from queue import SimpleQueue
 from typing import Any
 
 from fastdicom.archive.incoming import IncomingFile
@@ -26,7 +23,7 @@ Apply = Callable[[Sequence[Any]], list[Any]]
 class Ticket:
     """A change that was handed in."""
 
-    __slots__ = ("anyway", "change", "error", "file", "in_doubt", "outcome")
+    __slots__ = ("anyway", "change", "error", "file", "in_doubt", "leads", "outcome", "turn")
 
     def __init__(self, file: IncomingFile | None, change: object, *, anyway: bool = False) -> None:
         self.anyway = anyway  # also while nothing can be made durable: it takes back what was not
@@ -35,6 +32,9 @@ class Ticket:
         self.outcome: object = None
         self.error: BaseException | None = None
         self.in_doubt = False  # the index failed: it may have taken the change all the same
+        self.leads = False  # its batch is its caller's to do
+        self.turn = threading.Lock()  # free once it is done, or leads
+        self.turn.acquire()
 
     @property
     def done(self) -> bool:
@@ -64,11 +64,10 @@ class Committer:
         self._ready = ready
         self._queue: list[Ticket] = []
         self._queue_lock = threading.Lock()
-        self._leader = threading.Lock()
+        self._led = False  # somebody does a batch, or was told to
+        self._leader = threading.Lock()  # held while a batch is done
         self._index_failed = False
         self._suspects: list[IncomingFile] = []  # whose commit failed in the index: it may have happened
-        self._wake: SimpleQueue[bool] = SimpleQueue()
-        self._thread: threading.Thread | None = None
         self.batches = 0
         self.commits = 0
         self.turns = 0  # batches that ended, well or not: proof of life for a watchdog
@@ -81,7 +80,7 @@ class Committer:
     @property
     def busy(self) -> bool:
         """True while a batch is under way or waited for: then `turns` has to grow."""
-        return bool(self._queue) or self._leader.locked()
+        return self._led
 
     @property
     def failing(self) -> bool:
@@ -89,71 +88,88 @@ class Committer:
         return self._index_failed
 
     def commit(self, file: IncomingFile | None, change: object, *, anyway: bool = False) -> Any:
-        """Make one change durable; `file`, when there is one, is sealed and synced.
+        """Make one change durable; `file`, when there is one, is sealed.
 
         Returns the index's outcome. Raises Unavailable when anything failed: then the file is gone and
         nothing was promised. Blocks while another caller's batch is under way.
         """
-        ticket = Ticket(file, change, anyway=anyway)
-        with self._queue_lock:
-            self._queue.append(ticket)
-        return self.finish(ticket)
+        return self.settle(Ticket(file, change, anyway=anyway))
 
-    def begin(self, file: IncomingFile, change: object) -> Ticket:
-        """Hand a change in and go on; every ticket has to be brought to `finish`."""
-        ticket = Ticket(file, change)
-        with self._queue_lock:
-            self._queue.append(ticket)
-            first = len(self._queue) == 1  # else the thread has been told already
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._help, name="fastdicom-commit", daemon=True)
-                self._thread.start()
-        if first:
-            self._wake.put(True)
-        return ticket
+    def settle(self, ticket: Ticket) -> Any:
+        """As `commit`; the ticket says more about a failure."""
+        self._see_to([ticket])
+        return self._result(ticket)
 
-    def finish(self, ticket: Ticket) -> Any:
-        """What became of it, as `commit`."""
-        with self._leader:
-            if not ticket.done:
-                try:
-                    self._run_batch()
-                finally:
-                    self.turns += 1
+    def commit_all(self, changes: Sequence[Any]) -> list[Any]:
+        """As `commit` for changes without files, in one transaction; others' may be in it too."""
+        tickets = [Ticket(None, change) for change in changes]
+        if tickets:
+            self._see_to(tickets)
+        return [self._result(ticket) for ticket in tickets]
+
+    def _see_to(self, tickets: list[Ticket]) -> None:
+        """Returns when a batch has dealt with them, which is the same one for all."""
+        first = tickets[0]
+        try:
+            with self._queue_lock:
+                self._queue += tickets
+                first.leads = not self._led
+                self._led = True
+            if not first.leads:
+                first.turn.acquire()
+            if first.leads:
+                self._lead()
+        except BaseException:  # an interrupt of the host's: nobody must wait for us
+            self._desert(tickets)
+            raise
+
+    def _desert(self, tickets: list[Ticket]) -> None:
+        with self._queue_lock:
+            waiting = tickets[0] in self._queue
+            if waiting and not tickets[0].leads:
+                self._queue = [ticket for ticket in self._queue if ticket not in tickets]
+        if waiting and tickets[0].leads:
+            self._lead()
+        elif waiting and tickets[0].file is not None:
+            tickets[0].file.block.clean = False  # no row, and it stays: the next start looks at it
+
+    def _lead(self) -> None:
+        """Do a batch, then wake whoever leads the next one, and those whose batch it was."""
+        batch: list[Ticket] = []
+        try:
+            with self._leader:
+                with self._queue_lock:
+                    batch, self._queue = self._queue, []
+                self._run_batch(batch)
+        finally:
+            self.turns += 1
+            self._hand_on()
+            for ticket in batch:
+                if ticket.turn.locked():
+                    ticket.turn.release()
+
+    def _hand_on(self) -> None:
+        with self._queue_lock:
+            self._led = bool(self._queue)
+            if self._led:
+                self._queue[0].leads = True
+                self._queue[0].turn.release()
+
+    def _result(self, ticket: Ticket) -> Any:
         if ticket.error is None and ticket.done:
             return ticket.outcome
         if ticket.file is not None:
             self._give_up(ticket.file, in_doubt=ticket.in_doubt)
         raise Unavailable("commit failed") from ticket.error
 
-    def commit_all(self, changes: Sequence[Any]) -> list[Any]:
-        """As `commit` for changes without files, in one transaction; others' may be in it too."""
-        tickets = [Ticket(None, change) for change in changes]
-        with self._queue_lock:
-            self._queue += tickets
-        return [self.finish(ticket) for ticket in tickets]
-
-    def _help(self) -> None:
-        while self._wake.get():
-            with self._leader:
-                if self._queue:
-                    with suppress(BaseException):  # whose tickets these are hear of it
-                        self._run_batch()
-                    self.turns += 1
-
     def close(self) -> None:
         """Leave files whose commit is in doubt to the next start."""
-        if self._thread is not None:
-            self._wake.put(False)
-            self._thread.join()
         suspects, self._suspects = self._suspects, []
         for file in suspects:
             file.block.clean = False
             file.finish()
 
-    def _run_batch(self) -> None:
-        with self._queue_lock:
-            batch, self._queue = self._queue, []
+    def _run_batch(self, batch: list[Ticket]) -> None:
         batch = self._those_ready(batch)
         if not batch:
             return

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from fastdicom.kernels.flusher import Flush
+
 
 def _nobody(seconds: float) -> None:
     return
@@ -51,6 +53,14 @@ class Disk:
         started = time.perf_counter()
         os.fdatasync(fd)
         self.synced(time.perf_counter() - started)
+
+    def begin_sync(self, fd: int, length: int) -> Callable[[], None]:
+        """Take over a file of `length` bytes, make it durable and close it, meanwhile and on other threads.
+
+        Returns a function that waits for it and raises OSError when the file may not be durable.
+        """
+        flush = Flush(fd, length)
+        return lambda: self.synced(flush.wait())
 
     def sync_folder(self, fd: int) -> None:
         """Make a folder's names survive a power cut."""

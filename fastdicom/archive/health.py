@@ -105,6 +105,18 @@ class WatchedDisk(Disk):
             self.health.failed(error)
             raise
 
+    def begin_sync(self, fd: int, length: int) -> Callable[[], None]:
+        wait = self._disk.begin_sync(fd, length)
+
+        def waiting() -> None:
+            try:
+                wait()
+            except OSError as error:
+                self.health.failed(error)
+                raise
+
+        return waiting
+
     def sync_folder(self, fd: int) -> None:
         try:
             self._disk.sync_folder(fd)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from fastdicom.archive.disk import Disk
 from fastdicom.archive.layout import Block, Layout
@@ -24,6 +25,7 @@ class IncomingFile:
         self.block: Block
         self.block, self._name, self._fd = layout.place()
         self.size = 0
+        self._flushed: Callable[[], None] | None = None  # while it is on its way to the disk
         if space is not None:
             space.opened(self)
 
@@ -70,12 +72,27 @@ class IncomingFile:
             self._disk.sync_data(self._fd)
         self._close()
 
+    def begin_seal(self) -> None:
+        """The file is whole, and on its way to stable storage: `end_seal` waits for it."""
+        fd, self._fd = self._fd, -1
+        self._flushed = self._disk.begin_sync(fd, self.size)
+
+    def end_seal(self) -> None:
+        """Its bytes are on stable storage when this returns; a second call has nothing to do."""
+        flushed, self._flushed = self._flushed, None
+        if flushed is not None:
+            if self._space is not None:
+                self._space.closed(self)
+            flushed()
+
     def finish(self) -> None:
         """The file stays."""
         self.block.release()
 
     def discard(self) -> None:
         """Remove what there is of the file."""
+        with suppress(OSError):  # it goes, durable or not
+            self.end_seal()
         try:
             self._close()
             self._disk.unlink(self.block.fd, self._name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fastdicom.archive.disk import Disk
@@ -44,6 +44,17 @@ class FailingDisk(Disk):
     def sync_data(self, fd: int) -> None:
         self._note("sync_data")
         super().sync_data(fd)
+
+    def begin_sync(self, fd: int, length: int) -> Callable[[], None]:
+        """Only once somebody waits for it: so it comes after the row, the worst that may happen."""
+
+        def waiting() -> None:
+            try:
+                self.sync_data(fd)
+            finally:
+                super(FailingDisk, self).close(fd)
+
+        return waiting
 
     def sync_folder(self, fd: int) -> None:
         self._note("sync_folder")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from fastdicom import keeper as keeper_module
 from fastdicom.archive.unproven import MARK_EVERY, UNPROVEN, Unproven
 from fastdicom.config import Config
 from fastdicom.dataset.part10 import SEAL_LENGTH, encode_file_meta, encode_seal
@@ -36,12 +35,6 @@ class GatedDisk(FailingDisk):
         self.flushing.set()
         assert self.let.wait(10)
         super().sync_data(fd)
-
-
-@pytest.fixture(autouse=True)
-def side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it would be if it were on: archives that were filled so have to be recovered."""
-    monkeypatch.setattr(keeper_module, "BESIDE_LENGTH_MAX", 4 << 20)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -161,18 +161,95 @@ def test_changes_that_wait_share_one_batch(bench: Bench) -> None:
 
 
 def test_an_interrupt_of_the_leader_is_no_success_for_the_others(bench: Bench) -> None:
-    files = [bench.sealed() for _ in range(2)]
+    """One shares its batch and is told so, one comes behind it and leads the next."""
+    files = [bench.sealed() for _ in range(3)]
+    inside, held = threading.Event(), threading.Event()
 
     def interrupted(batch: Sequence[str]) -> list[str]:
+        if len(batch) == 1:
+            return bench.index.apply(batch)
+        inside.set()
+        held.wait(10)
         raise KeyboardInterrupt
 
     bench.committer._apply = interrupted
+    tickets = [Ticket(file, file.path) for file in files]
+    leader = Waiting(bench.committer, tickets[:2])
+    assert inside.wait(10)
+    behind = Waiting(bench.committer, tickets[2:])
+    while not bench.committer.waiting:
+        behind.join(0.001)
+    held.set()
+    leader.join(10)
+    behind.join(10)
+    assert isinstance(leader.ended, KeyboardInterrupt) and behind.ended is None
+    assert [ticket.error is None for ticket in tickets] == [False, False, True]
+    assert not bench.committer.busy
+
+
+class Waiting(threading.Thread):
+    """Brings tickets to their end on a thread of its own."""
+
+    def __init__(self, committer: Committer, tickets: list[Ticket]) -> None:
+        super().__init__(daemon=True)
+        self.committer, self.tickets = committer, tickets
+        self.ended: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.committer._see_to(self.tickets)
+        except BaseException as error:
+            self.ended = error
+
+
+class InterruptedLock:
+    """A ticket's lock in whose wait the host presses Ctrl-C."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self.meanwhile = meanwhile
+
+    def acquire(self) -> None:
+        self.meanwhile()
+        raise KeyboardInterrupt
+
+    def locked(self) -> bool:
+        return False
+
+    def release(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("told_to_lead", [False, True])
+def test_an_interrupt_of_one_who_waits_holds_nobody_up(bench: Bench, told_to_lead: bool) -> None:
+    first, second, third = (bench.sealed() for _ in range(3))
+    inside, held = threading.Event(), threading.Event()
+
+    def slow_apply(batch: Sequence[str]) -> list[str]:
+        inside.set()
+        held.wait(10)
+        return bench.index.apply(batch)
+
+    bench.committer._apply = slow_apply
+    leader = Waiting(bench.committer, [Ticket(first, first.path)])
+    assert inside.wait(10)
+    interrupted = Ticket(second, second.path)
+
+    def meanwhile() -> None:
+        if told_to_lead:
+            held.set()
+            while not interrupted.leads:
+                leader.join(0.001)
+
+    interrupted.turn = InterruptedLock(meanwhile)  # type: ignore[assignment]
     with pytest.raises(KeyboardInterrupt):
-        bench.committer.commit(files[0], files[0].path)
-    bench.committer._apply = bench.index.apply
-    undone = Ticket(files[1], files[1].path)
-    with pytest.raises(Unavailable):
-        bench.committer.finish(undone)  # no batch has it, and none will
+        bench.committer.settle(interrupted)
+    held.set()
+    leader.join(10)
+    bench.committer.commit(third, third.path)
+    rows = [first.path, *([second.path] if told_to_lead else []), third.path]
+    assert bench.index.rows == rows and not bench.committer.busy
+    assert second.block.clean == told_to_lead
 
 
 def test_closing_leaves_files_in_doubt_to_the_next_start(bench: Bench) -> None:
