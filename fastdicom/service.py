@@ -65,6 +65,7 @@ class Service:
         """
         self._config = self._read()
         logs.configure(self._config.log, self._verbose)
+        heap.keep_large_blocks_out()
         faulthandler.enable()  # the watchdog's SIGABRT tells where every thread was
         notifier = Notifier.from_environment()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -119,7 +120,6 @@ class Service:
             notifier.status(f"stuck: {'; '.join(stuck)}")
         else:
             notifier.alive(self._status(engine))
-        heap.trim()
 
     def _status(self, engine: fastdicom.Engine) -> str:
         try:

@@ -19,7 +19,7 @@ from tests.support.rawserver import RawServer, closed_port
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 
 WARM_UP_SHARE = 0.25
-MEMORY_GROWTH_MB = 12.0  # of memory that is not a file's, from the end of the warm-up on: holes in the heap
+MEMORY_GROWTH_MB = 6.0  # of memory that is not a file's, from the end of the warm-up on
 STORED_MAX = 24 << 20
 CHANGES = {
     "node": {"max_associations": 60},
