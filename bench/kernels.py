@@ -1,6 +1,6 @@
 """How fast Data Sets are scanned and recoded, beside pydicom and dicomsdl in this process.
 
-    python bench/kernels.py [--small] [--seconds S]
+    python -m bench.kernels [--small] [--seconds S]
 
 Scan: from the bytes of a Part 10 file in memory to the rows that an index keeps, or to a Data Set that can be
 asked. fastdicom walks and checks all of the Data Set, nested elements and those behind the pixels too
@@ -18,10 +18,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib
-import importlib.metadata
 import io
 import os
-import platform
 import statistics
 import struct
 import sys
@@ -34,6 +32,7 @@ from typing import Any
 
 import pydicom
 
+from bench.machine import cpu_model, versions
 from fastdicom.dataset.part10 import is_deflated, read_file_meta
 from fastdicom.dataset.record import InstanceRecord
 from fastdicom.dataset.scanned import byte_coding, record_from, wanted_table
@@ -258,16 +257,6 @@ def drain(source: bytes, from_uid: str, to_uid: str) -> int:
     return sum(map(len, recode(source, from_uid, to_uid)))
 
 
-def versions() -> str:
-    found = [f"python {platform.python_version()}"]
-    for name in ("pydicom", "dicomsdl"):
-        try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            found.append(f"no {name}")
-    return ", ".join(found)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -277,7 +266,7 @@ def main() -> int:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     pydicom.config.logger.setLevel("ERROR")
-    print(f"{platform.machine()}, {os.cpu_count()} cores; {versions()}")
+    print(f"{cpu_model()}, {os.cpu_count()} cores; {versions('pydicom', 'dicomsdl')}")
     seconds = 0.002 if arguments.small else arguments.seconds
     scan_rows(arguments.small, seconds)
     recode_rows(arguments.small, seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.loads import Load, Sample
+from bench.machine import cpu_model, module_version
 from bench.servers import OURS
 
 HEAD = f"  {'':<20} {'median':>9} {'spread':>17} {'ratio':>6} {'CPU µs each':>12} {'CPU s/GB':>9}"
@@ -87,22 +87,6 @@ def command_version(*argv: str) -> str:
     except FileNotFoundError:
         return "not installed"
     return next(iter((done.stdout + done.stderr).splitlines()), "").strip()
-
-
-def cpu_model() -> str:
-    """As /proc/cpuinfo names it."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
-def module_version(name: str) -> str:
-    """Of an installed distribution."""
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def machine(folder: Path) -> dict[str, Any]:

@@ -28,7 +28,8 @@ import numpy
 from pydicom import Dataset
 
 import fastdicom
-from bench.codecs import phantom, processor
+from bench.images import phantom
+from bench.machine import cpu_model
 from fastdicom.dataset.part10 import encode_file_meta
 from fastdicom.kernels import jpeg_lossless
 from fastdicom.transcoding.objects import convert
@@ -145,7 +146,7 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
     logging.disable(logging.WARNING)
-    print(f"{processor()}, Python {sys.version.split()[0]}, fastdicom {fastdicom.__version__}")
+    print(f"{cpu_model()}, Python {sys.version.split()[0]}, fastdicom {fastdicom.__version__}")
     with tempfile.TemporaryDirectory() as folder:
         if options.small:
             measure(Path(folder), 4, 1)

@@ -1,20 +1,21 @@
 """Fills the tables of docs/conformance.md from the tables that the code itself uses.
 
-    python -m docs.generate_conformance            writes the file (from the root of a checkout)
-    python -m docs.generate_conformance --check    ends with 1 when it is not up to date
-
-What stands between `<!-- generated: NAME -->` and `<!-- end -->` is replaced; the rest is written by hand.
+python -m docs.generate_conformance            writes the file (from the root of a checkout)
+python -m docs.generate_conformance --check    ends with 1 when it is not up to date
 """
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import MISSING, fields
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from pydicom import dcmread
+
+from docs.generated import Blocks, table, write
 from fastdicom.config import (
     Access,
     ArchiveConfig,
@@ -28,16 +29,31 @@ from fastdicom.config import (
     TranscodingConfig,
 )
 from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS
+from fastdicom.dataset.part10 import encode_file_meta
 from fastdicom.net.tls import SUITES
 from fastdicom.settings import key_of, seconds
 from fastdicom.standard import sop_classes, transfer_syntaxes
 from fastdicom.standard.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from fastdicom.standard.sop_classes import SopClass
-from fastdicom.standard.transfer_syntaxes import KNOWN, TransferSyntax
+from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, KNOWN, TransferSyntax
 
 DOCUMENT = Path(__file__).with_name("conformance.md")
-BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 KINDS = {"U": "unique", "R": "required", "O": "optional"}
+_FILE_META = {
+    0x00020000: "length of the rest",
+    0x00020001: "0001H",
+    0x00020002: "of the Data Set",
+    0x00020003: "of the Data Set",
+    0x00020010: "as received, or what it was converted to",
+    0x00020012: "ours, section 3.2.3",
+    0x00020013: "ours, section 3.2.3",
+    0x00020016: "the AE title that sent it to us; where we only convert or import, the source's",
+    0x00020018: "our AE title that received it",
+    0x00020100: "our Implementation Class UID (archive only)",
+    0x00020102: "archive only; the last 16 bytes: length and XXH3-64 checksum of the Data Set, both 64 bits "
+    "little endian, zeros until the file is whole. In front of them, for what `[[compress]]` compressed, a "
+    "text with transfer syntax, length and checksum of what was received and the checksum of its pixels",
+}
 SECTIONS: dict[str, type[Any]] = {
     "node": NodeConfig,
     "timeouts": Timeouts,
@@ -51,13 +67,6 @@ SECTIONS: dict[str, type[Any]] = {
 }
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = ["| " + " | ".join(headings) + " |", "|" + " --- |" * len(headings)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
 def implementation() -> str:
     """Who we say we are. PS3.7 D.3.3.2."""
     rows = [
@@ -65,6 +74,16 @@ def implementation() -> str:
         ("Implementation Version Name", f"`{IMPLEMENTATION_VERSION_NAME}`"),
     ]
     return table(("Item", "Value"), rows)
+
+
+def file_meta() -> str:
+    """What precedes the Data Set in every file of ours. PS3.10 7.1."""
+    written = encode_file_meta(
+        "1.2.3", "1.2.3.4", EXPLICIT_VR_LITTLE_ENDIAN, "A", receiving_ae_title="B", sealable=True
+    )
+    elements = dcmread(BytesIO(written), force=True).file_meta
+    rows = [(str(one.tag).upper(), one.name, _FILE_META[one.tag]) for one in elements]
+    return table(("Tag", "Name", "Value"), rows)
 
 
 def storage_classes() -> str:
@@ -174,8 +193,9 @@ def tls_suites() -> str:
     )
 
 
-BLOCKS: dict[str, Callable[[], str]] = {
+BLOCKS: Blocks = {
     "implementation": implementation,
+    "file-meta": file_meta,
     "storage-classes": storage_classes,
     "further-storage-classes": further_storage_classes,
     "transfer-syntaxes": syntaxes,
@@ -187,20 +207,5 @@ BLOCKS: dict[str, Callable[[], str]] = {
 }
 
 
-def filled(document: str) -> str:
-    """`document` with every generated block as it has to be. Raises KeyError for an unknown block."""
-    return BLOCK.sub(lambda block: f"{block[1]}\n{BLOCKS[block[2]]()}\n{block[3]}", document)
-
-
-def main() -> int:
-    """Write the document, or with --check compare it."""
-    before = DOCUMENT.read_text("utf-8")
-    after = filled(before)
-    if "--check" in sys.argv[1:]:
-        return int(before != after)
-    DOCUMENT.write_text(after, "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write(DOCUMENT, BLOCKS))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from docs.generate_conformance import BLOCK, table
+from docs.generated import Blocks, table, write
 from fastdicom.standard.transfer_syntaxes import KNOWN, NATIVE
 from fastdicom.transcoding.codecs import LOSSY_ONLY
 from fastdicom.transcoding.plan import LOSSLESS_ORDER, LOSSY_ORDER
@@ -70,20 +70,8 @@ def _short(uid: str) -> str:
     }.get(uid, "." + uid.rpartition(".")[2])
 
 
-def filled(document: str) -> str:
-    """`document` with the table as it has to be."""
-    return BLOCK.sub(lambda block: f"{block[1]}\n{pairs()}\n{block[3]}", document)
-
-
-def main() -> int:
-    """Write the document, or with --check compare it."""
-    before = DOCUMENT.read_text("utf-8")
-    after = filled(before)
-    if "--check" in sys.argv[1:]:
-        return int(before != after)
-    DOCUMENT.write_text(after, "utf-8")
-    return 0
+BLOCKS: Blocks = {"transcoding-pairs": pairs}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write(DOCUMENT, BLOCKS))

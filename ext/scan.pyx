@@ -22,6 +22,7 @@ from faults cimport (
     BAD_LENGTH, BAD_VR, CUT_HEAD, CUT_VALUE, HEAD_CROSSES_END, LENGTH_NOT_DEFINED, NOT_CLOSED, NO_FAULT,
     NO_MEMORY, TOO_DEEP, TOO_MANY, Fault, raise_fault,
 )
+from frames cimport Frame, begin_frames, open_frame
 from keep cimport (
     LEVEL_COUNT, LEVEL_OF_ALL, VR_OF_ANY_KIND, Keep, Kept, Wanted, begin_keeping, copy_levels, decided_vr, end_keeping,
     end_value, find_wanted, forget_all, free_keep, give_up_keeping, has_wanted_type, is_digits_and_dots,
@@ -40,15 +41,6 @@ cdef enum:
     ROWS_LIMIT = 1 << 30           # and what nobody may ask it to grow to
     UID_LENGTH_MAX = 64            # PS3.5 9
     PIECE_NOGIL = 65536            # below this many bytes to look at, passing the GIL costs more than it gives
-
-cdef struct Frame:
-    uint64_t end                   # offset behind its last byte; OPEN
-    uint64_t limit                 # the nearest end of itself and all around it
-    size_t length_at               # where its length goes in the buffer when it closes
-    uint32_t tag
-    Kind kind
-    bint explicit_vr
-    bint big_endian
 
 
 @cython.final
@@ -143,11 +135,7 @@ cdef class Scanner:
         self.top = self.sequences = 0
         self.past_last = False
         self.fault = NO_FAULT
-        self.stack[0].end = self.stack[0].limit = OPEN
-        self.stack[0].tag = 0
-        self.stack[0].kind = DATASET
-        self.stack[0].explicit_vr = explicit_vr
-        self.stack[0].big_endian = big_endian
+        begin_frames(&self.stack[0], explicit_vr, big_endian)
 
     # ---- bytes in ----
 
@@ -355,19 +343,10 @@ cdef class Scanner:
 
     cdef Outcome _open(self, Kind kind, uint32_t tag, bint explicit_vr, bint big_endian) noexcept nogil:
         """Push what the element opens; the stack has room for depth_max sequences with an item each."""
-        cdef Frame* around = &self.stack[self.top]
-        cdef Frame* frame
-        cdef uint64_t end = OPEN
-        if self.element.length != LENGTH_UNDEFINED:
-            if self.element.length > around.limit - self.offset:
-                return self._fail(BAD_LENGTH, tag, self.element_at)
-            end = self.offset + self.element.length
+        cdef Frame* frame = &self.stack[self.top + 1]
+        if not open_frame(frame, &self.stack[self.top], kind, tag, self.offset, self.element.length):
+            return self._fail(BAD_LENGTH, tag, self.element_at)
         self.top += 1
-        frame = &self.stack[self.top]
-        frame.end = end
-        frame.limit = end if end < around.limit else around.limit
-        frame.tag = tag
-        frame.kind = kind
         frame.explicit_vr = explicit_vr
         frame.big_endian = big_endian
         if self.keep.row >= 0:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +23,7 @@ from fastdicom.net.tls import ClientTls, Tls
 from fastdicom.outbox import send_files
 from fastdicom.queries import encode, to_dataset
 from fastdicom.reports import Progress, ProgressCallback, RetrieveReport, StoreReport
+from fastdicom.settings import ae_title
 from fastdicom.standard import sop_classes, status
 from fastdicom.standard.transfer_syntaxes import (
     CONFORMANCE,
@@ -66,7 +68,8 @@ def connect(
     tls: whom to trust and who we are; True: the authorities of this system, no certificate of ours.
     username, passcode: proposed as User Identity (PS3.7 D.3.3.7); without TLS they travel in the clear.
     extensions: what to ask for by extended negotiation: see `PeerConnection.granted`.
-    Raises ConnectionLost, AssociationRejected or AssociationAborted when there is no association.
+    Raises ConnectionLost, AssociationRejected or AssociationAborted when there is no association, UsageError
+    for what is no AE title.
 
     >>> with connect(*node) as peer:
     ...     answered = peer.echo() < 10
@@ -89,7 +92,10 @@ def connect(
 
 
 class PeerConnection:
-    """One peer, with at most one association at a time; used by one thread.
+    """One peer, with at most one association at a time; one request at a time.
+
+    The answers of a `find` are read to their end, or the iteration ended, before the next request: until then
+    it raises UsageError. `close` from another thread ends what is under way.
 
     >>> with PeerConnection(*node, called="FASTDICOM", calling="EXAMPLE") as peer:
     ...     studies = list(peer.find(level="STUDY", PatientName="NOBODY*", StudyInstanceUID=""))
@@ -115,14 +121,16 @@ class PeerConnection:
     ) -> None:
         self.host = host
         self.port = port
-        self.called = called
-        self.calling = calling
+        self.called = _title("called", called)
+        self.calling = _title("calling", calling)
         self.timing = timing or Timing()
         self._tls = ClientTls.of(tls)
         self._identity = identity_of(username, passcode)
         self.extensions = frozenset(extensions)
         self._association: ClientAssociation | None = None
         self._message_id = 0
+        self._busy = threading.Lock()
+        self._busy_thread = 0
 
     def __enter__(self) -> Self:
         return self
@@ -132,11 +140,30 @@ class PeerConnection:
 
     def associate(self) -> None:
         """Open the association for Verification and queries now."""
-        self._use([(uid, _NATIVE) for uid in _QUERY_CLASSES])
+        with self._request():
+            self._queries()
+
+    @contextmanager
+    def _request(self) -> Iterator[None]:
+        """One request from its beginning to its last answer. Raises UsageError while there is another."""
+        if not self._busy.acquire(blocking=False):
+            raise UsageError(
+                "this connection still waits for the answers of another request: read them to their end, "
+                "with list(...), or use a second connection"
+            )
+        self._busy_thread = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._busy.release()
 
     def close(self) -> None:
         """Release what is open."""
-        association, self._association = self._association, None
+        association = self._association
+        if association is not None and self._busy.locked() and self._busy_thread != threading.get_ident():
+            association.transport.cut()  # the other thread is woken, and closes it
+            return
+        self._association = None
         if association is not None:
             association.release()
 
@@ -146,19 +173,21 @@ class PeerConnection:
         Only then may keys rely on them: "relational" on missing unique keys of higher levels, "datetime" on a
         date and its time as one moment, "fuzzy" on names that sound alike, "timezone" on our own clock.
         """
-        return extensions_in(self._queries().extended(_find_class(model)))
+        with self._request():
+            return extensions_in(self._queries().extended(_find_class(model)))
 
     # ------------------------------------------------------------------------------ operations
 
     def echo(self) -> float:
         """C-ECHO; how many seconds the answer took. Raises Refused when it is not Success."""
-        association = self._queries()
-        context_id, _ = association.context_for(sop_classes.VERIFICATION)
-        started = time.monotonic()
-        request = messages.EchoRequest(self._next_id(), sop_classes.VERIFICATION)
-        for response, _ in association.ask(context_id, request):
-            _raise_failure(response, "C-ECHO")
-        return time.monotonic() - started
+        with self._request():
+            association = self._queries()
+            context_id, _ = association.context_for(sop_classes.VERIFICATION)
+            started = time.monotonic()
+            request = messages.EchoRequest(self._next_id(), sop_classes.VERIFICATION)
+            for response, _ in association.ask(context_id, request):
+                _raise_failure(response, "C-ECHO")
+            return time.monotonic() - started
 
     def find(
         self, *, level: str = "STUDY", model: str = "STUDY", identifier: Dataset | None = None, **keys: Any
@@ -170,15 +199,16 @@ class PeerConnection:
         """
         class_uid = _find_class(model)
         dataset = self._identifier(level, identifier, keys)
-        association = self._queries()
-        context_id, syntax = association.context_for(class_uid)
-        request = messages.CFindRequest(self._next_id(), class_uid)
-        asked = association.ask(context_id, request, encode(dataset, syntax))
-        with closing(self._until_last(association, context_id, request.message_id, asked)) as responses:
-            for response, data in responses:
-                _raise_failure(response, "C-FIND")
-                if data is not None and status.is_pending(response.status):
-                    yield to_dataset(data, syntax)
+        with self._request():
+            association = self._queries()
+            context_id, syntax = association.context_for(class_uid)
+            request = messages.CFindRequest(self._next_id(), class_uid)
+            asked = association.ask(context_id, request, encode(dataset, syntax))
+            with closing(self._until_last(association, context_id, request.message_id, asked)) as responses:
+                for response, data in responses:
+                    _raise_failure(response, "C-FIND")
+                    if data is not None and status.is_pending(response.status):
+                        yield to_dataset(data, syntax)
 
     def move(
         self,
@@ -197,15 +227,16 @@ class PeerConnection:
         patient_root = model.upper() == "PATIENT"
         class_uid = sop_classes.PATIENT_ROOT_MOVE if patient_root else sop_classes.STUDY_ROOT_MOVE
         dataset = self._identifier(level, identifier, keys)
-        association = self._queries()
-        context_id, syntax = association.context_for(class_uid)
-        request = messages.CMoveRequest(self._next_id(), class_uid, destination)
-        report = RetrieveReport()
-        asked = association.ask(context_id, request, encode(dataset, syntax))
-        with closing(self._until_last(association, context_id, request.message_id, asked)) as responses:
-            for response, data in responses:
-                _take_counts(report, response, data, syntax, progress)
-        return report
+        with self._request():
+            association = self._queries()
+            context_id, syntax = association.context_for(class_uid)
+            request = messages.CMoveRequest(self._next_id(), class_uid, destination)
+            report = RetrieveReport()
+            asked = association.ask(context_id, request, encode(dataset, syntax))
+            with closing(self._until_last(association, context_id, request.message_id, asked)) as responses:
+                for response, data in responses:
+                    _take_counts(report, response, data, syntax, progress)
+            return report
 
     def get(
         self,
@@ -228,16 +259,17 @@ class PeerConnection:
         dataset = self._identifier(level, identifier, keys)
         folder = InstanceFolder(Path(out), source_ae_title=self.called, receiving_ae_title=self.calling)
         classes = tuple(storage_classes) or sop_classes.MOST_USED
-        association = self._use(_get_proposals(class_uid, classes), classes)
-        context_id, syntax = association.context_for(class_uid)
-        request = messages.CGetRequest(self._next_id(), class_uid)
-        report = RetrieveReport()
-        asked = association.retrieve(context_id, request, encode(dataset, syntax), folder.receive)
-        responses = self._until_last(association, context_id, request.message_id, asked)
-        with folder, closing(responses):
-            for response, data in responses:
-                _take_counts(report, response, data, syntax, progress)
-        return report
+        with self._request():
+            association = self._use(_get_proposals(class_uid, classes), classes)
+            context_id, syntax = association.context_for(class_uid)
+            request = messages.CGetRequest(self._next_id(), class_uid)
+            report = RetrieveReport()
+            asked = association.retrieve(context_id, request, encode(dataset, syntax), folder.receive)
+            responses = self._until_last(association, context_id, request.message_id, asked)
+            with folder, closing(responses):
+                for response, data in responses:
+                    _take_counts(report, response, data, syntax, progress)
+            return report
 
     def store(
         self,
@@ -250,13 +282,14 @@ class PeerConnection:
         transfer_syntaxes: when given, propose only these. Raises ConnectionLost or AssociationRejected when
         not even the first association came about.
         """
-        return send_files(
-            paths,
-            self._open_for_storage,
-            self.close,
-            progress=progress,
-            transfer_syntaxes=tuple(transfer_syntaxes or ()),
-        )
+        with self._request():
+            return send_files(
+                paths,
+                self._open_for_storage,
+                self.close,
+                progress=progress,
+                transfer_syntaxes=tuple(transfer_syntaxes or ()),
+            )
 
     # ------------------------------------------------------------------------------ associations
 
@@ -344,6 +377,13 @@ class PeerConnection:
         association.abort()
         if self._association is association:
             self._association = None
+
+
+def _title(which: str, text: str) -> str:
+    try:
+        return ae_title(text)
+    except ValueError as problem:
+        raise UsageError(f"{which}: {problem}") from problem
 
 
 def _find_class(model: str) -> str:

@@ -189,7 +189,7 @@ class Config:
 
         source = os.fspath(path)
         try:
-            document = Path(path).read_text("utf-8")
+            document = Path(path).read_text("utf-8-sig")  # Windows' editors begin with a mark
             tables = tomllib.loads(document)
         except OSError as problem:
             raise ConfigError([Mistake("", None, problem.strerror or str(problem))], source) from problem
@@ -197,6 +197,8 @@ class Config:
             raise ConfigError([Mistake("", None, f"is not UTF-8: {problem.reason}")], source) from problem
         except tomllib.TOMLDecodeError as problem:
             raise ConfigError([_syntax_mistake(str(problem), document)], source) from problem
+        except (ValueError, RecursionError) as problem:  # thousands of digits, or of lists in lists
+            raise ConfigError([Mistake("", None, f"cannot be read: {problem}")], source) from problem
         _resolve_paths(tables, Path(path).absolute().parent)
         return cls._read(tables, TableReader(TomlLines(document).line_of), source)
 

@@ -120,6 +120,8 @@ def transcode_folder(
     uid, options = _wanted(transfer_syntax, quality, colour)
     if os.path.realpath(source) == os.path.realpath(target):
         raise UsageError(f"{target}: a folder is not transcoded onto its own folder; name another one")
+    if os.path.exists(target) and not os.path.isdir(target):
+        raise UsageError(f"{target} is a file, not a folder")
     files = list(files_below([source]))
     report = TranscodeReport()
     with _helpers() as (threads, _):

@@ -7,6 +7,7 @@ thread unless it says otherwise.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 import time
@@ -29,6 +30,7 @@ from fastdicom.dimse import messages
 from fastdicom.draining import Drain
 from fastdicom.errors import UsageError
 from fastdicom.file_records import scan_policy
+from fastdicom.handlers import Handler, Handlers
 from fastdicom.housekeeping import Housekeeper
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
@@ -64,9 +66,6 @@ _PUBLISH_S = 1.0
 _CLOSING_S = 2.0  # how long a peer may take to close the connection after the end of an association
 
 
-Handler = Callable[[StoredInstance], object]
-
-
 class Engine:
     """A DICOM node.
 
@@ -79,11 +78,13 @@ class Engine:
     """
 
     def __init__(self, config: Config) -> None:
+        if not isinstance(config, Config):
+            raise UsageError(f"an Engine takes a Config, such as Config.load(file), not {config!r}")
         self.config = config
         self.archive: ArchiveKeeper
         self.addresses: list[tuple[str, int]] = []
         self.tls_addresses: list[tuple[str, int]] = []  # those of `addresses` where TLS is spoken
-        self._handlers: list[Handler] = []
+        self._handlers = Handlers()
         self._acceptor: Acceptor | None = None
         self._node_lock: NodeLock
         self._services: Services
@@ -96,6 +97,8 @@ class Engine:
         self._crew = Crew()
         self._serving: dict[ServerConnection, threading.Thread] = {}
         self._lock = threading.Lock()
+        self._life = threading.RLock()  # one start, stop or reload at a time
+        self._process = 0  # where it was started: a fork has neither its threads nor a right to its archive
         self._started_at = 0.0
         self._housekeeper: Housekeeper
         self._publisher_stop = threading.Event()
@@ -110,9 +113,10 @@ class Engine:
     def on_stored(self, handler: Handler) -> Handler:
         """Call `handler` after each commit, on the association's thread. Usable as a decorator.
 
-        What it raises is logged; the instance stays stored and the peer is told so.
+        What it raises is logged; the instance stays stored and the peer is told so. It cannot stop the
+        engine. Raises UsageError for a coroutine function.
         """
-        self._handlers.append(handler)
+        self._handlers.add(handler)
         return handler
 
     # ------------------------------------------------------------------------------ life
@@ -126,6 +130,10 @@ class Engine:
         listen already and that the configuration must ask for. progress: called again and again while the
         archive is waited for and recovered.
         """
+        with self._life:
+            self._start(inherited or InheritedSockets(), progress)
+
+    def _start(self, inherited: InheritedSockets, progress: Callable[[], object]) -> None:
         if self._acceptor is not None:
             raise UsageError("the engine runs already")
         timeouts = self.config.timeouts
@@ -168,6 +176,7 @@ class Engine:
         monitor.observer.began()
         self._started_at = time.time()
         self._acceptor = acceptor
+        self._process = os.getpid()
         self._crew = Crew()
         acceptor.start()
         self._housekeeper.start()
@@ -180,16 +189,28 @@ class Engine:
 
         drain_s: how long associations at work may go on before, until their peers release them.
         timeout_s: how long messages at hand may take then; then their associations are cut.
+        Does nothing in a process that was forked while the engine ran. Raises UsageError in an `on_stored`
+        handler, whose association would wait for itself.
         """
-        if self._acceptor is None:
+        if self._handlers.running_here:
+            raise UsageError("a handler cannot stop its engine: have another thread do it")
+        if self._process != os.getpid():
             return
+<<<<<<< HEAD
         with self._node_lock.ending():
             self._stop(timeout_s, drain_s)
 
     def _stop(self, timeout_s: float, drain_s: float) -> None:
         assert self._acceptor is not None
+=======
+        with self._life:
+            if self._acceptor is not None:
+                self._stop(self._acceptor, timeout_s, drain_s)
+
+    def _stop(self, acceptor: Acceptor, timeout_s: float, drain_s: float) -> None:
+>>>>>>> main
         self.monitor.health.phase = STOPPING
-        self._acceptor.stop()
+        acceptor.stop()
         self._acceptor = None
         drain = self._drain = Drain(self._running)
         drain.let_finish(drain_s)
@@ -221,6 +242,10 @@ class Engine:
 
         Associations in progress keep what they were negotiated with.
         """
+        with self._life:
+            return self._reload(config)
+
+    def _reload(self, config: Config) -> list[str]:
         self._must_run()
         restart = self.config.needs_restart(config)
         merged = self.config.with_changes()
@@ -318,6 +343,8 @@ class Engine:
     def _must_run(self) -> None:
         if self._acceptor is None:
             raise UsageError("the engine is not running")
+        if self._process != os.getpid():
+            raise UsageError("the engine runs in the process that this one was forked from")
 
     # ------------------------------------------------------------------------------ plugging
 
@@ -386,12 +413,7 @@ class Engine:
             caller.called_ae_title,
             file.size,
         )
-        for handler in self._handlers:
-            try:
-                handler(instance)
-            except Exception:
-                uid = record.sop_instance_uid
-                log.exception("an on_stored handler failed for %s", uid, extra={"sop_instance_uid": uid})
+        self._handlers.tell(instance)
 
     # ------------------------------------------------------------------------------ serving
 

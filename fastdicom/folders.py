@@ -24,8 +24,11 @@ def files_below(paths: Iterable[str | os.PathLike[str]], left_out: LeftOut = _lo
     """Every file that `paths` name or hold, folders in alphabetical order. Raises UsageError for no path.
 
     What is in a folder must stay in it: a link that leads out of it, as media from elsewhere may have, is
-    `left_out`, as are pipes and devices.
+    `left_out`, as are pipes and devices. One path alone is one path, not the letters that it consists of: "/"
+    would be among them.
     """
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
     for path in map(Path, paths):
         if path.is_dir():
             yield from _below(path, left_out)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from fastdicom.dataset.attributes import BY_KEYWORD, LEVELS
 from fastdicom.errors import UsageError
-from fastdicom.settings import nearest
+from fastdicom.settings import ALIKE, nearest
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -23,6 +23,7 @@ LEVEL_ALIASES = {"INSTANCE": "IMAGE", "IMAGES": "IMAGE", "INSTANCES": "IMAGE", "
 _TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
 _INTEGERS = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "AT"})
 _FLOATS = frozenset({"FL", "FD"})
+_NUMBERS = _INTEGERS | _FLOATS | {"IS", "DS"}
 
 
 def level_name(text: str) -> str:
@@ -53,8 +54,14 @@ def _part_name(part: str) -> str:
         number = int(tag[1] + tag[2], 16)
         return keyword_for_tag(number) or f"{tag[1]},{tag[2]}".upper()
     if not part or part not in keyword_dict:  # it has nameless retired rows under ""
-        raise UsageError(f"{part!r} is no attribute of PS3.6; {nearest(part, keyword_dict)}")
+        raise UsageError(f"{part!r} is no attribute of PS3.6; {nearest(part, keyword_dict, ALIKE)}")
     return part
+
+
+def vr_of(name: str) -> str:
+    """The VR of a key in the form that `key_name` gives it."""
+    last = name.rpartition(".")[2]
+    return BY_KEYWORD[last].vr if last in BY_KEYWORD else _tag_and_vr(last)[1]
 
 
 def tag_name(tag: int) -> str:
@@ -132,7 +139,7 @@ def _value(name: str, vr: str, value: object) -> Any:
         items = [value] if isinstance(value, Mapping) or hasattr(value, "iterall") else value
         return [_dataset(item) if isinstance(item, Mapping) else item for item in cast(Iterable[Any], items)]
     if not isinstance(value, str):
-        return value
+        return _in_text(value) if vr not in _NUMBERS else value
     if vr == "SQ":
         raise UsageError(f"{name} is a sequence: ask for it without a value, or for {name}.Keyword=value")
     if vr in _INTEGERS:
@@ -140,3 +147,10 @@ def _value(name: str, vr: str, value: object) -> Any:
     if vr in _FLOATS:
         return [float(part) for part in value.split("\\")]
     return value.split("\\") if "\\" in value and vr not in ("ST", "LT", "UT", "UR") else value
+
+
+def _in_text(value: object) -> object:
+    """Numbers as text, where the VR wants that: a Patient ID is `12345` to many programs."""
+    if isinstance(value, (list, tuple)):
+        return [_in_text(part) for part in value]
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value

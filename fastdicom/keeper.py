@@ -40,7 +40,7 @@ from fastdicom.dataset.record import (
     Replaced,
     StoredEntry,
 )
-from fastdicom.errors import FastdicomError, Refused, Unavailable
+from fastdicom.errors import FastdicomError, Refused, Unavailable, UsageError
 from fastdicom.events import SILENT, InstanceGroup, Observer
 from fastdicom.file_attributes import FileAttributes
 from fastdicom.file_records import scan_dataset, scan_policy
@@ -49,6 +49,7 @@ from fastdicom.index.answers import Answers
 from fastdicom.index.arrivals import ArrivedStudy
 from fastdicom.index.environment import Counts, Index, Plan
 from fastdicom.leftovers import Leftovers
+from fastdicom.services.ports import Superseded
 from fastdicom.standard.status import PROCESSING_FAILURE
 from fastdicom.wholeness import DatasetChecksum, fault_of, fault_of_error
 
@@ -70,7 +71,8 @@ class Removal(NamedTuple):
 
 
 # LMDB lets a process open an environment once: whoever opens an archive again shares the first keeper.
-_open_keepers: dict[Path, ArchiveKeeper] = {}
+# A fork inherits keepers that it may neither use nor close: threads, locks and reader slots are its parent's.
+_open_keepers: dict[tuple[int, Path], ArchiveKeeper] = {}
 _open_lock = threading.Lock()
 
 
@@ -81,11 +83,13 @@ def open_keeper(path: Path, config: Config, *, disk: Disk | None = None) -> Arch
     this process, those of the first who opened it stay in force. Raises UsageError when it cannot be
     opened, or while its index is being rebuilt.
     """
-    place = path.resolve()
+    place = os.getpid(), path.resolve()
     with _open_lock:
         keeper = _open_keepers.get(place)
+        if any(path == place[1] and process != place[0] for process, path in _open_keepers):
+            raise UsageError(f"{path} is open in the process that this one was forked from: spawn it instead")
         if keeper is None:
-            keeper = _open_keepers[place] = ArchiveKeeper(place, config, disk or Disk())
+            keeper = _open_keepers[place] = ArchiveKeeper(place[1], config, disk or Disk())
         keeper.users += 1
         return keeper
 
@@ -148,11 +152,13 @@ class ArchiveKeeper:
     def close(self) -> None:
         """Give everything back, when this was the last who uses it."""
         with _open_lock:
-            self.users -= 1
-            if self.users:
+            place = os.getpid(), self.path
+            if _open_keepers.get(place) is not self:
                 return
-            del _open_keepers[self.path]
-            self._close()
+            self.users -= 1
+            if not self.users:
+                del _open_keepers[place]
+                self._close()
 
     def _close(self) -> None:
         with ExitStack() as closing:
@@ -289,21 +295,29 @@ class ArchiveKeeper:
                     count -= len(removals[-1].entries)
             gone = self._delete_rows([entry for one in removals for entry in one.entries])
         removals = [
-            one._replace(entries=[entry for entry in one.entries if entry.file.path in gone])
+            one._replace(entries=[entry for entry in one.entries if entry.sop_instance_uid in gone])
             for one in removals
         ]
         for removal in removals:
             for entry in removal.entries:
-                self._unlink(entry.file.path)
+                self._unlink(gone[entry.sop_instance_uid])
             self.tell_removed(removal)
         return removals
 
-    def _delete_rows(self, entries: Sequence[StoredEntry]) -> set[str]:
-        """The paths of those that were still there: somebody else may have been faster."""
+    def _delete_rows(self, entries: Sequence[StoredEntry]) -> dict[str, str]:
+        """The paths of those that were still there, by SOP Instance UID.
+
+        Somebody else may have been faster: it is deleted already, or was replaced and has another file.
+        """
         if not entries:
-            return set()
-        outcomes = self.committer.commit_all([Delete(entry.sop_instance_uid) for entry in entries])
-        return {one.old.path for one in outcomes if isinstance(one, Deleted) and one.old is not None}
+            return {}
+        uids = [entry.sop_instance_uid for entry in entries]
+        outcomes = self.committer.commit_all([Delete(uid) for uid in uids])
+        return {
+            uid: outcome.old.path
+            for uid, outcome in zip(uids, outcomes, strict=True)
+            if isinstance(outcome, Deleted) and outcome.old is not None
+        }
 
     # ------------------------------------------------------------------------------ damage
 
@@ -352,13 +366,17 @@ class ArchiveKeeper:
     def read(self, entry: StoredEntry) -> memoryview:
         """The whole file of an instance, as it was received.
 
-        Raises Refused when it is damaged (or is found to be just now), or was replaced or deleted since it
-        was selected; OSError when it cannot be read.
+        Raises Superseded when it was replaced since it was selected; Refused when it was deleted since, is
+        damaged, or is found to be just now; OSError when it cannot be read.
         """
         if entry.damage:
             raise _damaged(entry.damage)
         if not self.config.verify.before_sending:
-            return self.files.read(entry.file.path)
+            try:
+                return self.files.read(entry.file.path)
+            except FileNotFoundError:
+                self._refuse_outdated(entry)
+                raise
         checksum = DatasetChecksum(entry.file.dataset_offset)
         try:
             data = self.files.read(entry.file.path, checksum.visit)
@@ -374,9 +392,10 @@ class ArchiveKeeper:
     def _refuse_outdated(self, entry: StoredEntry) -> None:
         """A file that its row has let go of is not damaged: Refused says what became of it."""
         now = self.index.get(entry.sop_instance_uid)
-        if now is None or now.file.path != entry.file.path:
-            what = "deleted" if now is None else "replaced"
-            raise Refused(PROCESSING_FAILURE, f"it was {what} since it was selected: ask again")
+        if now is None:
+            raise Refused(PROCESSING_FAILURE, "it was deleted since it was selected")
+        if now.file.path != entry.file.path:
+            raise Superseded(now)
 
     def _quarantine(self, entry: StoredEntry, fault: str) -> None:
         try:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastdicom.errors import UsageError
+from fastdicom.sections.retention import patient_id
+from fastdicom.settings import uid
 
 FILE_NAME = "protected.json"
 
@@ -55,7 +57,15 @@ def read_protected(archive: Path) -> Protected:
 def change_protected(
     archive: Path, *, patients: Iterable[str] = (), studies: Iterable[str] = (), remove: bool = False
 ) -> Protected:
-    """Protect patients and studies, or with `remove` no longer. Durable then; who is protected."""
+    """Protect patients and studies, or with `remove` no longer. Durable then; who is protected.
+
+    Raises UsageError for what can be nobody's ID or UID, unless it is to be removed.
+    """
+    if not remove:
+        try:
+            patients, studies = [*map(patient_id, patients)], [*map(uid, studies)]
+        except ValueError as error:
+            raise UsageError(str(error)) from error
     with _alone(archive):
         known = read_protected(archive)
         changed = known.without(patients, studies) if remove else known.with_more(patients, studies)

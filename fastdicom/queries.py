@@ -13,6 +13,7 @@ from fastdicom.config import Config, Limits
 from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier, IdentifierLimits, decode_identifier
 from fastdicom.dataset.terms import Terms
+from fastdicom.errors import UsageError
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, KNOWN
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def encode(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
-    """A Data Set as bytes in one of the native transfer syntaxes."""
+    """A Data Set as bytes in a native transfer syntax. Raises UsageError for what has no encoding."""
     from pydicom.filebase import DicomBytesIO
     from pydicom.filewriter import write_dataset
 
@@ -30,7 +31,15 @@ def encode(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
     out = DicomBytesIO()
     out.is_implicit_VR = not syntax.explicit_vr
     out.is_little_endian = not syntax.big_endian
-    write_dataset(out, dataset)
+    try:
+        write_dataset(out, dataset)
+    except (
+        TypeError,
+        ValueError,
+        AttributeError,
+        OSError,
+    ) as problem:  # pydicom names the tag, and much more
+        raise UsageError(str(problem).partition("\n")[0]) from problem
     encoded: bytes = out.getvalue()
     return deflate(encoded) if syntax.deflated else encoded
 

@@ -8,6 +8,7 @@ is for: that is `config.py`.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -15,6 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
+
+from fastdicom.standard.uid import UID
 
 T = TypeVar("T")
 
@@ -32,7 +35,10 @@ SIZE_UNITS = {
 }
 TIME_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 AE_TITLE_LENGTH_MAX = 16
-_NUMBER_AND_UNIT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+ALIKE = 0.6  # from here on a name may be a misspelling
+SECONDS_MAX = 36500 * 86400.0  # more overflows what the kernel takes for a timeout
+_SHOWN_LENGTH = 60  # of a value that is wrong
+_NUMBER_AND_UNIT = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([A-Za-z]*)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +90,10 @@ class TableReader:
         self._line_of = line_of
 
     def mistake(self, path: tuple[str, ...], message: str) -> None:
-        """Note a mistake at `path`."""
-        self.mistakes.append(Mistake(dotted(path), self._line_of(path), message))
+        """Note a mistake at `path`, unless there is one already: what comes later follows from it."""
+        key = dotted(path)
+        if not key or all(known.key != key for known in self.mistakes):
+            self.mistakes.append(Mistake(key, self._line_of(path), message))
 
     def section(self, kind: type[T], table: object, path: tuple[str, ...]) -> T | None:
         """`table` as a `kind`; a value that cannot be read keeps its default and is noted.
@@ -122,13 +130,13 @@ def dotted(path: Iterable[str]) -> str:
     return text
 
 
-def nearest(wrong: str, known: Iterable[str]) -> str:
-    """A hint for a misspelled name: the known one that is most like it."""
+def nearest(wrong: str, known: Iterable[str], likeness: float = 0.0) -> str:
+    """A hint for a misspelled name: the known one that is most like it, by at least `likeness` (up to 1)."""
     from difflib import get_close_matches  # only needed once something is wrong
 
     names = {name.lower(): name for name in known}
-    found = get_close_matches(wrong.lower(), names, n=1, cutoff=0.0)
-    return f"the nearest known is `{names[found[0]]}`" if found else "there is none"
+    found = get_close_matches(wrong.lower(), names, n=1, cutoff=likeness)
+    return f"the nearest known is `{names[found[0]]}`" if found else "none that is known is like it"
 
 
 def describe(value: object) -> str:
@@ -141,7 +149,13 @@ def describe(value: object) -> str:
         list: "a list",
         dict: "a table",
     }
-    return f"{value!r} ({names.get(type(value), type(value).__name__)})"
+    return f"{shown(value)} ({names.get(type(value), type(value).__name__)})"
+
+
+def shown(value: object) -> str:
+    """A value as TOML's reader gave it, on one line and not too long."""
+    written = repr(value)
+    return written if len(written) <= _SHOWN_LENGTH else f"{written[:_SHOWN_LENGTH]}..."
 
 
 # What follows reads one value each.
@@ -168,7 +182,7 @@ def number(minimum: int, maximum: int) -> Callable[[object], int]:
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError(f"must be a whole number, not {describe(value)}")
         if not minimum <= value <= maximum:
-            raise ValueError(f"must be between {minimum} and {maximum}, not {value}")
+            raise ValueError(f"must be between {minimum} and {maximum}, not {shown(value)}")
         return value
 
     return read
@@ -181,22 +195,26 @@ def size(minimum: int, maximum: int = 1 << 62, zero_allowed: bool = False) -> Ca
         count = round(_measure(value, SIZE_UNITS, 'a size such as 65536 or "64 KiB"'))
         if not (minimum <= count <= maximum or (zero_allowed and count == 0)):
             bounds = f"{minimum} to {maximum} bytes" if maximum < 1 << 62 else f"at least {minimum} bytes"
-            raise ValueError(f"must be {bounds}{' or 0' if zero_allowed else ''}, not {value!r}")
+            raise ValueError(f"must be {bounds}{' or 0' if zero_allowed else ''}, not {shown(value)}")
         return count
 
     return read
 
 
 def seconds(value: object) -> float:
-    """A duration above zero: seconds, or text with a unit."""
-    duration = float(_measure(value, TIME_UNITS, 'a time such as 30 or "30 s"'))
+    """A duration above zero and up to a hundred years: seconds, or text with a unit."""
+    duration = _measure(value, TIME_UNITS, 'a time such as 30 or "30 s"')
     if duration <= 0:
-        raise ValueError(f"must be longer than 0, not {value!r}")
-    return duration
+        raise ValueError(f"must be longer than 0, not {shown(value)}")
+    if duration > SECONDS_MAX:
+        raise ValueError(f"must be at most 36500 d, not {shown(value)}")
+    return float(duration)
 
 
 def _measure(value: object, units: Mapping[str, float], what: str) -> float:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
         return value
     match = _NUMBER_AND_UNIT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
@@ -251,7 +269,7 @@ def ae_title(value: object) -> str:
     if not title:
         raise ValueError("an AE title must not be empty")
     if len(title) > AE_TITLE_LENGTH_MAX:
-        raise ValueError(f"an AE title has at most 16 characters, {title!r} has {len(title)}")
+        raise ValueError(f"an AE title has at most 16 characters, {shown(title)} has {len(title)}")
     wrong = next((sign for sign in title if not " " <= sign <= "~" or sign == "\\"), None)
     if wrong is not None:
         raise ValueError(f"an AE title must not contain {wrong!r}")
@@ -262,17 +280,25 @@ def host(value: object) -> str:
     """A host name or address; which of them exist is found out when they are used."""
     name = text(value).strip()
     if not re.fullmatch(r"[A-Za-z0-9_.:%-]{1,253}", name):
-        raise ValueError(f"{value!r} is no host name or address")
+        raise ValueError(f"{shown(value)} is no host name or address")
     return name
+
+
+def path_of(value: object, what: str) -> Path:
+    """A path, whether something is there or not. what: "a file", for the complaint."""
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else ""
+    if not path or "\0" in path:
+        raise ValueError(f"must be the path of {what}, not {shown(value)}")
+    return Path(path)
 
 
 def existing_file(value: object) -> Path:
     """The path of a file that is there."""
-    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        raise ValueError(f"must be the path of a file, not {value!r}")
-    if not Path(value).is_file():
-        raise ValueError(f"there is no file {os.fspath(value)!r}")
-    return Path(value)
+    path = path_of(value, "a file")
+    with contextlib.suppress(OSError):  # a name may be too long to look for
+        if path.is_file():
+            return path
+    raise ValueError(f"there is no file {shown(os.fspath(path))}")
 
 
 def transfer_syntax(value: object) -> str:
@@ -285,7 +311,16 @@ def transfer_syntax(value: object) -> str:
     keywords = {keyword.lower(): row for keyword, row in BY_KEYWORD.items()}
     if name.lower() in keywords:
         return keywords[name.lower()].uid
-    raise ValueError(f"{name!r} is no transfer syntax; {nearest(name, BY_KEYWORD)}")
+    hint = nearest(name, BY_KEYWORD, ALIKE)
+    raise ValueError(f"{shown(name)} is no transfer syntax: neither a UID of one nor a keyword; {hint}")
+
+
+def uid(value: object) -> str:
+    """A UID: numbers with dots between, at most 64 characters. PS3.5 9.1."""
+    given = text(value).strip(" \0")
+    if not UID.fullmatch(given):
+        raise ValueError(f"{shown(given)} is no UID: numbers with dots between, at most 64 characters")
+    return given
 
 
 def _either(words: tuple[str, ...]) -> str:

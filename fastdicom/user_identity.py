@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fastdicom.passcodes import Passcodes
@@ -25,6 +26,7 @@ KINDS = {
     4: "a SAML assertion",
     5: "a JSON Web Token",
 }
+_SHOWN_LENGTH = 64  # characters; no user of ours has a longer name
 _ADDRESSES_MAX = 4096  # whose failures are remembered
 
 
@@ -86,21 +88,21 @@ class UserCheck:
         if identity.kind not in (USERNAME, USERNAME_AND_PASSCODE):
             kind = KINDS.get(identity.kind, f"user identity type {identity.kind}")
             return f"{kind} is not supported, only a username with or without a passcode"
-        with _one_at_a_time:  # an attempt takes 16 MiB and a processor for 40 ms: peers wait for each other
-            if self._failures.too_many(address, self._clock(), self._failures_max, self._window_s):
-                return f"too many wrong passcodes from {address}"
-            return self._check(identity, address)
+        return _clerk.submit(self._check, identity, address).result()
 
     def _check(self, identity: UserIdentity, address: str) -> str:
+        if self._failures.too_many(address, self._clock(), self._failures_max, self._window_s):
+            return f"too many wrong passcodes from {address}"
         name = identity.primary.decode("utf-8", "replace")
         if identity.kind == USERNAME and self._passcodes.names_only(name):
             return ""
         if identity.kind == USERNAME_AND_PASSCODE and self._passcodes.matches(name, identity.secondary):
             return ""
         self._failures.note(address, self._clock())
+        shown = name[:_SHOWN_LENGTH]  # the field holds up to 65,535 bytes, which the log need not
         if identity.kind == USERNAME:
-            return f"the user {name!r} has to give a passcode, or does not exist"
-        return f"wrong passcode of the user {name!r}, or no such user"
+            return f"the user {shown!r} has to give a passcode, or does not exist"
+        return f"wrong passcode of the user {shown!r}, or no such user"
 
     def name(self, identity: UserIdentity | None) -> str:
         """Of an accepted identity; "" when nobody looked at it."""
@@ -114,4 +116,6 @@ class UserCheck:
         return b"" if asked else None
 
 
-_one_at_a_time = threading.Lock()
+# An attempt takes a processor for 40 ms: peers wait for each other. It takes 16 MiB, too, which the allocator
+# keeps for each thread that makes one: they are all made by the same.
+_clerk = ThreadPoolExecutor(1, "fastdicom-passcodes")

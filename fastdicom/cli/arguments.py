@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 import fastdicom
 from fastdicom.config import Config
 from fastdicom.errors import UsageError
-from fastdicom.identifiers import key_name, level_name
-from fastdicom.settings import ae_title, number, seconds, transfer_syntax
+from fastdicom.identifiers import key_name, level_name, vr_of
+from fastdicom.settings import ae_title, number, seconds, transfer_syntax, uid
 from fastdicom.users import passcode_from
 
 if TYPE_CHECKING:
@@ -38,6 +38,13 @@ def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
     """An argparse type: a number from `minimum` to `maximum`."""
     read = number(minimum, maximum)
     return checked(lambda text: read(int(text) if text.isascii() and text.isdigit() else text))
+
+
+def folder(text: str) -> Path:
+    """An argparse type: a folder that is there, or that is still to be made."""
+    if Path(text).exists() and not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
+    return Path(text)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -187,7 +194,12 @@ def add_transfer_syntax(parser: argparse.ArgumentParser, required: bool, does: s
 def parse_key(text: str) -> tuple[str, str]:
     """`Keyword=value` as (name, value); the value of a key that is only to be returned is empty."""
     name, _, value = text.partition("=")
-    return key_name(name), value
+    name = key_name(name)
+    if vr_of(name) == "UI":
+        for one in value.split("\\"):
+            if one.strip("0123456789.*?"):  # some peers take wild cards in UIDs
+                uid(one)
+    return name, value
 
 
 def keys_of(options: argparse.Namespace) -> dict[str, str]:

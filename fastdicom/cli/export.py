@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import fastdicom
-from fastdicom.cli.arguments import add_archive, add_json, add_keys, keys_of
+from fastdicom.cli.arguments import add_archive, add_json, add_keys, folder, keys_of
 from fastdicom.cli.exits import DONE, REFUSED
 from fastdicom.cli.progress import ProgressPrinter
 from fastdicom.cli.terminal import human_size, plural, print_json, say
@@ -17,7 +16,7 @@ EXAMPLE = "  fastdicom export /media/stick --archive /var/lib/fastdicom -k Patie
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """DIR --archive DIR -k."""
     parser.add_argument(
-        "out", metavar="DIR", type=Path, help="folder for the files; it is made when it is missing"
+        "out", metavar="DIR", type=folder, help="folder for the files; it is made when it is missing"
     )
     add_archive(parser)
     add_keys(parser)

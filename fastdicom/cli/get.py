@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from fastdicom.cli.arguments import add_peer, peer_of
+from fastdicom.cli.arguments import add_peer, folder, peer_of
 from fastdicom.cli.progress import ProgressPrinter
 from fastdicom.cli.retrieval import add_retrieval, retrieval_keys, tell
 from fastdicom.identifiers import build_identifier
@@ -17,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """HOST PORT OUT."""
     add_peer(parser)
     parser.add_argument(
-        "out", metavar="OUT", type=Path, help="folder for the files; it is made when it is missing"
+        "out", metavar="OUT", type=folder, help="folder for the files; it is made when it is missing"
     )
     add_retrieval(parser)
 

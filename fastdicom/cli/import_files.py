@@ -6,7 +6,7 @@ import argparse
 
 import fastdicom
 from fastdicom.cli.arguments import add_archive, add_config, add_json, config_of
-from fastdicom.cli.exits import DONE, REFUSED
+from fastdicom.cli.exits import status_of_files
 from fastdicom.cli.progress import ProgressPrinter
 from fastdicom.cli.terminal import human_size, plural, print_json, say
 from fastdicom.reports import ImportReport
@@ -31,7 +31,8 @@ def run(options: argparse.Namespace) -> int:
         print_json(report)
     else:
         tell(report)
-    return DONE if report.ok else REFUSED
+    count = report.imported + report.duplicates + len(report.failed)
+    return status_of_files(options.paths, count, report.ok)
 
 
 def tell(report: ImportReport) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from fastdicom.cli.arguments import add_json, add_peer, add_transfer_syntax, peer_of, whole_number
-from fastdicom.cli.exits import DONE, REFUSED
+from fastdicom.cli.exits import status_of_files
 from fastdicom.cli.progress import ProgressPrinter
 from fastdicom.cli.terminal import human_size, plural, print_json, printable, say
 from fastdicom.reports import FailedObject, StoreReport
@@ -39,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
         print_json(report)
     else:
         tell(report)
-    return DONE if report.ok else REFUSED
+    count = report.sent + len(report.warnings) + len(report.failed)
+    return status_of_files(options.paths, count, report.ok)
 
 
 def send(options: argparse.Namespace) -> StoreReport:

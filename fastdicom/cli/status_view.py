@@ -13,7 +13,7 @@ from typing import Any
 from fastdicom.cli.terminal import human_size
 from fastdicom.status_file import NodeStatus
 
-NAME_WIDTH = 23
+NAME_WIDTH = 27
 FATE_WIDTH = 30
 INCIDENTS_SHOWN = 10
 _FATES = {
@@ -130,7 +130,7 @@ def _flat(figures: Mapping[str, Any], before: str) -> Iterator[tuple[str, object
     """Nested figures as (name, value): `associations open`; each entry of a list on its own."""
     for key, value in figures.items():
         name = f"{before}{key.replace('_', ' ')}"
-        if value is None:
+        if value is None or value == "":
             continue
         if isinstance(value, Mapping):
             yield from _flat(value, name + " ")

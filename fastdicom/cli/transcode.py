@@ -7,7 +7,7 @@ from pathlib import Path
 
 import fastdicom
 from fastdicom.cli.arguments import add_json, add_transfer_syntax
-from fastdicom.cli.exits import DONE, REFUSED
+from fastdicom.cli.exits import DONE, status_of_files
 from fastdicom.cli.progress import ProgressPrinter
 from fastdicom.cli.terminal import plural, print_json, printable, say
 from fastdicom.reports import TranscodeReport
@@ -49,22 +49,22 @@ def run(options: argparse.Namespace) -> int:
             report = fastdicom.transcode_folder(
                 options.source, options.target, options.transfer_syntax, progress, **wanted
             )
-        return tell(report, options.json)
+        tell(report, options.json)
+        return status_of_files([options.source], report.converted + len(report.failed), report.ok)
     length = fastdicom.transcode_file(options.source, options.target, options.transfer_syntax, **wanted)
     if options.json:
         print_json({"path": options.target, "bytes": length})
     return DONE
 
 
-def tell(report: TranscodeReport, as_json: bool) -> int:
-    """Print the outcome; the exit status."""
+def tell(report: TranscodeReport, as_json: bool) -> None:
+    """Print the outcome."""
     if as_json:
         print_json(report)
-        return DONE if report.ok else REFUSED
+        return
     for path, reason in report.skipped:
         say(f"skipped {path}: {reason}")
     for path, reason in report.failed:
         say(f"failed {path}: {reason}")
     failed = f", {len(report.failed)} failed" if report.failed else ""
     print(printable(f"converted {plural(report.converted, 'file')}{failed}"))
-    return DONE if report.ok else REFUSED

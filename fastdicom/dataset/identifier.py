@@ -62,7 +62,8 @@ NOT_SEVERAL = frozenset({"LT", "ST", "UT", "UR"})
 class IdentifierLimits:
     """Ceilings of one identifier. length: bytes, inflated. keys: elements at all depths. uids: of one key.
 
-    pattern: bytes of one value with wild cards.
+    pattern: characters of one value with wild cards, and of all names that are compared by their sound.
+    patterns: values with wild cards in all keys together: each is compared with every row.
     """
 
     length_max: int = 1 << 20
@@ -70,6 +71,7 @@ class IdentifierLimits:
     depth_max: int = 64
     uids_max: int = 10_000
     pattern_max: int = 1024
+    patterns_max: int = 512
 
 
 DEFAULT_LIMITS = IdentifierLimits()
@@ -136,6 +138,7 @@ def decode_identifier(
     asked_set = charset_of(terms.charset or _bytes_of(raw, SPECIFIC_CHARACTER_SET))
     level = _level(raw, model, patient_level_in_study_root)
     keys = tuple(_key(one, asked_set, limits) for one in raw if one.tag not in CONTROL)
+    _check_effort(keys, terms, limits)
     identifier = Identifier(
         level,
         model,
@@ -395,6 +398,21 @@ def _key(raw: _Raw, charset: Charset, limits: IdentifierLimits) -> Key:
     if any(len(value) > limits.pattern_max and _has_wild_card(value) for value in values):
         raise _refuse(f"{_name(raw.tag)} is too long for wild cards", raw.tag)
     return Key(raw.tag, vr, values)
+
+
+def _check_effort(keys: Sequence[Key], terms: Terms, limits: IdentifierLimits) -> None:
+    """Raises Refused for more than one query may have compared with each row."""
+    if sum(map(_patterns, keys)) > limits.patterns_max:
+        raise LimitReached(f"more than {limits.patterns_max} values with wild cards")
+    for key in keys if terms.fuzzy else ():
+        if key.vr == "PN" and sum(map(len, key.values)) > limits.pattern_max:
+            raise _refuse(f"{_name(key.tag)} is too long to be compared by its sound", key.tag)
+
+
+def _patterns(key: Key) -> int:
+    """Values with wild cards in a key and in the items below it."""
+    inside = sum(_patterns(one) for item in key.items for one in item)
+    return inside + sum(map(_has_wild_card, key.values))
 
 
 def _item_keys(item: tuple[_Raw, ...], outer: Charset, limits: IdentifierLimits) -> tuple[Key, ...]:

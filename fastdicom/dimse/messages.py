@@ -23,6 +23,7 @@ C_CANCEL_RQ = 0x0FFF
 NO_DATASET = 0x0101
 MEDIUM = 0
 INVALID_PARAMETER = 6
+_SHOWN_COMMENT_LENGTH = 256  # what some peers write has more than 64 characters
 COMMENT_LENGTH_MAX = 64
 
 # Elements of group 0000
@@ -221,7 +222,7 @@ def _decode_response(kind: int, fields: Fields) -> Response:
         _number(fields, _STATUS),
         _optional_text(fields, _AFFECTED_CLASS),
         _optional_text(fields, _AFFECTED_INSTANCE),
-        _optional_text(fields, _COMMENT),
+        _shown(_optional_text(fields, _COMMENT)),
         offending if isinstance(offending, tuple) else (),
         counters,
         _optional_number(fields, _DATASET_TYPE) not in (None, NO_DATASET),
@@ -259,6 +260,11 @@ def comment_value(text: str) -> str:
     """
     printed = (sign if " " <= sign <= "~" else "?" for sign in text[:COMMENT_LENGTH_MAX])
     return "".join(printed).replace("\\", "/")
+
+
+def _shown(comment: str) -> str:
+    """A peer's comment for our log and our host's, in which it must not write lines of its own."""
+    return "".join(sign if sign.isprintable() else "?" for sign in comment[:_SHOWN_COMMENT_LENGTH])
 
 
 def _number(fields: Fields, element: int) -> int:

@@ -6,13 +6,14 @@ import struct
 from collections.abc import Callable
 from typing import Final, cast
 
+from fastdicom.dataset.attributes import BY_TAG
 from fastdicom.dataset.identifier import BINARY_VRS, NUMBER_FORMATS, Key
 from fastdicom.dataset.terms import DEFAULT_TERMS, Terms
 from fastdicom.errors import Refused
 from fastdicom.index.folding import canonical_name, fold, fold_case, trimmed_values
 from fastdicom.index.keys import PATIENT_NAME
 from fastdicom.index.phonetic import fuzzy_matcher
-from fastdicom.index.times import MomentRange, moment_matcher, moment_range
+from fastdicom.index.times import MomentRange, is_date, is_time, moment_matcher, moment_range
 from fastdicom.kernels.query import ANY_OF, CALL, DATE, LIKE, MEMBER, NAME, TIME, UNIVERSAL, Selector
 from fastdicom.standard.status import DOES_NOT_MATCH_SOP_CLASS
 
@@ -125,10 +126,12 @@ def date_ends(key: Key) -> list[tuple[bytes, bytes]]:
     """The first and the last date of each value of a DA key, b"" for an open end. Raises Refused."""
     found = []
     for value in key.values:
-        ends = _ends(value.replace(".", ""))
-        if any(end and not (len(end) == 8 and end.isascii() and end.isdigit()) for end in ends):
-            raise _unreadable(key, "date")
-        found.append((ends[0].encode("ascii"), ends[1].encode("ascii")))
+        low, high = _ends(value.replace(".", ""))
+        if not all(not end or is_date(end, bound=is_range(value)) for end in (low, high)):
+            raise _unreadable(key, "is no date or range of dates")
+        if low > high > "":
+            raise _unreadable(key, "ends before it begins")
+        found.append((low.encode("ascii"), high.encode("ascii")))
     return found
 
 
@@ -140,8 +143,9 @@ def time_ends(key: Key) -> list[tuple[bytes, bytes]]:
     """
     found = []
     for value in key.values:
-        low, high = (_time_digits(key, end) for end in _ends(value.replace(":", "")))
-        fill = b"9" if is_range(value) else b"0"
+        bound = is_range(value)
+        low, high = (_time_digits(key, end, bound) for end in _ends(value.replace(":", "")))
+        fill = b"9" if bound else b"0"
         found.append((low and low.ljust(_TIME_DIGITS, b"0"), high and high.ljust(_TIME_DIGITS, fill)))
     return found
 
@@ -156,24 +160,26 @@ def flat(ranges: list[tuple[bytes, bytes]]) -> tuple[bytes, ...]:
     return tuple(end for ends in ranges for end in ends)
 
 
-def _time_digits(key: Key, end: str) -> bytes:
+def _time_digits(key: Key, end: str, bound: bool) -> bytes:
     digits = end.replace(".", "")
-    if end and not (digits.isascii() and digits.isdigit() and 2 <= len(digits) <= _TIME_DIGITS):
-        raise _unreadable(key, "time")
+    if end and not (2 <= len(digits) <= _TIME_DIGITS and is_time(digits, bound=bound)):
+        raise _unreadable(key, "is no time or range of times")
     return digits.encode("ascii")
 
 
 def _moment_range(key: Key, value: str) -> MomentRange:
     found = moment_range(value)
     if found is None:
-        raise _unreadable(key, "date and time")
+        raise _unreadable(key, "is no date-time or range of them")
     return found
 
 
-def _unreadable(key: Key, what: str) -> Refused:
+def _unreadable(key: Key, fault: str) -> Refused:
+    """The value itself stays out of the comment: it may be about a patient, and comments are logged."""
     tag = key.tag
-    comment = f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is no {what} that can be matched"
-    return Refused(DOES_NOT_MATCH_SOP_CLASS, comment, (tag,))
+    row = BY_TAG.get(tag)
+    name = row.keyword if row is not None else f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+    return Refused(DOES_NOT_MATCH_SOP_CLASS, f"{name} {fault}", (tag,))
 
 
 def _number_matcher(vr: str, values: tuple[str, ...]) -> ValueMatcher:

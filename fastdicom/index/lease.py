@@ -1,7 +1,8 @@
 """A read transaction for as long as somebody takes over a query, which may be hours.
 
-LMDB's map cannot grow while a transaction of the process is open. So a lease gives its transaction up when
-the map has to grow while nobody is inside, and begins another when it is entered again.
+LMDB's map cannot grow while a transaction of the process is open, and pages that one may look at are not used
+again. So a lease gives its transaction up when the map has to grow, or after a number of writes, while nobody
+is inside, and begins another when it is entered again.
 """
 
 from __future__ import annotations

@@ -28,11 +28,12 @@ _CLASSES = {
     **dict.fromkeys("mn", "5"), "r": "6", "s": "7",
 }  # fmt: skip
 _REMEMBERED_MAX = 65536
+_LENGTH_MAX = 1024  # characters of a name that are looked at: PN has at most five times 64. PS3.5 6.2
 
 
 def words_of(name: str) -> list[str]:
     """The words of a name, folded."""
-    return [word for word in _WORDS.split(fold(name).strip(" \0")) if word]
+    return [word for word in _WORDS.split(fold(name[:_LENGTH_MAX]).strip(" \0")) if word]
 
 
 def sound_of(word: str) -> str:

@@ -28,6 +28,7 @@ MAP_SIZE_LEAST = GIB // 4
 READERS_MAX = 1022  # slots for open read transactions, of all processes
 GROW_TIMEOUT_S = 30.0
 _EARLY_TIMEOUT_S = 0.05
+_PARK_EVERY = 256  # write transactions: what a query that is not read could keep from being used again
 _CHECK_READERS_EVERY = 1024  # write transactions: a reader that died keeps old pages from being used again
 _CHECK_ROOM_EVERY = 64  # write transactions: the map is grown at half its size, long before it is full
 
@@ -222,6 +223,8 @@ class Store:
         if self._in_doubt:
             raise Unavailable("the index failed and was not opened anew yet")
         self._writes += 1
+        if not self._writes % _PARK_EVERY:
+            self._park()
         if not self._writes % _CHECK_READERS_EVERY:
             self._environment.reader_check()
         if not self._writes % _CHECK_ROOM_EVERY:

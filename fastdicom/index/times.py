@@ -21,6 +21,35 @@ _FIRST = datetime.datetime.min
 _LAST = datetime.datetime.max
 
 
+def is_date(digits: str, *, bound: bool) -> bool:
+    """True for a day of the calendar as YYYYMMDD.
+
+    bound: of a range, which people end with the 31st of any month, or with nothing but zeros or nines.
+    """
+    if not (len(digits) == 8 and digits.isascii() and digits.isdigit()):
+        return False
+    if bound:
+        in_order = "01" <= digits[4:6] <= "12" and "01" <= digits[6:] <= "31"
+        return in_order or digits in ("00000000", "99999999")
+    try:
+        datetime.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return False
+    return True
+
+
+def is_time(digits: str, *, bound: bool) -> bool:
+    """True for a time of day as HH, HHMM and so on, a second more for leap seconds.
+
+    bound: of a range, which may end with 24 hours, or with nothing but nines.
+    """
+    if not (digits.isascii() and digits.isdigit()):
+        return False
+    if digits[:2] <= "23" and digits[2:4] < "6" and digits[4:6] <= "60":
+        return True
+    return bound and (digits.rstrip("0") == "24" or not digits.strip("9"))
+
+
 class Moment(NamedTuple):
     """A date-time value. first, last: what it may mean, on its own clock. offset: from UTC, or None."""
 

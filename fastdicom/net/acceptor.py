@@ -38,6 +38,7 @@ class Acceptor:
         self._serve = serve
         self._inherit = inherit
         self._sockets: list[socket.socket] = []
+        self._own: list[socket.socket] = []  # those that nobody else listens on
         self._secure: set[int] = set()  # descriptors of those that expect TLS
         self._wake_read = self._wake_write = -1
         self._thread: threading.Thread | None = None
@@ -49,9 +50,13 @@ class Acceptor:
         secure: who connects here has to speak TLS. May be called again for another port.
         """
         fresh: list[socket.socket] = []
+        own: list[socket.socket] = []
         try:
             for address in addresses:
-                sock = self._inherit(address, port) or _listening(address, port)
+                sock = self._inherit(address, port)
+                if sock is None:
+                    sock = _listening(address, port)
+                    own.append(sock)
                 if sock not in fresh:
                     fresh.append(sock)
                 port = fresh[0].getsockname()[1]  # port 0: the same free one for every address
@@ -60,6 +65,7 @@ class Acceptor:
                 sock.close()
             raise
         self._sockets += fresh
+        self._own += own
         if secure:
             self._secure |= {sock.fileno() for sock in fresh}
         return [sock.getsockname()[:2] for sock in fresh]
@@ -80,6 +86,8 @@ class Acceptor:
         os.write(self._wake_write, b"x")
         if self._thread is not None:
             self._thread.join()
+        for sock in self._own:
+            sock.shutdown(socket.SHUT_RDWR)  # a process that the host forked holds them open, too
         for sock in self._sockets:
             sock.close()
         os.close(self._wake_read)

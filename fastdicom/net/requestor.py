@@ -290,8 +290,9 @@ class ClientAssociation(Connection):
         """The next whole message. Its Data Set is in memory: for responses and small requests."""
         message: messages.Message | None = None
         data = bytearray()
+        until = self.clock() + self.timing.response_s  # for all of it, however steadily it drips
         while True:
-            events = self._receive_or_give_up()
+            events = self._receive_or_give_up(until)
             for number, event in enumerate(events):
                 if not isinstance(event, tuple):
                     self._ended(event)
@@ -305,9 +306,13 @@ class ClientAssociation(Connection):
                     self.keep(events[number + 1 :])
                     return message, bytes(data) if message.has_dataset else None
 
-    def _receive_or_give_up(self) -> list[AssociationEvent]:
+    def _receive_or_give_up(self, until: float | None = None) -> list[AssociationEvent]:
+        """The next events. until: when there have to be some; None: within the time for a response."""
+        left = self.timing.response_s if until is None else until - self.clock()
         try:
-            return self.receive(self.timing.response_s)
+            if left <= 0:
+                raise TimeoutError
+            return self.receive(left)
         except TimeoutError:
             self.abort()
             raise NoResponse(f"no response for {self.timing.response_s:g} s") from None
@@ -315,9 +320,10 @@ class ClientAssociation(Connection):
     # ------------------------------------------------------------------------------ begin and end
 
     def _await_answer(self) -> None:
+        until = self.clock() + self.timing.response_s
         while True:
             try:
-                events = self._receive_or_give_up()
+                events = self._receive_or_give_up(until)
             except NoResponse:
                 raise
             except ConnectionLost as error:
@@ -367,8 +373,9 @@ class ClientAssociation(Connection):
             self.transport.close()
 
     def _await_release(self) -> None:
-        while not self.association.closed:
-            events = self.receive(self.timing.response_s)
+        until = self.clock() + self.timing.response_s
+        while not self.association.closed and self.clock() < until:
+            events = self.receive(max(0.001, until - self.clock()))
             if self.association.awaits_release_response:  # a release collision, PS3.8 9.2
                 events += self.association.answer_release(self.clock())
                 self.flush()
@@ -405,5 +412,6 @@ def _transport(host: str, port: int, timeout_s: float, tls: ClientTls | None) ->
 def _connected(host: str, port: int, timeout_s: float) -> socket.socket:
     try:
         return socket.create_connection((host, port), timeout=timeout_s)
-    except OSError as error:
-        raise ConnectionLost(f"cannot connect to {host}:{port}: {error.strerror or error}") from error
+    except (OSError, UnicodeError) as error:  # no name can have a part of 64 letters
+        reason = getattr(error, "strerror", None) or error  # first: an Error Comment has 64 characters
+        raise ConnectionLost(f"cannot connect: {reason} ({host}:{port})") from error

@@ -40,6 +40,9 @@ class Replying(Protocol):
 class Serving(Protocol):
     """One request being served: see services.ports.Operation."""
 
+    @property
+    def batched(self) -> bool: ...
+
     def data(self, piece: memoryview | bytes) -> None: ...
     def flush(self) -> None: ...
     def end(self) -> Iterable[Replying]: ...
@@ -142,14 +145,15 @@ class ServerConnection(Connection):
                 return False
 
     def _answer(self, request: AssociationRequest) -> bool:
-        self.name = request.calling_ae_title
+        self.name = _visible(request.calling_ae_title)
         response = self.decide(self, request)
         self.association.answer(response, self.clock())
         self.flush()
         if isinstance(response, AssociationReject):
             log.warning(
                 "association %d: %s at %s asked for %s and was rejected: %s",
-                self.number, self.name, self.address, request.called_ae_title, describe_reject(response),
+                self.number, self.name, self.address, _visible(request.called_ae_title),
+                describe_reject(response),
             )  # fmt: skip
             self._linger()
             return False
@@ -273,7 +277,7 @@ class ServerConnection(Connection):
         size = 0
         sent_at = self.clock()
         context_id = self._context.context_id
-        batched = getattr(self._operation, "batched", False)
+        batched = self._operation.batched
         for reply in self._replies:
             self._steps += 1
             if reply.command:
@@ -353,10 +357,13 @@ class ServerConnection(Connection):
             raise ConnectionLost(f"an instance could not be sent to its end: {error}") from error
 
     def store_response(self, awaited: Container[int]) -> messages.Response:
-        """C-GET: wait for the response."""
+        """C-GET: wait for the response, whatever else comes meanwhile."""
+        until = self.clock() + self.timing.response_s
         while True:
             try:
-                events = self.receive(self.timing.response_s)
+                if self.clock() >= until:
+                    raise TimeoutError
+                events = self.receive(max(0.001, until - self.clock()))
             except TimeoutError:
                 raise NoResponse(f"no response for {self.timing.response_s:g} s") from None
             for number, event in enumerate(events):
@@ -375,8 +382,14 @@ class ServerConnection(Connection):
         if isinstance(step.message, messages.CCancelRequest):
             self._cancelled = self._cancelled or step.message.responded_to == self._message_id
             return None
-        if isinstance(step.message, messages.Response) and step.message.responded_to in awaited:
-            return step.message
+        message = step.message
+        if (
+            isinstance(message, messages.Response)
+            and message.command_field == messages.C_STORE_RSP
+            and message.responded_to in awaited
+            and step.context_id in self.association.contexts
+        ):
+            return message
         raise PeerError("a C-STORE response was due", 2)
 
     # ------------------------------------------------------------------------------ the end
@@ -446,3 +459,8 @@ class ServerConnection(Connection):
             operation.abandon()
         if isinstance(self._replies, Generator):
             self._replies.close()  # ends its sub-associations and its snapshot of the index
+
+
+def _visible(ae_title: str) -> str:
+    """For a host's log, which may show lines as they are: nobody writes a second one into it."""
+    return ae_title if ae_title.isprintable() else repr(ae_title)

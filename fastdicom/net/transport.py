@@ -73,9 +73,9 @@ class Transport:
             self._receive_s = self._set_timeout(socket.SO_RCVTIMEO, slice_s)
         waited_s = 0.0
         while True:
-            if self.acknowledges_at_once:
-                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)  # it does not last
             try:
+                if self.acknowledges_at_once:
+                    self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)  # it does not last
                 count = self.sock.recv_into(into)
             except BlockingIOError:
                 waited_s += slice_s

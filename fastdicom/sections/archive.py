@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,13 +11,11 @@ from typing import Literal
 from fastdicom.dataset.attributes import LEVELS, Attribute
 from fastdicom.dataset.terms import EXTENSIONS, Extension
 from fastdicom.sections.units import GIB
-from fastdicom.settings import boolean, choice, listing, nearest, setting, size, text
+from fastdicom.settings import ALIKE, boolean, choice, listing, nearest, path_of, setting, size, text
 
 
 def _folder(value: object) -> Path:
-    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        raise ValueError(f"must be the path of a folder, not {value!r}")
-    return Path(value)
+    return path_of(value, "a folder")
 
 
 def _attribute(value: object) -> Attribute:
@@ -32,7 +29,7 @@ def _attribute(value: object) -> Attribute:
     from pydicom.datadict import dictionary_VR, keyword_dict  # heavy: only for who adds attributes
 
     if not keyword or keyword not in keyword_dict:  # it has nameless retired rows under ""
-        raise ValueError(f"{keyword!r} is no attribute of PS3.6; {nearest(keyword, keyword_dict)}")
+        raise ValueError(f"{keyword!r} is no attribute of PS3.6; {nearest(keyword, keyword_dict, ALIKE)}")
     tag = keyword_dict[keyword]
     return Attribute(tag, dictionary_VR(tag)[:2], keyword, level)
 

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from fastdicom.sections.units import COUNT_MAX, GIB, KIB, MIB
-from fastdicom.settings import boolean, choice, existing_file, host, number, setting, size, text
+from fastdicom.settings import boolean, choice, existing_file, host, number, path_of, setting, size, text
 
 TransportName = Literal["off", "tls", "tcp", "udp", "file"]
 
@@ -24,11 +23,7 @@ def _file_or_none(value: object) -> Path | None:
 
 
 def _path_or_none(value: object) -> Path | None:
-    if value is None or value == "":
-        return None
-    if not isinstance(value, (str, os.PathLike)):
-        raise ValueError(f"must be the path of a file, not {value!r}")
-    return Path(value)
+    return None if value is None or value == "" else path_of(value, "a file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

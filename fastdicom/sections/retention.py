@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastdicom.sections.units import MIB
-from fastdicom.settings import boolean, listing, seconds, setting, size, text
+from fastdicom.settings import boolean, listing, seconds, setting, size, text, uid
 
 
 def _seconds_or_none(value: object) -> float:
@@ -15,10 +15,11 @@ def _seconds_or_none(value: object) -> float:
     return seconds(value)
 
 
-def _name(value: object) -> str:
+def patient_id(value: object) -> str:
+    """A Patient ID without padding; the empty one would be of everybody without one."""
     name = text(value).strip()
     if not name:
-        raise ValueError("must not be empty")
+        raise ValueError("a Patient ID must not be empty")
     return name
 
 
@@ -33,8 +34,8 @@ class RetentionConfig:
     max_age_s: float = setting(0.0, _seconds_or_none, "max_age")
     max_size: int = setting(0, size(0))
     keep_free: int = setting(0, size(0))
-    protected_patients: tuple[str, ...] = setting((), listing(_name))
-    protected_studies: tuple[str, ...] = setting((), listing(_name))
+    protected_patients: tuple[str, ...] = setting((), listing(patient_id))
+    protected_studies: tuple[str, ...] = setting((), listing(uid))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

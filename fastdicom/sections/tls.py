@@ -4,25 +4,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from fastdicom.settings import choice, number, read_with, seconds, setting
-
-
-def existing_file(value: object) -> Path:
-    """The path of a file that is there."""
-    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        raise ValueError(f"must be the path of a file, not {value!r}")
-    if not Path(value).is_file():
-        raise ValueError(f"there is no file {os.fspath(value)!r}")
-    return Path(value)
+from fastdicom.settings import choice, existing_file, number, read_with, seconds, setting
 
 
 def file_or_none(value: object) -> Path | None:
-    """The same; Python's None for none."""
+    """The path of a file that is there; Python's None for none."""
     return None if value is None else existing_file(value)
 
 

@@ -13,6 +13,8 @@ class Answer:
     A Data Set, if one comes, is read to its end so that the peer gets a status and not a broken line.
     """
 
+    batched = False
+
     def __init__(self, response: messages.Response) -> None:
         self._reply = Reply(messages.encode(response))
 

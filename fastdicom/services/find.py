@@ -83,7 +83,7 @@ class Collected:
 
 
 class FindOperation(Collected):
-    """One C-FIND. `batched`: its answers may wait a moment for each other on their way out.
+    """One C-FIND.
 
     decode: the identifier's bytes to an Identifier, raising Refused. answers_max: 0 for no limit.
     transfer_syntax_uid: of the identifier, for the observer.

@@ -9,6 +9,8 @@ from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import Change, Outcome, StoredEntry
 from fastdicom.dataset.terms import Terms
 from fastdicom.dimse.messages import CStoreRequest, Response
+from fastdicom.errors import Refused
+from fastdicom.standard.status import PROCESSING_FAILURE
 
 Buffer = bytes | bytearray | memoryview
 
@@ -41,6 +43,10 @@ class Reply(NamedTuple):
 class Operation(Protocol):
     """One request being served. Its Data Set comes in pieces; `end` gives the responses."""
 
+    @property
+    def batched(self) -> bool:
+        """True when its replies may wait a moment for each other on their way out."""
+
     def data(self, piece: memoryview | bytes) -> None:
         """A piece of the Data Set, borrowed until `flush`."""
 
@@ -70,6 +76,14 @@ class IncomingFile(Protocol):
     def discard(self) -> None: ...
 
 
+class Superseded(Refused):
+    """An instance was replaced since it was selected. now: what has taken its place."""
+
+    def __init__(self, now: StoredEntry) -> None:
+        super().__init__(PROCESSING_FAILURE, "it was replaced since it was selected: ask again")
+        self.now = now
+
+
 class Keeper(Protocol):
     """Files and their index rows."""
 
@@ -77,7 +91,8 @@ class Keeper(Protocol):
     def commit(self, file: Any, change: Change) -> Outcome:
         """`file`: one that `incoming` gave, whole. Returns when both are durable; raises Unavailable."""
 
-    def read(self, entry: StoredEntry) -> memoryview: ...
+    def read(self, entry: StoredEntry) -> memoryview:
+        """The whole file. Raises Superseded, Refused, OSError."""
 
 
 class Matches(Protocol):

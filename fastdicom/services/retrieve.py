@@ -70,6 +70,8 @@ class Retrieval(NamedTuple):
 class RetrieveOperation(Collected, ABC):
     """What C-MOVE and C-GET have in common: find, send one by one, tell how far we are."""
 
+    batched = False
+
     def __init__(
         self, request: messages.CMoveRequest | messages.CGetRequest, response_field: int, retrieval: Retrieval
     ) -> None:

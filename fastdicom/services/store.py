@@ -8,7 +8,6 @@ rest of the Data Set is still read so that the peer gets a status.
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +23,7 @@ from fastdicom.events import CREATED, LIMIT, READ, SILENT, UPDATED, Alert, Obser
 from fastdicom.services.budget import Budget
 from fastdicom.services.ports import Caller, IncomingFile, Keeper, Reply
 from fastdicom.standard import status
+from fastdicom.standard.uid import UID
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,6 @@ Compress = Callable[[Any, Put, Caller], tuple[Any, Put]]
 """(file that is whole, its change, who sent it) -> the file and the change to commit."""
 _BUDGET_STEP = 256 * 1024  # bytes; asking for each piece would cost a lock each
 _NO_TAGS: tuple[int, ...] = ()
-_UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(?:\.[0-9]+)*\Z")
 
 
 class StorePolicy:
@@ -68,6 +67,8 @@ class StorePolicy:
 
 class StoreOperation:
     """One C-STORE being received."""
+
+    batched = False
 
     def __init__(
         self,
@@ -288,7 +289,7 @@ def _severity(refusal: Refused) -> int:
 
 def _check_uids(request: messages.CStoreRequest) -> None:
     """Raises Refused when the command names what cannot be a UID. PS3.5 9.1."""
-    if not _UID.match(request.sop_class_uid):
+    if not UID.match(request.sop_class_uid):
         raise Refused(status.DOES_NOT_MATCH_SOP_CLASS, "Affected SOP Class UID is no UID")
-    if not _UID.match(request.sop_instance_uid):
+    if not UID.match(request.sop_instance_uid):
         raise Refused(status.DOES_NOT_MATCH_SOP_CLASS, "Affected SOP Instance UID is no UID")

@@ -17,7 +17,7 @@ from fastdicom.dataset.record import StoredEntry
 from fastdicom.dimse.messages import Counters, CStoreRequest, Response
 from fastdicom.errors import ConnectionLost, FastdicomError, NoResponse, Refused
 from fastdicom.services.lookahead import Ahead, Outgoing, upcoming
-from fastdicom.services.ports import Buffer, Interruption, StoreChannel
+from fastdicom.services.ports import Buffer, Interruption, StoreChannel, Superseded
 from fastdicom.services.proposals import AssociationPlan
 from fastdicom.standard import status
 
@@ -385,7 +385,18 @@ class _Making:
         return self._converter.ahead(lambda: self.outgoing(entry))
 
     def outgoing(self, entry: StoredEntry) -> Outgoing:
-        """The Data Set in a transfer syntax that the peer accepted. Raises FastdicomError, OSError."""
+        """The Data Set in a transfer syntax that the peer accepted. Raises FastdicomError, OSError.
+
+        What was replaced since it was selected goes out as it is now.
+        """
+        try:
+            return self._made(entry)
+        except Superseded as news:
+            if news.now.sop_class_uid != entry.sop_class_uid:
+                raise  # the request and its presentation context are those of the old class
+            return self._made(news.now)
+
+    def _made(self, entry: StoredEntry) -> Outgoing:
         stored_uid = entry.file.transfer_syntax_uid
         wanted = self._converter.candidates(stored_uid, self.contexts(entry))
         if not wanted:

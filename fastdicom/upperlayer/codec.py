@@ -88,8 +88,8 @@ def _new_request(body: bytes) -> AssociationRequest:
     if len({context.context_id for context in contexts}) != len(contexts):
         raise PeerError("a presentation context ID is used twice", INVALID_PARAMETER)
     return AssociationRequest(
-        called_ae_title=_text(body[4:20]),
-        calling_ae_title=_text(body[20:36]),
+        called_ae_title=_ae_title(body[4:20]),
+        calling_ae_title=_ae_title(body[20:36]),
         contexts=contexts,
         user=_user_information(items),
         application_context=application_context,
@@ -103,8 +103,8 @@ _remembered: dict[bytes, AssociationRequest] = {}
 def _decode_accept(body: bytes) -> AssociationAccept:
     application_context, items = _associate_items(body)
     return AssociationAccept(
-        called_ae_title=_text(body[4:20]),
-        calling_ae_title=_text(body[20:36]),
+        called_ae_title=_ae_title(body[4:20]),
+        calling_ae_title=_ae_title(body[20:36]),
         results=tuple(_decode_result(value) for kind, value in items if kind == 0x21),
         user=_user_information(items),
         application_context=application_context,
@@ -138,6 +138,11 @@ def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _text(raw: bytes) -> str:
     return raw.decode("latin-1").strip(" \0")
+
+
+def _ae_title(raw: bytes) -> str:
+    """Without padding. Behind a NUL some requestors leave what was in their memory."""
+    return raw.strip(b" \0").partition(b"\0")[0].decode("latin-1").rstrip(" ")
 
 
 def _decode_context(value: bytes) -> PresentationContext:

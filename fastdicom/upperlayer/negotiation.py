@@ -5,8 +5,9 @@ Pure: a request and a policy go in, an answer comes out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from fastdicom.standard.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from fastdicom.standard.sop_classes import APPLICATION_CONTEXT
@@ -64,15 +65,17 @@ def negotiate(request: AssociationRequest, policy: AcceptorPolicy) -> Associatio
         return REJECT_APPLICATION_CONTEXT
     if not request.contexts or 0 < request.user.max_length < LENGTH_MIN:
         return REJECT_NO_REASON
-    if policy.check_called_ae_title and not _is_ours(request.called_ae_title, policy):
+    called, calling = request.called_ae_title, request.calling_ae_title
+    if not called.isprintable() or (policy.check_called_ae_title and not _is_ours(called, policy)):
         return REJECT_CALLED_AE_TITLE
-    if not request.calling_ae_title or not policy.accepts_calling(request.calling_ae_title):
+    if not calling or not calling.isprintable() or not policy.accepts_calling(calling):
         return REJECT_CALLING_AE_TITLE
+    results = tuple(choose(context, policy) for context in request.contexts)
     return AssociationAccept(
         called_ae_title=request.called_ae_title,
         calling_ae_title=request.calling_ae_title,
-        results=tuple(choose(context, policy) for context in request.contexts),
-        user=_user_information(request, policy),
+        results=results,
+        user=_user_information(request, _accepted(request, results), policy),
     )
 
 
@@ -95,16 +98,36 @@ def choose(context: PresentationContext, policy: AcceptorPolicy) -> ContextResul
     return ContextResult(context.context_id, TRANSFER_SYNTAXES_NOT_SUPPORTED, fallback)
 
 
-def _user_information(request: AssociationRequest, policy: AcceptorPolicy) -> UserInformation:
+def _accepted(request: AssociationRequest, results: tuple[ContextResult, ...]) -> frozenset[str]:
+    """The abstract syntaxes of the accepted contexts: few and short, so what is granted for them is, too."""
+    chosen = {result.context_id for result in results if result.result == ACCEPTANCE}
+    return frozenset(context.abstract_syntax for context in request.contexts if context.context_id in chosen)
+
+
+def _user_information(
+    request: AssociationRequest, accepted: frozenset[str], policy: AcceptorPolicy
+) -> UserInformation:
     return UserInformation(
         max_length=policy.max_length,
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
         implementation_version_name=IMPLEMENTATION_VERSION_NAME,
         # We serve one operation at a time: say so when the peer asked for more. PS3.7 D.3.3.3
         asynchronous_operations=(1, 1) if request.user.asynchronous_operations is not None else None,
-        roles=tuple(_grant_role(role, policy) for role in request.user.roles),
-        extended=tuple(_grant_extended(request, policy)),
+        roles=tuple(_grant_role(role, policy) for role in _for_accepted(request.user.roles, accepted)),
+        extended=tuple(_grant_extended(request, accepted, policy)),
     )
+
+
+Item = TypeVar("Item", RoleSelection, ExtendedNegotiation)
+
+
+def _for_accepted(items: Iterable[Item], accepted: frozenset[str]) -> Iterable[Item]:
+    """The first item about each accepted class. What else a request has in it is not answered."""
+    first: dict[str, Item] = {}
+    for item in items:
+        if item.sop_class_uid in accepted:
+            first.setdefault(item.sop_class_uid, item)
+    return first.values()
 
 
 def _grant_role(role: RoleSelection, policy: AcceptorPolicy) -> RoleSelection:
@@ -112,9 +135,11 @@ def _grant_role(role: RoleSelection, policy: AcceptorPolicy) -> RoleSelection:
     return RoleSelection(role.sop_class_uid, role.scu, role.scp and role.sop_class_uid in policy.scp_role)
 
 
-def _grant_extended(request: AssociationRequest, policy: AcceptorPolicy) -> list[ExtendedNegotiation]:
+def _grant_extended(
+    request: AssociationRequest, accepted: frozenset[str], policy: AcceptorPolicy
+) -> list[ExtendedNegotiation]:
     granted = []
-    for item in request.user.extended:
+    for item in _for_accepted(request.user.extended, accepted):
         information = policy.extended(request.calling_ae_title, item)
         if information is not None:
             granted.append(ExtendedNegotiation(item.sop_class_uid, information))

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from fastdicom import Archive
 from fastdicom.archive.layout import block_names
 from fastdicom.dataset.record import StoredEntry
 from tests.support.datasets import Template, Uids, numbered_uids
-from tests.support.rawdicom import CT_IMAGE_STORAGE, EXPLICIT_LE, VERIFICATION, RawAssociation
+from tests.support.node import fastdicom_node
+from tests.support.rawdicom import (
+    CT_IMAGE_STORAGE,
+    EXPLICIT_LE,
+    VERIFICATION,
+    ConnectionEnded,
+    RawAssociation,
+)
 from tests.support.rawpdu import Proposal
 
 SIZE = 4096
+ASSOCIATIONS = 3
 PROPOSALS = [VERIFICATION, Proposal(3, CT_IMAGE_STORAGE, (EXPLICIT_LE,))]
 
 
@@ -80,3 +94,53 @@ def check_promise(
     objects = archive / "objects"
     files = [name for block in block_names(objects) for name in (objects / block).iterdir()]
     assert len(files) == len(entries), "an unfinished file was left"
+
+
+class Load(threading.Thread):
+    """Sends on one association until the node dies."""
+
+    def __init__(self, port: int, sender: Sender) -> None:
+        super().__init__(daemon=True)
+        self.port = port
+        self.sender = sender
+        self.problem = ""
+
+    def run(self) -> None:
+        try:
+            with RawAssociation.to(self.port, PROPOSALS) as association:
+                number = 0
+                while number < 5000:
+                    status = self.sender.send(association, number)
+                    if status != 0:
+                        self.problem = f"status {status:04X}H"
+                        return
+                    number += 1
+        except (ConnectionEnded, OSError):
+            return  # the node is gone, as intended
+
+
+def killed_again_and_again(
+    folder: Path, rounds: int, *, seed: int, template: Template | None = None, **node: Any
+) -> tuple[Path, list[Sender]]:
+    """The archive of a node that was killed so often while several peers sent, and what they sent.
+
+    node: for fastdicom_node. It has been started again in the end, and stopped.
+    """
+    chance = random.Random(seed)
+    senders: list[Sender] = []
+    for round_number in range(rounds):
+        with fastdicom_node(folder, **node) as running:
+            runs = range(round_number * ASSOCIATIONS, (round_number + 1) * ASSOCIATIONS)
+            loads = [Load(running.port, Sender(run, template) if template else Sender(run)) for run in runs]
+            for load in loads:
+                load.start()
+            time.sleep(chance.uniform(0.02, 0.4))
+            os.kill(running.pid, signal.SIGKILL)
+            for load in loads:
+                load.join(10)
+                assert not load.problem
+            senders += [load.sender for load in loads]
+    with fastdicom_node(folder, **node) as running:
+        archive = running.archive
+    assert sum(len(sender.acknowledged) for sender in senders) > rounds
+    return archive, senders

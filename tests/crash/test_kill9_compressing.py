@@ -7,10 +7,6 @@ answered for may be there as it came.
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,14 +16,11 @@ import xxhash
 from fastdicom.dataset.record import StoredEntry
 from fastdicom.transcoding.codecs import JPEG_LOSSLESS_SV1
 from fastdicom.transcoding.objects import convert
-from tests.crash.support import SIZE, Sender, check_promise
-from tests.crash.test_kill9 import Load
+from tests.crash.support import SIZE, check_promise, killed_again_and_again
 from tests.support.datasets import Template
-from tests.support.node import fastdicom_node
 from tests.support.rawdicom import CT_IMAGE_STORAGE, EXPLICIT_LE
 
 ROUNDS = 20
-ASSOCIATIONS = 3
 RULES = [{"transfer_syntax": "JPEGLosslessSV1", "sop_classes": ["CTImageStorage"]}]
 
 
@@ -51,25 +44,9 @@ def decompressed(entry: StoredEntry, data: bytes) -> bytes:
 
 @pytest.mark.timeout(600)
 def test_what_was_acknowledged_survives_kills_while_it_is_compressed(tmp_path: Path) -> None:
-    chance = random.Random(20260302)
-    senders: list[Sender] = []
-    template = compressible()
-    for round_number in range(ROUNDS):
-        with fastdicom_node(tmp_path, compress=RULES) as node:
-            runs = range(round_number * ASSOCIATIONS, (round_number + 1) * ASSOCIATIONS)
-            loads = [Load(node.port, Sender(run, template)) for run in runs]
-            for load in loads:
-                load.start()
-            time.sleep(chance.uniform(0.05, 0.4))
-            os.kill(node.pid, signal.SIGKILL)
-            for load in loads:
-                load.join(10)
-                assert not load.problem
-            senders += [load.sender for load in loads]
-            archive = node.archive
-    with fastdicom_node(tmp_path, compress=RULES) as node:
-        archive = node.archive
-    assert sum(len(sender.acknowledged) for sender in senders) > ROUNDS
+    archive, senders = killed_again_and_again(
+        tmp_path, ROUNDS, seed=20260302, template=compressible(), compress=RULES
+    )
     answered = {one.uids(number).instance for one in senders for number in one.acknowledged}
 
     def received(entry: StoredEntry, data: bytes) -> bytes:

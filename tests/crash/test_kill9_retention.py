@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from fastdicom import Archive
-from tests.crash.support import Sender
-from tests.crash.test_kill9 import Load
+from tests.crash.support import Load, Sender
 from tests.support.node import fastdicom_node
 
 ROUNDS = 8

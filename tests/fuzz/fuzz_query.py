@@ -20,20 +20,9 @@ from fastdicom.index.environment import Index
 from fastdicom.index.packed import pack_block
 from fastdicom.index.schema import pack_row
 from fastdicom.kernels.query import IMAGE, NAME, PATIENT, STUDY, UNIVERSAL, Selector
-from fastdicom.standard.transfer_syntaxes import (
-    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_BIG_ENDIAN,
-    EXPLICIT_VR_LITTLE_ENDIAN,
-    IMPLICIT_VR_LITTLE_ENDIAN,
-)
+from tests.support.asking import SYNTAXES
 from tests.support.records import put
 
-SYNTAXES = (
-    IMPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_BIG_ENDIAN,
-    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-)
 ROWS = 0x80  # in the first byte: the rest is a row
 
 

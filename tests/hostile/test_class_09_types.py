@@ -157,27 +157,26 @@ def test_class_09_odd_key_in_an_identifier_gets_an_answer(target: Target, kind: 
             association.release()
 
 
-@pytest.mark.parametrize(
-    "text", ["", "\\", "ISO_IR 100\\" * 1000, "ISO 2022 IR 87\\\x1b$B", "no such set", "\x00"]
-)
-def test_class_09_odd_character_set_does_no_harm(target: Target, text: str) -> None:
+def check_found_or_refused(target: Target, tag: int, element: bytes) -> None:
+    """An instance with `element` in the place of `tag` is refused, or stored and found."""
     uids = fresh_uids()
-    data = with_odd_element(uids, SPECIFIC_CHARACTER_SET, explicit(SPECIFIC_CHARACTER_SET, "CS", text))
+    data = with_odd_element(uids, tag, element)
     with target.unharmed() as after:
         outcome = target.send_data_set(data, uids[2])
         assert outcome.status == 0 or outcome.refused
         after.stored = int(outcome.status == 0)
         assert target.studies_found(uids[0]) == after.stored
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\\", "ISO_IR 100\\" * 1000, "ISO 2022 IR 87\\\x1b$B", "no such set", "\x00"]
+)
+def test_class_09_odd_character_set_does_no_harm(target: Target, text: str) -> None:
+    check_found_or_refused(target, SPECIFIC_CHARACTER_SET, explicit(SPECIFIC_CHARACTER_SET, "CS", text))
 
 
 @pytest.mark.parametrize(
     "name", ["\x1b$B" * 500, "\x1b\x1b\x1b", "^" * 1000, "=" * 1000, "\\" * 1000, "\xff" * 200, "a" * 10_000]
 )
 def test_class_09_odd_person_name_does_no_harm(target: Target, name: str) -> None:
-    uids = fresh_uids()
-    data = with_odd_element(uids, PATIENT_NAME, explicit(PATIENT_NAME, "PN", name))
-    with target.unharmed() as after:
-        outcome = target.send_data_set(data, uids[2])
-        assert outcome.status == 0 or outcome.refused
-        after.stored = int(outcome.status == 0)
-        assert target.studies_found(uids[0]) == after.stored
+    check_found_or_refused(target, PATIENT_NAME, explicit(PATIENT_NAME, "PN", name))

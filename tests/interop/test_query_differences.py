@@ -21,9 +21,9 @@ from pydicom.uid import ExplicitVRLittleEndian
 from tests.interop.studies import Instance, store_raw
 from tests.support import peers, reference_matcher
 from tests.support.answers import read
+from tests.support.asking import encoded
 from tests.support.node import fastdicom_node
 from tests.support.processes import Peer
-from tests.unit.dataset.test_identifier import encoded
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -12,8 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, Sequence
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
 
 from fastdicom.dataset.attributes import ATTRIBUTES, LEVELS
 from fastdicom.dataset.identifier import decode_identifier
@@ -27,6 +25,7 @@ from fastdicom.standard.transfer_syntaxes import (
 )
 from tests.support import reference_matcher as reference
 from tests.support.answers import read
+from tests.support.asking import encoded
 from tests.support.records import CT
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -76,15 +75,6 @@ class Stored:
 
     dataset: Dataset
     put: Put
-
-
-def encoded(dataset: Dataset, syntax: str = EXPLICIT_VR_LITTLE_ENDIAN) -> bytes:
-    out = DicomBytesIO()
-    out.is_implicit_VR = syntax == IMPLICIT_VR_LITTLE_ENDIAN
-    out.is_little_endian = syntax != EXPLICIT_VR_BIG_ENDIAN
-    write_dataset(out, dataset)
-    data: bytes = out.getvalue()
-    return data
 
 
 def put_of(dataset: Dataset, number: int) -> Put:

@@ -17,16 +17,22 @@ DAY = 86400.0
 
 
 class Filler:
-    """Puts studies into an archive as if they had been received at a certain time."""
+    """Puts studies into an archive as if they had been received at a certain time.
 
-    def __init__(self, keeper: ArchiveKeeper) -> None:
+    replaces: what is there already gives way.
+    """
+
+    def __init__(self, keeper: ArchiveKeeper, *, replaces: bool = False) -> None:
         self.keeper = keeper
+        self.replaces = replaces
 
-    def study(self, uid: str, *, received: float = 0.0, instances: int = 1, patient: str = "P") -> list[str]:
+    def study(
+        self, uid: str, *, received: float = 0.0, instances: int = 1, patient: str = "P", size: int = 256
+    ) -> list[str]:
         """A study of `instances` in one series; their UIDs. received: now, when not given."""
         uids = [f"{uid}.1.{number}" for number in range(1, instances + 1)]
         for one in uids:
-            self.instance(Uids(patient, uid, uid + ".1", one), received=received)
+            self.instance(Uids(patient, uid, uid + ".1", one), received=received, size=size)
         return uids
 
     def instance(self, uids: Uids, *, received: float = 0.0, size: int = 256) -> Outcome:
@@ -41,4 +47,4 @@ class Filler:
             received_at=received or time.time(),
             checksum=xxhash.xxh3_64_intdigest(data),
         )
-        return self.keeper.commit(file, Put(scanned.record, entry))
+        return self.keeper.commit(file, Put(scanned.record, entry, self.replaces))

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_small_mode_measures_every_row_and_finds_no_difference() -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "bench" / "codecs.py"), "--small"],
+        [sys.executable, "-m", "bench.codecs", "--small"],
         capture_output=True,
         text=True,
         timeout=100,

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_small_bench_of_the_data_set_kernels_runs() -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "bench" / "kernels.py"), "--small"],
+        [sys.executable, "-m", "bench.kernels", "--small"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from fastdicom.config import Access, Config, ConfigError, Limits, LogConfig, NodeConfig, Peer, Timeouts
 from fastdicom.errors import UsageError
+from fastdicom.settings import SECONDS_MAX
 
 INTERFACE_EXAMPLE = """
 [node]
@@ -162,6 +165,10 @@ MISTAKES = [
     ("[node]\nport = 1\nport = 2", [(3, "", "Cannot overwrite a value")]),
     ('[node]\nae_title = """A', [(2, "", "")]),
     (
+        '[access]\nuser_identity = "required"\npasscodes = "none"',
+        [(3, "access.passcodes", "there is no file")],  # and not that it is missing, too
+    ),
+    (
         '[node]\nprot = 1\n\n[log]\nformat = "xml"\n\n[timeouts]\nidle = "soon"',
         [(2, "node.prot", ""), (5, "log.format", ""), (8, "timeouts.idle", "")],
     ),
@@ -288,3 +295,60 @@ def test_a_configuration_cannot_be_changed() -> None:
 def test_reading_a_configuration_imports_nothing_heavy() -> None:
     code = "import sys, fastdicom.config; sys.exit(bool({'pydicom', 'numpy', 'lmdb'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+HUGE = ("1e308", "9" * 400, '"99999999999 d"', f'"{"9" * 400} s"', f'"{"9" * 400}"')
+
+
+@pytest.mark.parametrize("value", HUGE)
+@pytest.mark.parametrize(
+    "key", ["timeouts.idle", "limits.dataset_length_max", "retention.max_age", "node.port"]
+)
+def test_no_value_is_too_huge_to_be_refused_in_one_line(tmp_path: Path, key: str, value: str) -> None:
+    section, _, name = key.partition(".")
+    path = tmp_path / "c.toml"
+    path.write_text(f"[{section}]\n{name} = {value}\n")
+    with pytest.raises(ConfigError) as caught:
+        Config.load(path)
+    assert [(mistake.key, mistake.line) for mistake in caught.value.mistakes] == [(key, 2)]
+    assert len(caught.value.mistakes[0].message) < 200
+
+
+def test_the_longest_time_is_one_that_a_socket_can_wait() -> None:
+    assert Config(timeouts={"idle": "36500 d"}).timeouts.idle_s == SECONDS_MAX
+    with socket.socket() as sock:
+        sock.settimeout(SECONDS_MAX)
+    assert SECONDS_MAX < threading.TIMEOUT_MAX
+
+
+@pytest.mark.parametrize("value", ['"a\\u0000b"', '""', "5", "[]", "{}", "2024-01-31"])
+def test_what_is_no_path_is_a_mistake(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(f"[archive]\npath = {value}\n")
+    with pytest.raises(ConfigError, match=r"line 2: archive\.path: must be the path of a folder"):
+        Config.load(path)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\\u0000b", "nobody"])
+def test_a_file_that_cannot_be_there_is_a_mistake(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(f'[access]\npasscodes = "{name}"\n')
+    with pytest.raises(ConfigError, match=r"line 2: access\.passcodes: "):
+        Config.load(path)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "port = " + "9" * 5000])
+def test_what_the_reader_gives_up_on_is_a_config_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Config.load(path)
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path, ends: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_bytes(("\ufeff" + ends.join(["[node]", "port = 104", "prot = 1", ""])).encode())
+    with pytest.raises(ConfigError) as caught:
+        Config.load(path)
+    assert [(mistake.key, mistake.line) for mistake in caught.value.mistakes] == [("node.prot", 3)]

@@ -5,18 +5,22 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 import fastdicom
-from fastdicom import Archive, Config, Engine, StoredInstance, connect
+from fastdicom import Archive, Config, Engine, StoredInstance, UsageError, connect
+from fastdicom.cli.main import main
 from tests.support.datasets import numbered_uids, synthetic
 from tests.support.part10 import join
+from tests.support.processes import free_port
 from tests.support.rawcommand import Field
 from tests.support.rawdicom import STUDY_ROOT_FIND, RawAssociation
 from tests.support.rawelements import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, identifier
+from tests.support.records import put
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -103,6 +107,45 @@ def test_a_retrieve_over_several_associations_brings_every_instance_once(tmp_pat
         assert to.status()["associations"]["accepted"] == 3
 
 
+def test_a_query_for_no_date_is_refused_with_the_element_and_why(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with connect(*engine.addresses[0]) as peer, pytest.raises(fastdicom.Refused) as caught:
+        list(peer.find(level="STUDY", StudyDate="20209999"))
+    assert (caught.value.status, caught.value.offending) == (0xA900, (0x00080020,))
+    assert main(["find", *map(str, engine.addresses[0]), "-k", "StudyDate=20209999"]) == 1
+    assert "StudyDate is no date or range of dates" in capsys.readouterr().err
+
+
+def test_a_move_says_why_its_destination_got_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    with Engine(
+        Config(ae_title="CLOSED", port=0, archive=tmp_path / "b", access={"unknown_peers": []})
+    ) as closed:
+        peers = [
+            {"ae_title": "DOWN", "host": "127.0.0.1", "port": port},
+            {"ae_title": "CLOSED", "host": "127.0.0.1", "port": closed.addresses[0][1]},
+        ]
+        with Engine(config(tmp_path / "a", peers=peers)) as engine:
+            store(engine, instance_file(tmp_path, 1), instance_file(tmp_path, 2))
+            study = numbered_uids(7, 1).study
+            for destination, reason in (
+                ("DOWN", f"cannot connect: Connection refused (127.0.0.1:{port})"),
+                ("CLOSED", "association rejected: calling AE title not recognized (permanent)"),
+            ):
+                with connect(*engine.addresses[0]) as peer:
+                    report = peer.move(destination=destination, level="STUDY", StudyInstanceUID=study)
+                assert (report.status, report.completed, report.failed) == (0xA702, 0, 2)
+                assert report.comment == reason[:64]
+                asked = ["--destination", destination, "-k", f"StudyInstanceUID={study}"]
+                assert main(["move", *map(str, engine.addresses[0]), *asked]) == 1
+                said = capsys.readouterr()
+                assert f"A702H (out of resources: cannot perform sub-operations): {reason[:64]}" in said.err
+                assert said.out == "moved 0, 2 failed\n"
+
+
 def test_an_engine_may_be_started_again(tmp_path: Path) -> None:
     engine = Engine(config(tmp_path / "archive"))
     for number in range(2):
@@ -132,6 +175,19 @@ def test_stopping_ends_idle_associations_soon(tmp_path: Path) -> None:
     for peer in peers:
         with pytest.raises(fastdicom.ConnectionLost):
             peer._association.next_message()  # type: ignore[union-attr]
+
+
+def test_stopping_does_not_wait_for_a_query_of_the_host_that_is_half_read(tmp_path: Path) -> None:
+    engine = Engine(config(tmp_path / "archive"))
+    engine.start()
+    engine.archive.index.apply([put(f"1.{n}.1.1", f"1.{n}.1", f"1.{n}") for n in range(100)])
+    found = engine.find()
+    assert len(list(islice(found, 40))) == 40
+    started = time.monotonic()
+    engine.stop()
+    assert time.monotonic() - started < 2
+    with pytest.raises(fastdicom.Unavailable, match="the index is closed"):
+        list(found)
 
 
 def test_stopping_under_load_loses_nothing_acknowledged(tmp_path: Path) -> None:
@@ -203,3 +259,38 @@ def test_stopping_does_not_wait_for_a_peer_that_does_not_read(tmp_path: Path) ->
         engine.stop(timeout_s=0.5)
         assert time.monotonic() - started < 3
         assert not [thread for thread in threading.enumerate() if thread.name == "fastdicom-association"]
+
+
+def at_once(act: Callable[[], object]) -> list[Exception]:
+    """`act` on four threads at once; what they raised."""
+    raised: list[Exception] = []
+    ready = threading.Barrier(4)
+
+    def run() -> None:
+        ready.wait()
+        try:
+            act()
+        except Exception as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised
+
+
+def test_of_four_starts_at_once_one_starts_and_of_four_stops_one_stops(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    engine = Engine(config(tmp_path / "archive"))
+    raised = at_once(engine.start)
+    assert [str(error) for error in raised] == ["the engine runs already"] * 3
+    assert at_once(engine.stop) == []
+    assert set(threading.enumerate()) == before
+
+
+@pytest.mark.parametrize("given", ["node.toml", None, {"port": 104}])
+def test_what_is_no_config_is_refused(given: object) -> None:
+    with pytest.raises(UsageError, match="takes a Config"):
+        Engine(given)  # type: ignore[arg-type]

@@ -19,19 +19,12 @@ from fastdicom.queries import encode
 from fastdicom.sections.limits import Limits
 from fastdicom.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
-    IMPLICIT_VR_LITTLE_ENDIAN,
 )
+from tests.support.asking import SYNTAXES
 from tests.support.datasets import CT_IMAGE_STORAGE, header, numbered_uids
 from tests.support.part10 import join
 
-SYNTAXES = [
-    IMPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_BIG_ENDIAN,
-    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-]
 KVP, DOSE, PRIVATE, CREATOR = 0x00180060, 0x00189345, 0x00091001, 0x00090010
 
 
@@ -118,6 +111,22 @@ def test_a_deflate_bomb_costs_no_more_than_its_ceiling(tmp_path: Path) -> None:
     entry = stored(tmp_path, made, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN)
     found = values(reader(tmp_path)(entry, (0x00080008, KVP), {}))
     assert found.keys() == {0x00080005, 0x00080008}  # KVP stands behind the bomb
+
+
+def test_all_deflated_files_of_a_query_share_one_ceiling(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = dataset()
+    made.add_new(0x00091103, "OB", bytes(1 << 20))
+    bomb = stored(tmp_path, made, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN)
+    query = reader(tmp_path)
+    answers = [values(query(bomb, (0x00080008, 0x00181111), {})) for _ in range(30)]
+    assert all(0x00080008 in answer for answer in answers[:16])
+    assert not any(answers[17:])
+    assert len(caplog.records) == 1
+    plain = stored(tmp_path, made, EXPLICIT_VR_LITTLE_ENDIAN)
+    assert 0x00080008 in values(query(plain, (0x00080008,), {}))
+    assert 0x00080008 in values(reader(tmp_path)(plain, (0x00080008,), {}))
 
 
 def test_values_too_long_for_an_answer_stay_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

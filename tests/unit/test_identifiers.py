@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import build_identifier, deepest_level, key_name, level_name
+from fastdicom.queries import encode
 
 
 def encoded_and_read(identifier: Dataset) -> Dataset:
@@ -124,3 +125,27 @@ def test_the_deepest_key_names_the_level() -> None:
     assert deepest_level({"PatientID": "1", "SeriesInstanceUID": "1.2"}) == "SERIES"
     assert deepest_level({"0009,1001": "x"}) == "IMAGE"
     assert deepest_level({}) == "STUDY"
+
+
+@pytest.mark.parametrize(
+    ("keys", "keyword", "value"),
+    [
+        ({"PatientID": 12345}, "PatientID", "12345"),
+        ({"PatientName": 5}, "PatientName", "5"),
+        ({"StudyDate": 20200131}, "StudyDate", "20200131"),
+        ({"ModalitiesInStudy": ["CT", 1]}, "ModalitiesInStudy", ["CT", "1"]),
+    ],
+)
+def test_a_number_where_text_belongs_is_its_digits(
+    keys: dict[str, object], keyword: str, value: object
+) -> None:
+    assert build_identifier("STUDY", keys)[keyword].value == value
+
+
+@pytest.mark.parametrize(
+    "keys", [{"PatientID": object()}, {"PatientID": {"a": 1}}, {"Rows": -1}, {"PixelData": "x"}]
+)
+def test_what_has_no_encoding_is_named_by_its_tag(keys: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=r"\(\w{4},\w{4}\)") as caught:
+        encode(build_identifier("STUDY", keys), "1.2.840.10008.1.2")
+    assert "\n" not in str(caught.value)

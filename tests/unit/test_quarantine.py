@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import fastdicom
+from fastdicom.services.ports import Superseded
 from tests.support.archives import Filler
 
 KEYS = {"StudyInstanceUID": "1.1"}
@@ -77,19 +78,46 @@ def test_retention_of_a_running_node_deletes_and_counts(tmp_path: Path) -> None:
         assert node.archive.counts().studies == 0
 
 
-def test_what_was_replaced_or_deleted_since_it_was_selected_is_not_called_damaged(tmp_path: Path) -> None:
-    config = fastdicom.Config(archive={"path": str(tmp_path / "node"), "duplicates": "replace"}, port=0)
+@pytest.mark.parametrize("looks_first", [True, False])
+def test_what_was_replaced_or_deleted_since_it_was_selected_is_not_called_damaged(
+    tmp_path: Path, looks_first: bool
+) -> None:
+    config = fastdicom.Config(archive=tmp_path / "node", port=0, verify={"before_sending": looks_first})
     with fastdicom.Engine(config) as node:
-        Filler(node.archive).study("1.1", instances=2)
-        selected = [node.archive.index.get(uid) for uid in ("1.1.1.1", "1.1.1.2")]
-        assert selected[0] is not None
-        again = tmp_path / "again.dcm"
-        again.write_bytes(node.archive.path_of(selected[0]).read_bytes())
-        with fastdicom.connect("127.0.0.1", node.addresses[0][1], calling="CLIENT") as peer:
-            assert peer.store([again]).sent == 1
-        node.delete(StudyInstanceUID="1.1", SeriesInstanceUID="1.1.1", SOPInstanceUID="1.1.1.2")
-        for entry, what in zip(selected, ("replaced", "deleted"), strict=True):
-            assert entry is not None
-            with pytest.raises(fastdicom.Refused, match=f"was {what} since it was selected"):
-                node.archive.read(entry)
+        uids = Filler(node.archive).study("1.1", instances=2)
+        replaced, deleted = [node.archive.index.get(uid) for uid in uids]
+        assert replaced is not None and deleted is not None
+        Filler(node.archive, replaces=True).study("1.1")
+        node.delete(StudyInstanceUID="1.1", SeriesInstanceUID="1.1.1", SOPInstanceUID=uids[1])
+        with pytest.raises(Superseded, match="was replaced since it was selected") as found:
+            node.archive.read(replaced)
+        assert found.value.now == node.archive.index.get(uids[0])
+        with pytest.raises(fastdicom.Refused, match="was deleted since it was selected"):
+            node.archive.read(deleted)
         assert node.status()["verify"]["damaged"] == 0
+
+
+@pytest.mark.parametrize("looks_first", [True, False])
+def test_what_is_replaced_while_its_study_is_fetched_comes_as_it_is_now(
+    tmp_path: Path, looks_first: bool
+) -> None:
+    config = fastdicom.Config(
+        port=0,
+        archive=tmp_path / "node",
+        access={"unknown_peers": ["get"]},
+        verify={"before_sending": looks_first},
+    )
+    with fastdicom.Engine(config) as node:
+        Filler(node.archive).study("1.1", instances=20)
+        again = Filler(node.archive, replaces=True)
+        with fastdicom.connect("127.0.0.1", node.addresses[0][1], calling="CLIENT") as peer:
+            report = peer.get(
+                tmp_path / "got",
+                level="STUDY",
+                progress=lambda so_far: (
+                    again.study("1.1", instances=20, size=4096) if so_far.done == 1 else None
+                ),
+                **KEYS,
+            )
+        assert (report.completed, report.failed, report.status) == (20, 0, 0)
+    assert (tmp_path / "got" / "1.1.1.20.dcm").stat().st_size > 4096

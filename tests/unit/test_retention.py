@@ -10,12 +10,15 @@ import pytest
 
 from fastdicom import Archive, Config
 from fastdicom.config import RetentionConfig
+from fastdicom.dataset.record import StoredEntry
 from fastdicom.errors import UsageError
+from fastdicom.index.arrivals import ArrivedStudy
 from fastdicom.keeper import ArchiveKeeper, Removal, open_keeper
 from fastdicom.leaps import SETTLE_S, LeapWatch
 from fastdicom.protection import FILE_NAME, change_protected, read_protected
 from fastdicom.retention import INSTANCES_A_STEP, Retention
 from tests.support.archives import DAY, Filler
+from tests.support.datasets import Uids
 
 NOW = 1_800_000_000.0
 
@@ -140,6 +143,26 @@ def test_a_large_study_goes_in_steps_and_is_told_of(keeper: ArchiveKeeper, fille
     assert [(len(one.entries), one.whole) for one in told] == [(64, False), (64, True)]
     assert told[0].reason == "age"
     assert rules.deleted_studies == 1
+
+
+def test_an_instance_replaced_while_it_is_deleted_leaves_no_file_behind(
+    keeper: ArchiveKeeper, filler: Filler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [uid] = filler.study("1.1", received=NOW - 400 * DAY)
+    again = Filler(keeper, replaces=True)
+    select = keeper.index.study_entries
+
+    def replaced_meanwhile(study: ArrivedStudy, count: int) -> list[StoredEntry]:
+        entries = select(study, count)
+        again.instance(Uids("P", "1.1", "1.1.1", uid), received=NOW - 400 * DAY)
+        return list(entries)
+
+    monkeypatch.setattr(keeper.index, "study_entries", replaced_meanwhile)
+    told: list[Removal] = []
+    keeper.tell_removed = told.append
+    assert retention(keeper, max_age_s=DAY).step()
+    assert [[entry.sop_instance_uid for entry in one.entries] for one in told] == [[uid]]
+    assert not [path for path in keeper.files.root.rglob("*.dcm") if path.stat().st_size]
 
 
 def test_a_study_protected_half_way_keeps_the_rest(keeper: ArchiveKeeper, filler: Filler) -> None:

@@ -57,11 +57,22 @@ def test_import_names_what_it_left_out(archive: FakeArchive, capsys: pytest.Capt
     assert output.out == "imported 3 instances (2.0 KiB), 1 there already, 1 failed, 1 skipped\n"
 
 
-def test_skipping_what_is_no_dicom_is_no_failure(
+def test_what_is_no_dicom_is_skipped_and_all_of_it_a_mistake(
     archive: FakeArchive, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    archive.imported = ImportReport(skipped=[NamedPath("b", "is no DICOM file")])
+    archive.imported = ImportReport(duplicates=1, skipped=[NamedPath("b", "is no DICOM file")])
     assert main(["import", "cd/", *ARCHIVE]) == 0
+    archive.imported = ImportReport(skipped=[NamedPath("b", "is no DICOM file")])
+    assert main(["import", "cd/", "dvd/", *ARCHIVE]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "there is no DICOM file in cd/, dvd/"
+
+
+def test_a_file_is_no_place_for_an_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(tmp_path / "out"), *ARCHIVE])
+    assert ended.value.code == 2
+    assert "out is a file, not a folder" in capsys.readouterr().err
 
 
 def test_only_import_makes_an_archive(archive: FakeArchive, capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,8 +201,8 @@ def test_status_without_a_node(
     assert main(["status", "--archive", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"archive {tmp_path}"
-    assert "  instances               1,234" in lines
-    assert "  bytes                   5.0 MiB" in lines
+    assert "  instances                   1,234" in lines
+    assert "  bytes                       5.0 MiB" in lines
     assert lines[-1] == "node not running"
 
 
@@ -212,11 +223,11 @@ def test_status_of_a_running_node(
     main(["status", "--archive", str(tmp_path)])
     lines = capsys.readouterr().out.splitlines()
     assert f"node running, process {os.getpid()}, since 1970-01-01" in "\n".join(lines)
-    assert "  addresses               127.0.0.1:104" in lines
+    assert "  addresses                   127.0.0.1:104" in lines
     assert not any("counts" in line for line in lines)
-    assert "  associations open       3" in lines
-    assert "  received bytes          2.0 KiB" in lines
-    assert "  last errors             time 12:00, message disk � full" in lines
+    assert "  associations open           3" in lines
+    assert "  received bytes              2.0 KiB" in lines
+    assert "  last errors                 time 12:00, message disk � full" in lines
 
 
 def test_status_as_json(archive: FakeArchive, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,6 +69,13 @@ def test_send_reports_each_object_that_failed(
     assert output.out == "sent 4 objects (1.4 KiB), 2 failed\n"
 
 
+def test_send_of_an_empty_folder_is_a_mistake(
+    peer: FakePeer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["send", *HOST, str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"there is no DICOM file in {tmp_path}\n"
+
+
 def test_send_over_several_associations_divides_by_size(peer: FakePeer, folder: Path) -> None:
     main(["send", *HOST, str(folder), "--associations", "3"])
     assert len(peer.connections) == 3

@@ -157,3 +157,24 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     )
     assert ended.stdout.splitlines()[-1] == "141"
     assert ended.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["find", "h", "1", "-k", "StudyInstanceUID=../x"], "'../x' is no UID"),
+        (["find", "h", "1", "-k", "StudyInstanceUID=1.2\\x"], "'x' is no UID"),
+        (["move", "h", "1", "--destination", "A\\B", "-k", "PatientID=1"], "must not contain"),
+        (["echo", "h", "1", "--calling", "LONGER THAN SIXTEEN"], "at most 16 characters"),
+        (["transcode", "a", "b", "--transfer-syntax", "Foo"], "'Foo' is no transfer syntax: neither a UID"),
+        (["transcode", "a", "b", "--transfer-syntax", "JPEGLSLosless"], "nearest known is `JPEGLSLossless`"),
+        (["find", "h", "1", "-k", "Foo=1"], "'Foo' is no attribute of PS3.6; none that is known is like it"),
+    ],
+)
+def test_a_name_that_can_be_none_is_refused_before_anything_is_done(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err

@@ -11,6 +11,7 @@ import pytest
 from fastdicom import Config
 from fastdicom.cli.main import main
 from fastdicom.keeper import open_keeper
+from fastdicom.protection import FILE_NAME
 from tests.support.archives import DAY, Filler
 
 
@@ -67,3 +68,23 @@ def test_what_makes_no_sense_is_refused(arguments: list[str], capsys: pytest.Cap
     assert "no rule in [retention]" in capsys.readouterr().err
     assert main(["protect", *arguments[:2], "--remove"]) == 2
     assert main(["protect", "--archive", "/nowhere"]) == 2
+
+
+@pytest.mark.parametrize("named", [["--study", "../x"], ["--study", "1." + "2" * 63], ["--patient", " "]])
+def test_only_what_can_be_an_id_is_protected(
+    arguments: list[str], named: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = arguments[:2]
+    assert main(["protect", *archive, *named]) == 2
+    said = capsys.readouterr().err
+    assert "is no UID" in said or "must not be empty" in said
+    assert main(["protect", *archive]) == 0
+    assert capsys.readouterr().out == "nobody is protected\n"
+
+
+def test_what_an_older_version_protected_can_be_taken_back(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (Path(arguments[1]) / FILE_NAME).write_text('{"patients": [], "studies": ["../x"]}')
+    assert main(["protect", *arguments[:2], "--study", "../x", "--remove"]) == 0
+    assert capsys.readouterr().out == "nobody is protected\n"

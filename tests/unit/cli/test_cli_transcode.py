@@ -99,8 +99,20 @@ def test_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_folder_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in").mkdir()
+    shutil.copy(CT, tmp_path / "in" / "a.dcm")
     assert main(["transcode", str(tmp_path / "in"), str(tmp_path / "out"), *SYNTAX, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["converted"] == 0
+    assert json.loads(capsys.readouterr().out)["converted"] == 1
+
+
+def test_an_empty_folder_and_a_file_as_its_target_are_mistakes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "file").touch()
+    assert main(["transcode", str(tmp_path / "in"), str(tmp_path / "out"), *SYNTAX]) == 2
+    assert f"there is no DICOM file in {tmp_path / 'in'}" in capsys.readouterr().err
+    assert main(["transcode", str(tmp_path / "in"), str(tmp_path / "file"), *SYNTAX]) == 2
+    assert "file is a file, not a folder" in capsys.readouterr().err
 
 
 def test_a_source_that_is_not_there_ends_with_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,47 +7,18 @@ import zlib
 
 import pytest
 from pydicom import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
 
 from fastdicom.dataset.identifier import Identifier, IdentifierLimits, decode_identifier
 from fastdicom.dataset.terms import Terms
 from fastdicom.errors import Refused
 from fastdicom.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
+from tests.support.asking import SYNTAXES, encoded, query
 
-SYNTAXES = (
-    IMPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_BIG_ENDIAN,
-    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-)
 STUDY_UID, SERIES_UID, PATIENT_ID = 0x0020000D, 0x0020000E, 0x00100020
-
-
-def encoded(dataset: Dataset, syntax: str = EXPLICIT_VR_LITTLE_ENDIAN) -> bytes:
-    out = DicomBytesIO()
-    out.is_implicit_VR = syntax == IMPLICIT_VR_LITTLE_ENDIAN
-    out.is_little_endian = syntax != EXPLICIT_VR_BIG_ENDIAN
-    write_dataset(out, dataset)
-    data: bytes = out.getvalue()
-    if syntax == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:
-        deflater = zlib.compressobj(wbits=-15)
-        data = deflater.compress(data) + deflater.flush()
-    return data
-
-
-def query(level: str | None = "STUDY", **keys: object) -> Dataset:
-    dataset = Dataset()
-    if level is not None:
-        dataset.QueryRetrieveLevel = level
-    for keyword, value in keys.items():
-        setattr(dataset, keyword, value)
-    return dataset
 
 
 def decode(dataset: Dataset, model: str = "STUDY", **options: object) -> Identifier:
@@ -158,6 +129,20 @@ def test_the_ceilings() -> None:
     assert refused(uids, limits=IdentifierLimits(uids_max=39)).status == 0xA700
     assert len(decode(uids, limits=IdentifierLimits(uids_max=40)).values(STUDY_UID)) == 40
     assert refused(query(PatientName="*a" * 600)).status == 0xA900
+
+
+def test_all_patterns_together_have_a_ceiling() -> None:
+    some = [f"*{n}*" for n in range(300)]
+    assert refused(query(PatientID=some, AccessionNumber=some)).status == 0xA700
+    assert len(decode(query(PatientID=some, AccessionNumber=some[:212])).keys) == 2
+    items = [query(None, RequestedProcedureID=some), query(None, RequestedProcedureID=some)]
+    assert refused(query(RequestAttributesSequence=items)).status == 0xA700
+
+
+@pytest.mark.parametrize("names", ["a " * 600, [f"DOE^{n}" for n in range(1000)]])
+def test_names_to_be_compared_by_sound_have_a_ceiling(names: str | list[str]) -> None:
+    assert refused(query(PatientName=names), terms=Terms(fuzzy=True)).status == 0xA900
+    assert decode(query(PatientName=names)).keys
 
 
 def test_twenty_thousand_uids_are_refused_in_implicit_vr() -> None:

@@ -60,6 +60,15 @@ def test_a_comment_has_nothing_that_an_lo_may_not_have() -> None:
     assert comment == "UID 1.2/3 of?N?me?[2J??forged? ?"
 
 
+def test_a_comment_of_a_peer_is_one_printable_line() -> None:
+    told = command.encode(
+        [(0x0100, 0x8001), (0x0120, 1), (0x0900, 0xA700), (0x0902, "no\r\nroom\x1b[2J" + "x" * 999)]
+    )
+    response = messages.decode(told)
+    assert isinstance(response, Response)
+    assert response.comment.startswith("no??room?[2Jx") and len(response.comment) == 256
+
+
 @pytest.mark.parametrize("missing", [0x0002, 0x0100, 0x0110, 0x0800, 0x1000])
 def test_a_mandatory_field_that_is_missing_is_the_peers_fault(missing: int) -> None:
     fields = [

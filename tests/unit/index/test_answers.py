@@ -17,22 +17,12 @@ from fastdicom.dataset.record import StoredEntry
 from fastdicom.errors import Refused, Unavailable
 from fastdicom.index.environment import Index
 from fastdicom.standard.transfer_syntaxes import (
-    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
-    IMPLICIT_VR_LITTLE_ENDIAN,
 )
 from tests.support.answers import found, read
-from tests.support.asking import ask
+from tests.support.asking import SYNTAXES, ask, encoded, query
 from tests.support.records import put
-from tests.unit.dataset.test_identifier import encoded, query
 
-SYNTAXES = (
-    IMPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_BIG_ENDIAN,
-    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-)
 CODE = {BY_KEYWORD["StudyDescription"]: "x"}
 CODE_VALUE = Attribute(0x00080100, "SH", "CodeValue", "")
 CODE_MEANING = Attribute(0x00080104, "LO", "CodeMeaning", "")

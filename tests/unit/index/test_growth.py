@@ -132,6 +132,20 @@ def test_a_transaction_that_stays_open_does_not_hold_the_writer_for_ever(
         assert index.counts().instances == before + 50
 
 
+def test_a_query_that_nobody_reads_does_not_keep_old_pages(tmp_path: Path) -> None:
+    with Index.open(tmp_path, sync=False) as index:
+        index.apply(batch(0))
+        held = index.find(ask("STUDY", StudyInstanceUID=""))
+        assert next(held) is not None
+        lengths = []
+        for start in range(50, 1050):
+            index.apply(batch(start, 1))
+            lengths.append(index.length)
+        rows = sum(answer is not None for answer in held)
+        assert rows >= 49
+        assert lengths[-1] - lengths[0] < 48 << 20  # three times as much when it keeps them
+
+
 def test_a_query_that_is_open_when_the_index_closes_ends_with_an_error(tmp_path: Path) -> None:
     with Index.open(tmp_path, sync=False) as index:
         index.apply(batch(0))

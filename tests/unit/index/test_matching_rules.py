@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydicom.datadict import tag_for_keyword
 
 from fastdicom.dataset.terms import Terms
 from fastdicom.errors import Refused
@@ -154,7 +155,11 @@ DATES: list[object] = [
         ("-19991231", ["20240101\\19990101"]),
         ("20231231 - 20240101", ["20240101", "20231231", "2024.01.01", "20240101\\19990101", "2024"]),
         ("19990101\\20240102", ["20240102", "20240101\\19990101"]),
-        ("20300101-20200101", []),
+        ("19990201-19990231", []),  # bounds need not be in the calendar
+        ("00000000-19990231", ["20240101\\19990101"]),
+        ("20240102-99999999", ["20240102"]),
+        ("20240102 - ", ["20240102"]),
+        ("-", [one for one in DATES if one]),
         ("", DATES),
         ("*", DATES),
     ],
@@ -177,6 +182,9 @@ TIMES: list[object] = ["101010", "1010", "10", "101010.5", "235959.999999", "10:
         ("10-11", ["101010", "1010", "10", "101010.5", "10:10:10"]),
         ("-1010", ["101010", "1010", "10", "101010.5", "10:10:10", "000000"]),
         ("1011-", ["235959.999999"]),
+        ("2300-240000", ["235959.999999"]),
+        ("23:00:00-23:59:60", ["235959.999999"]),
+        ("2300-999999", ["235959.999999"]),
         ("23-01", []),  # crossing midnight is not supported, PS3.4 C.2.2.2.5
     ],
 )
@@ -195,13 +203,27 @@ def test_times(index: Index, key: str, matched: list[object]) -> None:
         ("StudyTime", "10?0"),
         ("StudyTime", "1010-x"),
         ("StudyDate", "20240101-20240102-"),
+        ("StudyDate", "20209999"),
+        ("StudyDate", "20200000"),
+        ("PatientBirthDate", "20209999"),
+        ("StudyDate", "20230229"),
+        ("StudyDate", "20240101\\20230229"),
+        ("StudyDate", "20240101-20241301"),
+        ("StudyDate", "20300101-20200101"),
+        ("StudyTime", "240000"),
+        ("StudyTime", "1060"),
+        ("StudyTime", "101061"),
+        ("StudyTime", "1000-2500"),
+        ("StudyTime", "1000-1100-1200"),
     ],
 )
 def test_ranges_that_mean_nothing_are_refused(index: Index, keyword: str, key: str) -> None:
     with pytest.raises(Refused) as caught:
         index.find(ask("STUDY", **{keyword: key}))
     assert caught.value.status == 0xA900
-    assert len(caught.value.offending) == 1 and len(caught.value.comment) <= 64
+    assert caught.value.offending == (tag_for_keyword(keyword),)
+    assert caught.value.comment.startswith(keyword)
+    assert len(caught.value.comment) <= 64 and key not in caught.value.comment
 
 
 @pytest.mark.parametrize(

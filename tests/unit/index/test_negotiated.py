@@ -13,9 +13,8 @@ from fastdicom.index.phonetic import sound_of
 from fastdicom.index.times import moment_of, moment_range
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from tests.support.answers import found
-from tests.support.asking import ask
+from tests.support.asking import ask, encoded, query
 from tests.support.records import put
-from tests.unit.dataset.test_identifier import encoded, query
 
 RELATIONAL = Terms(relational=True)
 STUDIES = {

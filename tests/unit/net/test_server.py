@@ -50,6 +50,8 @@ class Reply(NamedTuple):
 class Echoing:
     """Answers with how many bytes of Data Set there were; a C-FIND with as many answers as it likes."""
 
+    batched = False
+
     def __init__(self, request: messages.Request, log: list[str]) -> None:
         self.request = request
         self.log = log

@@ -127,3 +127,10 @@ def test_ae_titles_lose_their_padding_and_are_cut_at_16() -> None:
     read = codec.decode(1, encoded[6:])
     assert isinstance(read, AssociationRequest)
     assert (read.called_ae_title, read.calling_ae_title) == ("PACS", "A" * 16)
+
+
+def test_what_stands_behind_a_nul_is_no_part_of_an_ae_title() -> None:
+    body = bytearray(codec.encode(AssociationRequest("US", "THEM", ()))[6:])
+    body[20:36] = b"CT1\0\x07\x01left over"[:16].ljust(16)
+    decoded = codec.decode(codec.A_ASSOCIATE_RQ, bytes(body))
+    assert isinstance(decoded, AssociationRequest) and decoded.calling_ae_title == "CT1"

@@ -148,16 +148,41 @@ def test_strangers_are_rejected_when_they_may_do_nothing() -> None:
 
 def test_roles_are_granted_where_we_can_send() -> None:
     roles = (RoleSelection(CT, False, True), RoleSelection(sop_classes.STUDY_ROOT_FIND, True, True))
-    answer = accepted(request(user=UserInformation(roles=roles)))
+    query = PresentationContext(3, sop_classes.STUDY_ROOT_FIND, (IMPLICIT,))
+    answer = accepted(request(ONE, query, user=UserInformation(roles=roles)))
     assert answer.user.roles == (
         RoleSelection(CT, False, True),
         RoleSelection(sop_classes.STUDY_ROOT_FIND, True, False),
     )
 
 
+def test_only_the_first_role_of_each_accepted_class_is_answered() -> None:
+    refused = PresentationContext(3, "1.2.3", (IMPLICIT,))
+    junk = [RoleSelection(uid, False, True) for uid in ("1.2.3", sop_classes.STUDY_ROOT_GET, "1" * 60000)]
+    roles = (RoleSelection(CT, False, False), RoleSelection(CT, True, True), *junk * 1000)
+    answer = accepted(request(ONE, refused, user=UserInformation(roles=roles)))
+    assert answer.user.roles == (RoleSelection(CT, False, False),)
+
+
+def test_an_answer_fits_its_length_fields_whatever_was_asked_for() -> None:
+    roles = tuple(RoleSelection(CT, False, True) for _ in range(5000))
+    extended = tuple(ExtendedNegotiation(sop_classes.STUDY_ROOT_FIND, b"\x01" * 4) for _ in range(5000))
+    query = PresentationContext(3, sop_classes.STUDY_ROOT_FIND, (IMPLICIT,))
+    asked = request(ONE, query, user=UserInformation(roles=roles, extended=extended))
+    answer = accepted(asked, Admission(Config(query={"relational": True})).policy)
+    assert len(codec.encode(answer)) < 1024
+
+
+@pytest.mark.parametrize("title", ["A\nB", "A\x1b[2J", "A\x7f", "A\x9b", "A\tB"])
+def test_titles_with_control_characters_are_not_recognized(title: str) -> None:
+    assert negotiate(request(calling_ae_title=title), POLICY) == REJECT_CALLING_AE_TITLE
+    assert negotiate(request(called_ae_title=title), POLICY) == REJECT_CALLED_AE_TITLE
+
+
 def granted(config: Config, sop_class_uid: str, wanted: bytes) -> tuple[bytes, ...]:
     items = (ExtendedNegotiation(sop_class_uid, wanted),)
-    asked = request(calling_ae_title="PACS", user=UserInformation(extended=items))
+    context = PresentationContext(1, sop_class_uid, (IMPLICIT,))
+    asked = request(context, calling_ae_title="PACS", user=UserInformation(extended=items))
     return tuple(item.information for item in accepted(asked, Admission(config).policy).user.extended)
 
 
