@@ -34,7 +34,7 @@ from fastdicom.handlers import Handler, Handlers
 from fastdicom.housekeeping import Housekeeper
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
-from fastdicom.listening import listen, places_of, timing_of
+from fastdicom.listening import CUT_S, listen, places_of, stop_s_of, timing_of
 from fastdicom.monitor import Monitor
 from fastdicom.monitoring.health import RECOVERING, RUNNING, STOPPING
 from fastdicom.net.acceptor import Acceptor, turn_away
@@ -126,24 +126,15 @@ class Engine:
     ) -> None:
         """Recover the archive, listen, serve. Raises UsageError when that is not possible.
 
-        A node that serves the archive already and is about to stop is waited for. inherited: sockets that
-        listen already and that the configuration must ask for. progress: called again and again while the
-        archive is waited for and recovered.
+        inherited: sockets that listen already and that the configuration must ask for. progress: called again
+        and again while the archive is recovered, and before it for a node that is about to leave the archive.
         """
         with self._life:
-            self._start(inherited or InheritedSockets(), progress)
-
-    def _start(self, inherited: InheritedSockets, progress: Callable[[], object]) -> None:
-        if self._acceptor is not None:
-            raise UsageError("the engine runs already")
-        timeouts = self.config.timeouts
-        stop_s = timeouts.drain_s + timeouts.stop_s + 2 * _CLOSING_S
-        self._node_lock = NodeLock.take(self.config.archive.path, stop_s, progress)
-        try:
-            self._start(inherited or InheritedSockets(), progress)
-        except BaseException:
-            self._node_lock.release()
-            raise
+            if self._acceptor is not None:
+                raise UsageError("the engine runs already")
+            self._node_lock = NodeLock.take(self.config.archive.path, stop_s_of(self.config), progress)
+            with self._node_lock.starting():
+                self._start(inherited or InheritedSockets(), progress)
 
     def _start(self, inherited: InheritedSockets, progress: Callable[[], object]) -> None:
         monitor = self.monitor = Monitor(self.config, lambda: self._figures())
@@ -196,26 +187,19 @@ class Engine:
             raise UsageError("a handler cannot stop its engine: have another thread do it")
         if self._process != os.getpid():
             return
-<<<<<<< HEAD
-        with self._node_lock.ending():
-            self._stop(timeout_s, drain_s)
-
-    def _stop(self, timeout_s: float, drain_s: float) -> None:
-        assert self._acceptor is not None
-=======
         with self._life:
             if self._acceptor is not None:
-                self._stop(self._acceptor, timeout_s, drain_s)
+                with self._node_lock.ending():
+                    self._stop(self._acceptor, timeout_s, drain_s)
 
     def _stop(self, acceptor: Acceptor, timeout_s: float, drain_s: float) -> None:
->>>>>>> main
         self.monitor.health.phase = STOPPING
         acceptor.stop()
         self._acceptor = None
         drain = self._drain = Drain(self._running)
         drain.let_finish(drain_s)
         drain.end_messages(timeout_s)
-        drain.cut(2 * _CLOSING_S)
+        drain.cut(CUT_S)
         self._crew.close()
         self._publisher_stop.set()
         if self._publisher is not None:

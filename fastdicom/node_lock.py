@@ -47,6 +47,15 @@ class NodeLock:
         return cls(fd, archive)
 
     @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Around the start of the node: who fails lets it go."""
+        try:
+            yield
+        except BaseException:
+            self.release()
+            raise
+
+    @contextmanager
     def ending(self) -> Iterator[None]:
         """Around the stop of the node: who wants the archive waits from now on, and has it afterwards."""
         self._tell(_STOPPING)
@@ -59,6 +68,7 @@ class NodeLock:
         """Somebody else may serve the archive."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
+            fcntl.flock(fd, fcntl.LOCK_UN)  # for processes that were forked meanwhile, too
             os.close(fd)
 
     def _tell(self, state: str) -> None:

@@ -104,3 +104,11 @@ def test_a_disk_without_room_for_a_note_costs_the_note_only(
         NodeLock.take(tmp_path, 0)
     held.release()
     NodeLock.take(tmp_path, 0).release()
+
+
+def test_a_process_forked_from_the_host_does_not_hold_the_archive(tmp_path: Path) -> None:
+    held = NodeLock.take(tmp_path, 0)
+    inherited = os.dup(held._fd)  # what a fork does to it
+    held.release()
+    NodeLock.take(tmp_path, 0).release()
+    os.close(inherited)
