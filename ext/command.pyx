@@ -3,6 +3,7 @@
 Knows how each element is coded, not which ones a message needs: that is in `dimse/messages.py`.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.unicode cimport PyUnicode_AsEncodedString
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
@@ -109,13 +110,15 @@ def encode(list fields not None):
     cdef list values = []
     cdef Kind kind
     cdef uint16_t element
-    for number, value in fields:
-        element = number
+    cdef tuple field
+    for field in fields:
+        element = field[0]
+        value = field[1]
         kind = kind_of(element)
         if kind == UNKNOWN or kind == UL:
             raise ValueError(f"(0000,{element:04X}) is no element that we write")
         if kind == UI or kind == TEXT:
-            value = value.encode("latin-1", "replace")
+            value = PyUnicode_AsEncodedString(value, "latin-1", "replace")
         values.append(value)
         total += ELEMENT_HEAD + value_size(kind, value)
     cdef bytes out = PyBytes_FromStringAndSize(NULL, total + ELEMENT_HEAD + 4)
@@ -125,7 +128,8 @@ def encode(list fields not None):
     at += ELEMENT_HEAD + 4
     cdef Py_ssize_t i
     for i in range(len(fields)):
-        element = fields[i][0]
+        field = fields[i]
+        element = field[0]
         at = put_element(at, element, kind_of(element), values[i])
     return out
 

@@ -18,7 +18,7 @@ from fastdicom.services.terms import QUERY_CLASSES, grant, with_granted
 from fastdicom.standard import sop_classes
 from fastdicom.standard.transfer_syntaxes import KNOWN
 from fastdicom.upperlayer.codec import encode
-from fastdicom.upperlayer.negotiation import AcceptorPolicy, negotiate
+from fastdicom.upperlayer.negotiation import AcceptorPolicy, Negotiator
 from fastdicom.upperlayer.pdus import (
     REJECT_CONGESTION,
     REJECT_LOCAL_LIMIT,
@@ -84,6 +84,7 @@ class Admission:
             max_length=node.max_pdu_length,
             extended=self._grant,
         )
+        self._negotiator = Negotiator(self.policy)
 
     def connected(self, address: str) -> bool:
         """A connection was made: may it send its request?"""
@@ -98,7 +99,7 @@ class Admission:
 
     def decide(self, arrival: Arrival, request: AssociationRequest) -> AssociationAccept | AssociationReject:
         """The answer to an association request."""
-        response = negotiate(request, self.policy)
+        response = self._negotiator.answer(request)
         if isinstance(response, AssociationAccept):
             response = self._welcome(arrival, request, response)
         if isinstance(response, AssociationReject):
@@ -125,6 +126,8 @@ class Admission:
             log.warning("association %d: %s: %s", arrival.number, request.calling_ae_title, why)
             return reject
         response = self._users.response(identity)
+        if response is None:
+            return accept
         return replace(accept, user=replace(accept.user, user_identity_response=response))
 
     def caller(self, arrival: Arrival) -> Caller:

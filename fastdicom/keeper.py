@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +68,11 @@ class Removal(NamedTuple):
     entries: Sequence[StoredEntry]
     whole: bool
     reason: str
+
+    def only(self, paths: Collection[str]) -> Removal:
+        """Without the instances whose files are not among `paths`: they were replaced, or gone before."""
+        entries = [entry for entry in self.entries if entry.file.path in paths]
+        return self._replace(entries=entries, whole=self.whole and len(entries) == len(self.entries))
 
 
 # LMDB lets a process open an environment once: whoever opens an archive again shares the first keeper.
@@ -228,7 +233,7 @@ class ArchiveKeeper:
             file.discard()
             return
         try:
-            self.committer.commit(None, Delete(put.record.sop_instance_uid), anyway=True)
+            self.committer.commit(None, Delete(put.record.sop_instance_uid, file.path), anyway=True)
         except Unavailable:
             file.block.clean = False  # the next start looks at it again
             self._unproven.settle(file.path, lost=True)
@@ -294,30 +299,20 @@ class ArchiveKeeper:
                     removals.append(Removal(study, entries[:count], len(entries) <= count, reason))
                     count -= len(removals[-1].entries)
             gone = self._delete_rows([entry for one in removals for entry in one.entries])
-        removals = [
-            one._replace(entries=[entry for entry in one.entries if entry.sop_instance_uid in gone])
-            for one in removals
-        ]
+        removals = [left for left in (removal.only(gone) for removal in removals) if left.entries]
         for removal in removals:
             for entry in removal.entries:
-                self._unlink(gone[entry.sop_instance_uid])
+                self._unlink(entry.file.path)
             self.tell_removed(removal)
         return removals
 
-    def _delete_rows(self, entries: Sequence[StoredEntry]) -> dict[str, str]:
-        """The paths of those that were still there, by SOP Instance UID.
-
-        Somebody else may have been faster: it is deleted already, or was replaced and has another file.
-        """
+    def _delete_rows(self, entries: Sequence[StoredEntry]) -> set[str]:
+        """The paths of those that were still there: somebody else may have deleted or replaced one."""
         if not entries:
-            return {}
-        uids = [entry.sop_instance_uid for entry in entries]
-        outcomes = self.committer.commit_all([Delete(uid) for uid in uids])
-        return {
-            uid: outcome.old.path
-            for uid, outcome in zip(uids, outcomes, strict=True)
-            if isinstance(outcome, Deleted) and outcome.old is not None
-        }
+            return set()
+        changes = [Delete(entry.sop_instance_uid, entry.file.path) for entry in entries]
+        outcomes = self.committer.commit_all(changes)
+        return {one.old.path for one in outcomes if isinstance(one, Deleted) and one.old is not None}
 
     # ------------------------------------------------------------------------------ damage
 
@@ -373,13 +368,13 @@ class ArchiveKeeper:
             raise _damaged(entry.damage)
         if not self.config.verify.before_sending:
             try:
-                return self.files.read(entry.file.path)
+                return self.files.read(entry.file.path, size=entry.file.size)
             except FileNotFoundError:
                 self._refuse_outdated(entry)
                 raise
         checksum = DatasetChecksum(entry.file.dataset_offset)
         try:
-            data = self.files.read(entry.file.path, checksum.visit)
+            data = self.files.read(entry.file.path, checksum.visit, entry.file.size)
             fault = fault_of(entry.file, len(data), checksum.value)
         except OSError as error:
             fault = fault_of_error(error)

@@ -44,7 +44,7 @@ class Leftovers:
         if entry is None or is_as_indexed(self._files.path_of(path), entry.file):
             return True
         log.warning("%s was not whole when the node ended, and had not been acknowledged", path)
-        self._index.apply([Delete(entry.sop_instance_uid)])
+        self._index.apply([Delete(entry.sop_instance_uid, path)])
         return False
 
     def adopt(self, paths: Sequence[str]) -> dict[str, Verdict]:

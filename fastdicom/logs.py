@@ -34,6 +34,7 @@ def configure(log: LogConfig, verbose: int = 0, stream: TextIO | None = None) ->
 
     stream: instead of standard error. The journal is spoken to natively when standard error leads there.
     """
+    logging.logProcesses = logging.logMultiprocessing = False  # no line tells them, every line would ask
     handler = (_journal_handler(log) if stream is None else None) or _stream_handler(log, stream)
     logger = logging.getLogger(LOGGER)
     for old in logger.handlers[:]:

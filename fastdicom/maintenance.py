@@ -112,7 +112,7 @@ def delete(
         for entry in keeper.instances(identifier):
             if not dry_run:
                 groups = keeper.groups_of([entry])
-                outcome = keeper.commit(None, Delete(entry.sop_instance_uid))
+                outcome = keeper.commit(None, Delete(entry.sop_instance_uid, entry.file.path))
                 if not isinstance(outcome, Deleted) or outcome.old is None:
                     continue  # somebody else was faster
                 deleted += groups

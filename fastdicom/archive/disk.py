@@ -76,7 +76,7 @@ class Disk:
         """Close a descriptor."""
         os.close(fd)
 
-    def open(self, path: Path) -> int:
+    def open(self, path: str) -> int:
         """A stored file for reading. Returns the descriptor."""
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
 

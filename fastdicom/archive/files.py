@@ -28,6 +28,7 @@ class Files:
     def __init__(self, root: Path, disk: Disk, *, min_free: int = 0, sync: bool = True) -> None:
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
         self.root = root
+        self._below = f"{root}/"  # a pathlib path is made three times slower than a file is opened
         watched = WatchedDisk(disk, root)
         self.disk: Disk = watched
         self.health = watched.health
@@ -57,33 +58,47 @@ class Files:
         """The absolute path of an indexed one."""
         return self.root / path
 
-    def read(self, path: str, visit: Callable[[int, bytes], None] | None = None) -> memoryview:
+    def read(
+        self, path: str, visit: Callable[[int, bytes], None] | None = None, size: int | None = None
+    ) -> memoryview:
         """All bytes of a stored file. Raises OSError; an empty or cut file is the caller's to notice.
 
         visit: is given (offset, piece) for the whole file, in order, before anything is returned. Reading
         by system call is also what turns a bad sector into an OSError: in a mapping it would be a SIGBUS,
         so a large file is mapped only when it was read (and is in memory) already.
+        size: what the file should have, which saves asking for it; it may be wrong.
         """
-        fd = self.disk.open(self.root / path)
+        fd = self.disk.open(self._below + path)
         try:
-            size = os.fstat(fd).st_size
-            if size <= _WHOLE_MAX:
-                data = self.disk.read_at(fd, size, 0)
-                if visit is not None:
-                    visit(0, data)
-                return memoryview(data)
-            offset = 0
-            while offset < size and (piece := self.disk.read_at(fd, _PIECE, offset)):
-                if visit is not None:
-                    visit(offset, piece)
-                offset += len(piece)
-            return memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_READ))
+            if size is None or size > _WHOLE_MAX:
+                return self._read_unknown(fd, visit)
+            data = self.disk.read_at(fd, size + 1, 0)  # one more: is there more?
+            if len(data) != size:
+                return self._read_unknown(fd, visit)
+            if visit is not None:
+                visit(0, data)
+            return memoryview(data)
         finally:
             os.close(fd)
 
+    def _read_unknown(self, fd: int, visit: Callable[[int, bytes], None] | None) -> memoryview:
+        """An open file of any size, as `read` gives it."""
+        size = os.fstat(fd).st_size
+        if size <= _WHOLE_MAX:
+            data = self.disk.read_at(fd, size, 0)
+            if visit is not None:
+                visit(0, data)
+            return memoryview(data)
+        offset = 0
+        while offset < size and (piece := self.disk.read_at(fd, _PIECE, offset)):
+            if visit is not None:
+                visit(offset, piece)
+            offset += len(piece)
+        return memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_READ))
+
     def pieces(self, path: str, offset: int, length: int) -> Iterator[bytes]:
         """What a stored file has from `offset` on, `length` bytes at a time. Raises OSError."""
-        fd = self.disk.open(self.root / path)
+        fd = self.disk.open(self._below + path)
         try:
             while piece := self.disk.read_at(fd, length, offset):
                 yield piece
@@ -96,7 +111,7 @@ class Files:
 
         Its pages are dropped from memory before and after, so that what others need stays there.
         """
-        fd = self.disk.open(self.root / path)
+        fd = self.disk.open(self._below + path)
         try:
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
             offset = 0

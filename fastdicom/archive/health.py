@@ -130,7 +130,7 @@ class WatchedDisk(Disk):
     def close(self, fd: int) -> None:
         self._disk.close(fd)
 
-    def open(self, path: Path) -> int:
+    def open(self, path: str) -> int:
         return self._disk.open(path)
 
     def read_at(self, fd: int, length: int, offset: int) -> bytes:

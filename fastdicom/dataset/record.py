@@ -122,9 +122,13 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Ask the index to forget an instance; the last one takes its series, study and patient along."""
+    """Ask the index to forget an instance; the last one takes its series, study and patient along.
+
+    path: only while this is its file: what has replaced it since nobody wants to go. "": whatever it is.
+    """
 
     sop_instance_uid: str
+    path: str = ""
 
 
 Change = Put | Delete

@@ -173,6 +173,8 @@ def encode(message: Message) -> bytes:
     """The Command Set of a message, elements in ascending order."""
     if isinstance(message, Response):
         return _encode_response(message)
+    if isinstance(message, CStoreRequest):
+        return _encode_store(message)
     fields: list[tuple[int, Field]] = []
     if not isinstance(message, CCancelRequest):
         fields.append((_AFFECTED_CLASS, message.sop_class_uid))
@@ -183,20 +185,30 @@ def encode(message: Message) -> bytes:
         fields.append((_MESSAGE_ID, message.message_id))
     if isinstance(message, CMoveRequest):
         fields.append((_DESTINATION, message.destination))
-    if isinstance(message, CStoreRequest | CFindRequest | CMoveRequest | CGetRequest):
+    if isinstance(message, CFindRequest | CMoveRequest | CGetRequest):
         fields.append((_PRIORITY, message.priority))
     fields.append((_DATASET_TYPE, 1 if message.has_dataset else NO_DATASET))
-    if isinstance(message, CStoreRequest):
-        fields.append((_AFFECTED_INSTANCE, message.sop_instance_uid))
-        if message.originator_ae_title:
-            fields.append((_ORIGINATOR, message.originator_ae_title))
-        if message.originator_message_id is not None:
-            fields.append((_ORIGINATOR_ID, message.originator_message_id))
+    return command.encode(fields)
+
+
+def _encode_store(message: CStoreRequest) -> bytes:
+    """The request that is made once an instance: no test that a list in one piece can do without."""
+    fields: list[tuple[int, Field]] = [
+        (_AFFECTED_CLASS, message.sop_class_uid),
+        (_COMMAND, C_STORE_RQ),
+        (_MESSAGE_ID, message.message_id),
+        (_PRIORITY, message.priority),
+        (_DATASET_TYPE, 1 if message.has_dataset else NO_DATASET),
+        (_AFFECTED_INSTANCE, message.sop_instance_uid),
+    ]
+    if message.originator_ae_title:
+        fields.append((_ORIGINATOR, message.originator_ae_title))
+    if message.originator_message_id is not None:
+        fields.append((_ORIGINATOR_ID, message.originator_message_id))
     return command.encode(fields)
 
 
 _COMMAND_FIELDS: dict[type, int] = {
-    CStoreRequest: C_STORE_RQ,
     EchoRequest: C_ECHO_RQ,
     CFindRequest: C_FIND_RQ,
     CMoveRequest: C_MOVE_RQ,
@@ -210,6 +222,7 @@ def _command_field(message: Request) -> int:
 
 
 def _decode_response(kind: int, fields: Fields) -> Response:
+    dataset_type = fields.get(_DATASET_TYPE)
     counters = None
     if _COMPLETED in fields or _REMAINING in fields:
         counters = Counters(
@@ -225,7 +238,7 @@ def _decode_response(kind: int, fields: Fields) -> Response:
         _shown(_optional_text(fields, _COMMENT)),
         offending if isinstance(offending, tuple) else (),
         counters,
-        _optional_number(fields, _DATASET_TYPE) not in (None, NO_DATASET),
+        isinstance(dataset_type, int) and dataset_type != NO_DATASET,
     )
 
 

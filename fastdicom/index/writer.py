@@ -120,7 +120,7 @@ class Writer:
     def apply(self, change: Change) -> Outcome:
         """One change; its outcome."""
         if isinstance(change, Delete):
-            return self._delete(change.sop_instance_uid)
+            return self._delete(change)
         return self._put(change)
 
     def note(self, key: str, value: bytes | None) -> None:
@@ -195,13 +195,15 @@ class Writer:
         self._add(change.record, change.file, uid, where if same_series else None)
         self._refresh(change.record, series)
 
-    def _delete(self, sop_instance_uid: str) -> Outcome:
-        uid = opaque_key(sop_instance_uid)
+    def _delete(self, change: Delete) -> Outcome:
+        uid = opaque_key(change.sop_instance_uid)
         where = self._txn.get(uid, db=self._db["uids"])
         if where is None:
             return Deleted(None)
         head, _, image, _ = parts(self._txn.get(where, db=self._db["instances"]))
         old = unpack_file(head)
+        if change.path not in ("", old.path):
+            return Deleted(None)
         self._remove(where, old, image)
         self._txn.delete(uid, db=self._db["uids"])
         self._to_trash(old)

@@ -5,8 +5,11 @@ def message(context_id: int, command: bytes, dataset: bytes | None, pdu_length_m
     Length field of no PDU is larger. Each PDU carries one PDV.
     """
 
-def fragment_heads(context_id: int, length: int, pdu_length_max: int, last: bool) -> bytes:
-    """The 12-byte heads (PDU and PDV) for `length` bytes of a Data Set, one after the other.
+def body(
+    context_id: int, before: bytes, block: memoryview, pdu_length_max: int, last: bool
+) -> list[bytes | memoryview]:
+    """`before` (PDUs already) and a part of a Data Set as P-DATA-TF PDUs, in pieces for one sendmsg.
 
-    Fragment i covers bytes [i * (pdu_length_max - 6), ...) of the run. last: the run ends the message.
+    block: bytes that are sent from where they lie, as slices between the heads made here; only a peer that
+    takes less than 1 KB at once gets a copy. pdu_length_max: as for `message`. last: it ends the message.
     """

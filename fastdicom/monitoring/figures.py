@@ -277,5 +277,11 @@ def _copy(figures: ServiceFigures) -> ServiceFigures:
 
 def _add_line(line: _Line, services: dict[Key, ServiceFigures], images: Counter[str]) -> None:
     for key, figures in list(line.services.items()):
-        services.setdefault(key, ServiceFigures()).merge(figures)
-    images.update(line.images)
+        if not figures.statuses:  # nothing was answered
+            continue
+        known = services.get(key)
+        if known is None:
+            known = services[key] = ServiceFigures()
+        known.merge(figures)
+    if line.images:
+        images.update(line.images)

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from fastdicom.dimse import messages
 from fastdicom.dimse.assembler import COMMAND_SET_LENGTH_MAX, Assembler
@@ -16,9 +17,9 @@ from fastdicom.upperlayer.association import Association, AssociationEvent
 
 Buffer = bytes | bytearray | memoryview
 
-_BLOCK = 256 * 1024  # bytes of a body that go out in one system call
+_BLOCK = 1 << 20  # bytes of a body that go out in one system call
+_JOINED_BELOW = 64 * 1024  # bytes of pieces that are copied into one
 _QUEUE_MAX = 16  # events that wait; each holds at most what one read brought
-_SMALL_FRAGMENT = 1024  # below it copying costs less than one more buffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,44 +134,32 @@ class Connection:
 
     def send_with_body(self, context_id: int, message: messages.Message, body: Iterable[Buffer]) -> None:
         """Send a message with a Data Set of any length, in pieces of even length, from where it lies."""
-        out: list[bytes | memoryview] = [self.framed(context_id, messages.encode(message), None)]
+        length_max = self.association.peer_length_max
+        before = pdata.message(context_id, messages.encode(message), None, length_max)
         for block, last in _blocks(body):
             self._must_be_open()
-            out.extend(self._fragments(context_id, block, last))
-            self.transport.send(out, self.timing.send_stall_s)
-            out = []
-
-    def _fragments(self, context_id: int, block: memoryview, last: bool) -> list[bytes | memoryview]:
-        length_max = self.association.peer_length_max & ~1
-        size = length_max - 6
-        if size < _SMALL_FRAGMENT:
-            return [_copied(context_id, block, length_max, last)]
-        heads = pdata.fragment_heads(context_id, len(block), length_max, last)
-        out: list[bytes | memoryview] = []
-        for number in range(len(heads) // 12):
-            out.append(heads[number * 12 : number * 12 + 12])
-            out.append(block[number * size : (number + 1) * size])
-        return out
+            pieces = pdata.body(context_id, before, block, length_max, last)
+            self.transport.send(pieces, self.timing.send_stall_s)
+            before = b""
 
     def _must_be_open(self) -> None:
         if not self.association.may_send:
             raise ConnectionLost("the association is over")
 
 
-def _copied(context_id: int, block: memoryview, length_max: int, last: bool) -> bytes:
-    """Fragments for a peer that takes only tiny PDUs, heads and data in one buffer."""
-    size = length_max - 6
-    heads = pdata.fragment_heads(context_id, len(block), length_max, last)
-    return b"".join(
-        heads[at * 12 : at * 12 + 12] + bytes(block[at * size : (at + 1) * size])
-        for at in range(len(heads) // 12)
-    )
-
-
-def _blocks(body: Iterable[Buffer]) -> Iterator[tuple[memoryview, bool]]:
+def _blocks(body: Iterable[Buffer]) -> Iterable[tuple[memoryview, bool]]:
     """The body in blocks of at most _BLOCK bytes, small pieces joined; the last one is marked."""
+    pieces = iter(body)
+    first, second = next(pieces, b""), next(pieces, None)
+    if second is None and len(first) <= _BLOCK:  # most of all: an instance as it is stored
+        return ((memoryview(first).cast("B"), True),)
+    return _marked(_sized(chain((first,) if second is None else (first, second), pieces)))
+
+
+def _marked(blocks: Iterable[memoryview]) -> Iterator[tuple[memoryview, bool]]:
+    """Each block, and whether it is the last."""
     held: memoryview | None = None
-    for block in _sized(body):
+    for block in blocks:
         if held is not None:
             yield held, False
         held = block
@@ -180,7 +169,7 @@ def _blocks(body: Iterable[Buffer]) -> Iterator[tuple[memoryview, bool]]:
 def _sized(body: Iterable[Buffer]) -> Iterator[memoryview]:
     small = bytearray()
     for piece in body:
-        if len(piece) + len(small) < _BLOCK // 4:
+        if len(piece) + len(small) < _JOINED_BELOW:
             small += piece
             continue
         if small:

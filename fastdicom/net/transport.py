@@ -98,7 +98,7 @@ class Transport:
 
     def send(self, pieces: Sequence[bytes | memoryview], timeout_s: float) -> None:
         """Send all of `pieces`. timeout_s: how long the peer may go without reading anything."""
-        total = sum(len(piece) for piece in pieces)
+        total = sum(map(len, pieces))
         sent = self._send_some(pieces[:_PIECES_MAX], timeout_s)
         if sent == total:
             return

@@ -114,15 +114,17 @@ class Tally:
 
     def answered(self, entry: StoredEntry, response: Response, length: int, seconds: float = 0.0) -> None:
         """The peer answered for `entry`, of which `length` bytes were sent, after so many seconds."""
+        code = response.status
+        arrived = status.is_stored(code)
         with self._lock:
-            self._sent(response.status, length, seconds)
+            self._sent(code, length, seconds)
             self.bytes += length
-            if status.is_stored(response.status):
+            if arrived:
                 kind = (entry.study_instance_uid, entry.sop_class_uid)
                 self.delivered[kind] = self.delivered.get(kind, 0) + 1
-            self.completed += response.status == status.SUCCESS
-            self.warning += status.is_warning(response.status)
-        if response.status != status.SUCCESS and not status.is_warning(response.status):
+            self.completed += code == status.SUCCESS
+            self.warning += arrived and code != status.SUCCESS
+        if not arrived:
             comment = f": {response.comment}" if response.comment else ""
             self.failed(entry, response.status, status.describe(response.status) + comment)
 
@@ -134,6 +136,14 @@ class Prepared(NamedTuple):
     context_id: int
     request: CStoreRequest
     body: Outgoing
+
+
+class Landed(NamedTuple):
+    """An instance that was answered for, so many seconds after it was launched."""
+
+    prepared: Prepared
+    response: Response
+    seconds: float
 
 
 class Unsent(NamedTuple):
@@ -182,9 +192,9 @@ class _Flight:
 
     def __init__(self, channel: StoreChannel, tally: Tally) -> None:
         self._channel = channel
+        self._window = channel.window
         self._tally = tally
-        self._sent: dict[int, Prepared] = {}
-        self._since: dict[int, float] = {}
+        self._sent: dict[int, tuple[Prepared, float]] = {}  # and since when, of the performance counter
         self._broken: StoredEntry | None = None
 
     def __len__(self) -> int:
@@ -193,16 +203,15 @@ class _Flight:
     @property
     def full(self) -> bool:
         """True when a response is due before the next instance may go out."""
-        return len(self._sent) >= self._channel.window
+        return len(self._sent) >= self._window
 
     @property
     def entries(self) -> list[StoredEntry]:
-        return [prepared.entry for prepared in self._sent.values()]
+        return [prepared.entry for prepared, _ in self._sent.values()]
 
     def launch(self, prepared: Prepared) -> None:
         """Send one. A body that cannot be had to its end costs the association: half of it is sent."""
-        self._sent[prepared.request.message_id] = prepared
-        self._since[prepared.request.message_id] = time.perf_counter()
+        self._sent[prepared.request.message_id] = prepared, time.perf_counter()
         try:
             self._channel.send_store(prepared.context_id, prepared.request, prepared.body)
         except ConnectionLost:
@@ -213,19 +222,22 @@ class _Flight:
             self._tally.failed(prepared.entry, status.PROCESSING_FAILURE, str(error))
             raise ConnectionLost(f"the association was given up: {error}") from error
 
-    def land(self) -> StoredEntry:
-        """Wait for a response; the instance that it is about."""
+    def land(self) -> Landed:
+        """Wait for a response. It is to be counted, whatever happens next."""
         response = self._channel.store_response(self._sent)
-        prepared = self._sent.pop(response.responded_to)
-        seconds = time.perf_counter() - self._since.pop(response.responded_to)
-        length = prepared.body.length or prepared.entry.file.size
-        self._tally.answered(prepared.entry, response, length, seconds)
-        return prepared.entry
+        prepared, since = self._sent.pop(response.responded_to)
+        return Landed(prepared, response, time.perf_counter() - since)
+
+    def count(self, landed: Landed) -> StoredEntry:
+        """Count a response; the instance that it is about."""
+        entry, body = landed.prepared.entry, landed.prepared.body
+        self._tally.answered(entry, landed.response, body.length or entry.file.size, landed.seconds)
+        return entry
 
     def blame(self, reason: str) -> StoredEntry | None:
         """The channel is gone: the instance that it was lost over has failed. None when there was none."""
         if self._broken is None and self._sent:
-            self._broken = self._sent.pop(next(iter(self._sent))).entry
+            self._broken = self._sent.pop(next(iter(self._sent)))[0].entry
             self._tally.failed(self._broken, 0, reason)
         return self._broken
 
@@ -307,15 +319,17 @@ class Sender:
                     if not interruption.wanted():
                         break
                     prepared = self._prepare(entry, ahead, making, begun, tally)
-                    if prepared is not None and flight.full:
-                        yield flight.land()
+                    landed = flight.land() if prepared is not None and flight.full else None
                     begun += 1
-                    if prepared is not None:
-                        flight.launch(prepared)
-                    else:
-                        yield entry
+                    try:
+                        if prepared is not None:
+                            flight.launch(prepared)  # the peer has something to do while we count
+                    finally:
+                        done = flight.count(landed) if landed is not None else None
+                    if done is not None or prepared is None:
+                        yield done or entry
             while flight:
-                yield flight.land()
+                yield flight.count(flight.land())
             return Unsent()
         except ConnectionLost as error:
             lost = flight.blame(str(error))
@@ -374,9 +388,10 @@ class _Making:
     def contexts(self, entry: StoredEntry) -> dict[str, int]:
         """Accepted transfer syntax -> presentation context ID."""
         uid = entry.sop_class_uid
-        if uid not in self._contexts:
-            self._contexts[uid] = self._channel.transfer_syntaxes(uid)
-        return self._contexts[uid]
+        found = self._contexts.get(uid)
+        if found is None:
+            found = self._contexts[uid] = self._channel.transfer_syntaxes(uid)
+        return found
 
     def start(self, entry: StoredEntry) -> Ahead | None:
         """Begin with an instance that has to be converted, if there is room."""
@@ -397,16 +412,15 @@ class _Making:
             return self._made(news.now)
 
     def _made(self, entry: StoredEntry) -> Outgoing:
-        stored_uid = entry.file.transfer_syntax_uid
-        wanted = self._converter.candidates(stored_uid, self.contexts(entry))
+        stored_uid, accepted = entry.file.transfer_syntax_uid, self.contexts(entry)
+        if stored_uid in accepted:
+            return Verbatim(stored_uid, self._dataset(entry))
+        wanted = self._converter.candidates(stored_uid, accepted)
         if not wanted:
             raise Refused(
                 status.SOP_CLASS_NOT_SUPPORTED, "the peer accepted no transfer syntax that it can be sent in"
             )
-        dataset = self._dataset(entry)
-        if wanted[0] == stored_uid:
-            return Verbatim(stored_uid, dataset)
-        return self._converter.convert(dataset, stored_uid, wanted, whole=self._whole)
+        return self._converter.convert(self._dataset(entry), stored_uid, wanted, whole=self._whole)
 
     def _dataset(self, entry: StoredEntry) -> memoryview:
         whole = self._read(entry)

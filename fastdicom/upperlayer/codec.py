@@ -52,13 +52,12 @@ def encode(pdu: Pdu) -> bytes:
         contexts = b"".join(_encode_context(context) for context in pdu.contexts)
         return _pdu(A_ASSOCIATE_RQ, _associate_body(pdu, pdu.protocol_version, contexts))
     if isinstance(pdu, AssociationAccept):
-        results = b"".join(_encode_result(result) for result in pdu.results)
-        return _pdu(A_ASSOCIATE_AC, _associate_body(pdu, 1, results))
+        return _encode_accept(pdu)
     if isinstance(pdu, AssociationReject):
         return _pdu(A_ASSOCIATE_RJ, bytes((0, pdu.result, pdu.source, pdu.reason)))
     if isinstance(pdu, Abort):
         return _pdu(A_ABORT, bytes((0, 0, pdu.source, pdu.reason)))
-    return _pdu(A_RELEASE_RQ if isinstance(pdu, ReleaseRequest) else A_RELEASE_RP, bytes(4))
+    return _RELEASE_RQ if isinstance(pdu, ReleaseRequest) else _RELEASE_RP
 
 
 # ---------------------------------------------------------------------------------------- decoding
@@ -98,6 +97,11 @@ def _new_request(body: bytes) -> AssociationRequest:
 
 
 _remembered: dict[bytes, AssociationRequest] = {}
+
+
+def remembers(request: AssociationRequest) -> bool:
+    """Whether the same bytes will be decoded to this very object."""
+    return any(request is one for one in list(_remembered.values()))
 
 
 def _decode_accept(body: bytes) -> AssociationAccept:
@@ -229,6 +233,26 @@ def _decode_user_identity(value: bytes) -> UserIdentity:
 
 def _pdu(pdu_type: int, body: bytes) -> bytes:
     return struct.pack(">BBI", pdu_type, 0, len(body)) + body
+
+
+_RELEASE_RQ, _RELEASE_RP = _pdu(A_RELEASE_RQ, bytes(4)), _pdu(A_RELEASE_RP, bytes(4))
+
+
+def _encode_accept(accept: AssociationAccept) -> bytes:
+    """The answer to a remembered request comes as the same object again."""
+    found = _encoded.get(id(accept))
+    if found is not None and found[0] is accept:
+        return found[1]
+    results = b"".join(_encode_result(result) for result in accept.results)
+    out = _pdu(A_ASSOCIATE_AC, _associate_body(accept, 1, results))
+    if len(out) <= _REMEMBERED_LENGTH_MAX and accept.user.user_identity_response is None:
+        if len(_encoded) >= _REMEMBERED_MAX:
+            _encoded.clear()
+        _encoded[id(accept)] = accept, out  # the object with it: its id is not given to another
+    return out
+
+
+_encoded: dict[int, tuple[AssociationAccept, bytes]] = {}
 
 
 def _item(kind: int, value: bytes) -> bytes:

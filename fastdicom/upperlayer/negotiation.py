@@ -1,6 +1,6 @@
 """What we make of an A-ASSOCIATE-RQ: accept, with a result for each context, or reject. PS3.8 7.1.1, 9.3.3.
 
-Pure: a request and a policy go in, an answer comes out.
+Pure: a request and a policy go in, an answer comes out, and may be remembered for the same request.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from fastdicom.standard.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from fastdicom.standard.sop_classes import APPLICATION_CONTEXT
+from fastdicom.upperlayer.codec import remembers
 from fastdicom.upperlayer.pdus import (
     ABSTRACT_SYNTAX_NOT_SUPPORTED,
     ACCEPTANCE,
@@ -77,6 +78,29 @@ def negotiate(request: AssociationRequest, policy: AcceptorPolicy) -> Associatio
         results=results,
         user=_user_information(request, _accepted(request, results), policy),
     )
+
+
+class Negotiator:
+    """`negotiate` under one policy. A request that came before is answered with the same object as before."""
+
+    def __init__(self, policy: AcceptorPolicy) -> None:
+        self.policy = policy
+        self._answers: dict[int, tuple[AssociationRequest, AssociationAccept | AssociationReject]] = {}
+
+    def answer(self, request: AssociationRequest) -> AssociationAccept | AssociationReject:
+        """The answer to `request`."""
+        found = self._answers.get(id(request))
+        if found is not None and found[0] is request:
+            return found[1]
+        answer = negotiate(request, self.policy)
+        if remembers(request):
+            if len(self._answers) >= _ANSWERS_MAX:
+                self._answers.clear()
+            self._answers[id(request)] = request, answer  # the object with it: its id is not given to another
+        return answer
+
+
+_ANSWERS_MAX = 64
 
 
 def _is_ours(ae_title: str, policy: AcceptorPolicy) -> bool:

@@ -41,13 +41,15 @@ def one_input(data: bytes) -> None:
     command, dataset = body[: cut % (len(body) + 1)], body[cut % (len(body) + 1) :]
     try:
         stream = pdata.message(context_id, command, dataset if choice & 1 else None, length_max)
-        heads = pdata.fragment_heads(context_id, len(dataset), length_max, bool(choice & 2))
+        before = pdata.message(context_id, b"", None, length_max)
+        pieces = pdata.body(context_id, before, memoryview(dataset), length_max, bool(choice & 2))
     except ValueError:
         return
     assert all(len(body) <= length_max for body in pdu_bodies(stream))
     if context_id & 1 and length_max > 6:
         check_message(received(stream), context_id, command, dataset if choice & 1 else None)
-    check_heads(heads, context_id, len(dataset), length_max, bool(choice & 2))
+    assert all(len(body) <= length_max for body in pdu_bodies(b"".join(pieces)))
+    check_body(b"".join(pieces), context_id, dataset, bool(choice & 2))
 
 
 def pdu_bodies(stream: bytes) -> list[bytes]:
@@ -64,15 +66,14 @@ def check_message(spans: Spans, context_id: int, command: bytes, dataset: bytes 
     assert spans == expected
 
 
-def check_heads(heads: bytes, context_id: int, length: int, length_max: int, last: bool) -> None:
-    sizes = []
-    for at in range(0, len(heads), 12):
-        kind, reserved, pdu_length, pdv_length, context, control = struct.unpack_from(">BBIIBB", heads, at)
-        final = at + 12 == len(heads)
-        assert (kind, reserved, context, control) == (4, 0, context_id, 2 if last and final else 0)
-        assert pdv_length == pdu_length - 4 and pdu_length <= length_max
-        sizes.append(pdv_length - 2)
-    assert sum(sizes) == length and len(heads) % 12 == 0
+def check_body(stream: bytes, context_id: int, dataset: bytes, last: bool) -> None:
+    """One PDV a PDU, the command whole in the first, the Data Set in the others."""
+    bodies = pdu_bodies(stream)
+    assert [body[4:6] for body in bodies[:1]] == [bytes((context_id, 3))]
+    controls = [struct.unpack_from(">IBB", body) for body in bodies[1:]]
+    assert b"".join(body[6:] for body in bodies[1:]) == dataset
+    assert all(length == len(body) - 4 for (length, _, _), body in zip(controls, bodies[1:], strict=True))
+    assert [control for _, _, control in controls] == [0] * (len(controls) - 1) + [2 if last else 0]
 
 
 def seeds() -> list[bytes]:

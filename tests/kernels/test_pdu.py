@@ -139,14 +139,13 @@ def test_a_message_comes_back_out_of_its_pdus(command: bytes, dataset: bytes | N
     assert [control & 1 for _, control, _ in events if control & 2] == ([1] if dataset is None else [1, 0])
 
 
-@given(st.integers(0, 1000), st.integers(7, 300), st.booleans())
-def test_fragment_heads_cover_the_run(length: int, length_max: int, last: bool) -> None:
-    heads = pdata.fragment_heads(3, length, length_max, last)
-    size = length_max - 6
-    run = bytes(length)
-    framed = b"".join(
-        heads[at * 12 : at * 12 + 12] + run[at * size : (at + 1) * size] for at in range(len(heads) // 12)
-    )
-    events = feed(PduReader(4096, length_max, 1000), framed)
-    assert sum(len(data) for _, _, data in events) == length
+@given(st.integers(0, 5000), st.one_of(st.integers(7, 300), st.integers(1000, 2100)), st.booleans())
+def test_a_body_comes_back_out_of_its_pdus(length: int, length_max: int, last: bool) -> None:
+    run = bytes(at % 251 for at in range(length))
+    command = pdata.message(3, b"command", None, length_max)
+    pieces = pdata.body(3, command, memoryview(run), length_max, last)
+    events = feed(PduReader(4096, length_max, 1000), b"".join(pieces))
+    assert b"".join(data for _, control, data in events if control & 1) == b"command"
+    events = [event for event in events if not event[1] & 1]
+    assert b"".join(data for _, _, data in events) == run
     assert [control for _, control, _ in joined(events) if control & 2] == ([2] if last else [])

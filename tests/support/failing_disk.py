@@ -68,7 +68,7 @@ class FailingDisk(Disk):
         self._note("unlink")
         super().unlink(folder_fd, name)
 
-    def open(self, path: Path) -> int:
+    def open(self, path: str) -> int:
         self._note("open")
         return super().open(path)
 

@@ -301,6 +301,18 @@ def test_a_read_error_is_an_error_and_no_signal(tmp_path: Path, size: int) -> No
     assert files.visit(file.path, lambda at, piece: None) == size
 
 
+@pytest.mark.parametrize("size", [0, 99, 100, 101, 4 << 20])
+def test_a_wrong_idea_of_its_size_changes_nothing_about_what_is_read(tmp_path: Path, size: int) -> None:
+    files = Files(tmp_path, Disk())
+    file = files.incoming()
+    file.append([bytes(range(100))])
+    file.seal(sync=False)
+    file.finish()
+    visited: list[bytes] = []
+    data = files.read(file.path, lambda at, piece: visited.append(piece), size)
+    assert bytes(data) == b"".join(visited) == bytes(range(100))
+
+
 def test_a_file_that_cannot_be_removed_stays_owed(tmp_path: Path) -> None:
     disk = FailingDisk()
     files = Files(tmp_path, disk)

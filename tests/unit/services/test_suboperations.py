@@ -227,6 +227,31 @@ def test_the_next_instance_is_read_before_the_response_but_sent_after_it() -> No
     ]  # fmt: skip
 
 
+class CutWhileSending(Channel):
+    """The connection is lost while the second instance goes out."""
+
+    def send_store(self, context_id: int, request: CStoreRequest, body: Iterable[Buffer]) -> None:
+        if self.sent:
+            raise ConnectionLost("reset")
+        super().send_store(context_id, request, body)
+
+
+def test_a_response_counts_although_the_next_instance_is_lost_before_it_is_counted() -> None:
+    tally, left = send_and_left(4, CutWhileSending())
+    assert tally.counters == Counters(2, 1, 1, 0)
+    assert [failed.sop_instance_uid for failed, _, _ in tally.failures] == ["1.2.1"]
+    assert [entry.sop_instance_uid for entry in left.entries] == ["1.2.2", "1.2.3"]
+
+
+def test_the_next_instance_goes_out_before_the_one_before_it_is_counted() -> None:
+    channel = Channel()
+    tally = Tally(3, lambda code, length, seconds: channel.events.append("count"))
+    list(Sender(read, Converter()).send(entries(3), channel, tally, Client()))
+    assert [event.split()[0] for event in channel.events] == [
+        "send", "response", "send", "count", "response", "send", "count", "response", "count",
+    ]  # fmt: skip
+
+
 def test_a_window_lets_several_go_before_the_first_response() -> None:
     channel = Channel(window=3)
     tally = send(5, channel)

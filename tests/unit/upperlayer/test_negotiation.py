@@ -10,7 +10,7 @@ from fastdicom.access import Admission
 from fastdicom.config import Config
 from fastdicom.standard import sop_classes, transfer_syntaxes
 from fastdicom.upperlayer import codec
-from fastdicom.upperlayer.negotiation import AcceptorPolicy, choose, negotiate
+from fastdicom.upperlayer.negotiation import AcceptorPolicy, Negotiator, choose, negotiate
 from fastdicom.upperlayer.pdus import (
     REJECT_APPLICATION_CONTEXT,
     REJECT_CALLED_AE_TITLE,
@@ -22,6 +22,7 @@ from fastdicom.upperlayer.pdus import (
     ExtendedNegotiation,
     PresentationContext,
     RoleSelection,
+    UserIdentity,
     UserInformation,
 )
 
@@ -217,3 +218,47 @@ def test_asynchronous_operations_are_brought_down_to_one() -> None:
     assert accepted(request()).user.asynchronous_operations is None
     answer = accepted(request(user=UserInformation(asynchronous_operations=(0, 0))))
     assert answer.user.asynchronous_operations == (1, 1)
+
+
+def received(made: AssociationRequest) -> AssociationRequest:
+    """The request as it comes over the wire."""
+    decoded = codec.decode(codec.A_ASSOCIATE_RQ, codec.encode(made)[6:])
+    assert isinstance(decoded, AssociationRequest)
+    return decoded
+
+
+def test_the_same_request_gets_the_same_answer_again_negotiated_and_encoded_once() -> None:
+    negotiator = Negotiator(POLICY)
+    first, second = negotiator.answer(received(request())), negotiator.answer(received(request()))
+    assert first is second
+    assert codec.encode(first) is codec.encode(second)
+    assert codec.encode(first) == codec.encode(replace(first))
+
+
+def test_another_request_gets_its_own_answer() -> None:
+    negotiator = Negotiator(POLICY)
+    asked = [PresentationContext(1, CT, (uid,)) for uid in (IMPLICIT, EXPLICIT, "1.2.3")]
+    for context in asked * 2:
+        made = received(request(context))
+        assert negotiator.answer(made) == negotiate(made, POLICY)
+
+
+def test_answers_under_another_policy_are_not_taken_over() -> None:
+    made = received(request(called_ae_title="OURS"))
+    strict = Admission(Config(ae_title="STRICT", check_called_ae_title=True)).policy
+    assert isinstance(Negotiator(POLICY).answer(made), AssociationAccept)
+    assert Negotiator(strict).answer(made) == REJECT_CALLED_AE_TITLE
+
+
+def test_what_holds_a_password_is_not_kept() -> None:
+    user = UserInformation(user_identity=UserIdentity(2, False, b"name", b"passcode"))
+    negotiator = Negotiator(POLICY)
+    answers = [negotiator.answer(received(request(user=user))) for _ in range(2)]
+    assert answers[0] == answers[1] and answers[0] is not answers[1]
+
+
+def test_no_more_answers_are_kept_than_the_bound() -> None:
+    negotiator = Negotiator(POLICY)
+    for number in range(1000):
+        negotiator.answer(received(request(calling_ae_title=f"PEER{number}")))
+    assert len(negotiator._answers) <= 64
