@@ -73,7 +73,7 @@ def test_a_day_of_mixed_load_leaves_nothing_behind(tmp_path: Path, request: pyte
             report(load, sink, before, after, seconds)
             assert not load.account.problems, load.account.problems[:10]
             assert after.descriptors <= before.descriptors
-            assert after.threads <= idle.threads + IDLE_MAX + FLUSHERS_MAX  # those that are kept for later work
+            assert after.threads <= idle.threads + IDLE_MAX + FLUSHERS_MAX  # kept for later work
             assert after.anonymous_mb - before.anonymous_mb < MEMORY_GROWTH_MB
             assert "Traceback" not in node.log
             assert node.stop() == 0
