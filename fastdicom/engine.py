@@ -34,7 +34,7 @@ from fastdicom.handlers import Handler, Handlers
 from fastdicom.housekeeping import Housekeeper
 from fastdicom.identifiers import build_identifier
 from fastdicom.keeper import ArchiveKeeper, open_keeper
-from fastdicom.listening import listen, places_of, timing_of
+from fastdicom.listening import CUT_S, listen, places_of, stop_s_of, timing_of
 from fastdicom.monitor import Monitor
 from fastdicom.monitoring.health import RECOVERING, RUNNING, STOPPING
 from fastdicom.net.acceptor import Acceptor, turn_away
@@ -42,6 +42,7 @@ from fastdicom.net.crew import Crew
 from fastdicom.net.server import ServerConnection
 from fastdicom.net.tls_transport import TlsTransport
 from fastdicom.net.transport import Transport
+from fastdicom.node_lock import NodeLock
 from fastdicom.queries import decoded, identifier_limits, to_dataset
 from fastdicom.services.budget import Budget
 from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
@@ -85,6 +86,7 @@ class Engine:
         self.tls_addresses: list[tuple[str, int]] = []  # those of `addresses` where TLS is spoken
         self._handlers = Handlers()
         self._acceptor: Acceptor | None = None
+        self._node_lock: NodeLock
         self._services: Services
         self._admission: Admission
         self._conversion_threads: ConversionThreads
@@ -124,15 +126,17 @@ class Engine:
     ) -> None:
         """Recover the archive, listen, serve. Raises UsageError when that is not possible.
 
-        inherited: sockets that listen already and that the configuration must ask for. progress: called
-        again and again while the archive is recovered.
+        inherited: sockets that listen already and that the configuration must ask for. progress: called again
+        and again while the archive is recovered, and before it for a node that is about to leave the archive.
         """
         with self._life:
-            self._start(inherited or InheritedSockets(), progress)
+            if self._acceptor is not None:
+                raise UsageError("the engine runs already")
+            self._node_lock = NodeLock.take(self.config.archive.path, stop_s_of(self.config), progress)
+            with self._node_lock.starting():
+                self._start(inherited or InheritedSockets(), progress)
 
     def _start(self, inherited: InheritedSockets, progress: Callable[[], object]) -> None:
-        if self._acceptor is not None:
-            raise UsageError("the engine runs already")
         monitor = self.monitor = Monitor(self.config, lambda: self._figures())
         monitor.open(self.config.archive.path)
         try:
@@ -185,7 +189,8 @@ class Engine:
             return
         with self._life:
             if self._acceptor is not None:
-                self._stop(self._acceptor, timeout_s, drain_s)
+                with self._node_lock.ending():
+                    self._stop(self._acceptor, timeout_s, drain_s)
 
     def _stop(self, acceptor: Acceptor, timeout_s: float, drain_s: float) -> None:
         self.monitor.health.phase = STOPPING
@@ -194,7 +199,7 @@ class Engine:
         drain = self._drain = Drain(self._running)
         drain.let_finish(drain_s)
         drain.end_messages(timeout_s)
-        drain.cut(2 * _CLOSING_S)
+        drain.cut(CUT_S)
         self._crew.close()
         self._publisher_stop.set()
         if self._publisher is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,7 @@ SYSUSERS = f"{_LIBRARY}/sysusers.d/fastdicom.conf"
 TMPFILES = f"{_LIBRARY}/tmpfiles.d/fastdicom.conf"
 CONFIG = "etc/fastdicom/fastdicom.toml"
 STATE = "var/lib/fastdicom"
+LOGS = "var/log/fastdicom"
 _NEWER_FROM = 254
 _TEMPLATE_PYTHON = "/opt/fastdicom/bin/python"
 _HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # ProtectHome=, PrivateTmp=
@@ -75,7 +77,8 @@ def install_service(
     _write_once(report, prefix / CONFIG, template("fastdicom.toml"), 0o640)
     config = Config.load(prefix / CONFIG)
     listen = listen_lines(config)
-    service = with_archive(template("fastdicom.service"), config.archive.path)
+    folders = folders_to_write(config)
+    service = with_folders(template("fastdicom.service"), folders)
     _write(report, prefix / SERVICE, with_python(service, python))
     _write(
         report,
@@ -93,12 +96,14 @@ def install_service(
         _run(report, ["systemd-tmpfiles", "--create", f"/{TMPFILES}"])
         _run(report, ["systemctl", "daemon-reload"])
     report.next_steps.append(f"look through {prefix / CONFIG}")
+    missing = [folder for folder in folders if not (prefix / folder.relative_to(LIVE)).is_dir()]
+    report.next_steps.extend(f"make {one} before the service starts: {to_make(one)}" for one in missing)
     report.next_steps.append(f"systemctl enable --now {' '.join(_UNITS)}")
     return report
 
 
 def uninstall_service(prefix: Path = LIVE) -> InstallReport:
-    """Stop the service and take its files away; configuration, archive and user stay."""
+    """Stop the service and take its files away; configuration, archive, audit trail and user stay."""
     report = InstallReport(str(prefix))
     if prefix == LIVE and _systemd_runs() and (prefix / SERVICE).exists():
         _run(report, ["systemctl", "disable", "--now", *_UNITS])
@@ -106,7 +111,7 @@ def uninstall_service(prefix: Path = LIVE) -> InstallReport:
         _remove(report, prefix / name)
     if prefix == LIVE and _systemd_runs():
         _run(report, ["systemctl", "daemon-reload"])
-    for name in (CONFIG, STATE):
+    for name in (CONFIG, STATE, LOGS):
         if (prefix / name).exists():
             report.actions.append(Action("kept", str(prefix / name)))
     report.next_steps.append("the user `fastdicom` owns what was kept; `userdel fastdicom` removes it")
@@ -126,11 +131,27 @@ def with_python(unit: str, python: str) -> str:
     return unit.replace(_TEMPLATE_PYTHON, quoted(python))
 
 
-def with_archive(unit: str, archive: Path) -> str:
-    """A unit that may write to `archive`, wherever that is."""
-    if archive.is_relative_to(LIVE / STATE):
-        return unit
-    return unit.replace("\nStateDirectory=", f"\nReadWritePaths={quoted(str(archive))}\nStateDirectory=", 1)
+def folders_to_write(config: Config) -> list[Path]:
+    """Folders that the configuration has the node write to and that systemd does not make for the service.
+
+    The audit trail's folder, not its file: a full file is renamed there.
+    """
+    folders = [config.archive.path]
+    if config.audit.transport == "file" and config.audit.file is not None:
+        folders.append(config.audit.file.parent)
+    own = (LIVE / STATE, LIVE / LOGS)
+    return [folder for folder in folders if not any(folder.is_relative_to(place) for place in own)]
+
+
+def to_make(folder: Path) -> str:
+    """The command that does, for the service's user."""
+    return f"install -d -o fastdicom -g fastdicom -m 0750 {shlex.quote(str(folder))}"
+
+
+def with_folders(unit: str, folders: Iterable[Path]) -> str:
+    """A unit that may write to these, too."""
+    lines = "".join(f"ReadWritePaths={quoted(str(folder))}\n" for folder in folders)
+    return unit.replace("\nStateDirectory=", f"\n{lines}StateDirectory=", 1)
 
 
 def quoted(path: str) -> str:

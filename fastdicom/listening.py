@@ -7,6 +7,7 @@ from fastdicom.net.acceptor import Acceptor
 from fastdicom.net.connection import Timing
 
 Addresses = list[tuple[str, int]]
+CUT_S = 4.0  # for the threads of associations that were cut
 
 
 def listen(acceptor: Acceptor, config: Config) -> tuple[Addresses, Addresses]:
@@ -46,3 +47,8 @@ def timing_of(config: Config) -> Timing:
         message_s=limits.message_s,
         association_s=limits.association_s,
     )
+
+
+def stop_s_of(config: Config) -> float:
+    """How long the stop of a node may take."""
+    return config.timeouts.drain_s + config.timeouts.stop_s + CUT_S

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import fastdicom
-from fastdicom import logs
+from fastdicom import heap, logs
 from fastdicom.activation import InheritedSockets
 from fastdicom.config import Config, ConfigError
 from fastdicom.errors import UsageError
@@ -65,6 +65,7 @@ class Service:
         """
         self._config = self._read()
         logs.configure(self._config.log, self._verbose)
+        heap.keep_large_blocks_out()
         faulthandler.enable()  # the watchdog's SIGABRT tells where every thread was
         notifier = Notifier.from_environment()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

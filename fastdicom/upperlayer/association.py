@@ -167,6 +167,7 @@ class Association:
             while self._reader.more:
                 self._take(self._reader.take(), events, now)
         except PeerError as error:
+            error.with_traceback(None)  # it would hold this frame, which holds it: and so our buffer
             events.append(self._invalid(error, now))
         return events
 

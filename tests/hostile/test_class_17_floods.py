@@ -67,12 +67,20 @@ def test_class_17_above_the_limit_is_rejected_and_the_accepted_all_work(target: 
 
 
 def test_class_17_one_free_slot_is_enough_for_the_next(target: Target) -> None:
+    check_all_slots_free(target)
     with target.unharmed(), ExitStack() as stack:
         accepted, _ = open_many(target, stack, LIMIT)
+        assert len(accepted) == LIMIT
         accepted.pop().release()
-        wait_for(lambda: bool(open_many(target, stack, 1)[0]), lambda: "the slot was not given back")
+
+        def fits() -> bool:
+            accepted.extend(open_many(target, stack, 1)[0])
+            return len(accepted) == LIMIT
+
+        wait_for(fits, lambda: "the slot was not given back", seconds=10)
         for association in accepted:
             association.abort()
+        check_all_slots_free(target)  # the node hears of an abort when its threads have their turn
 
 
 def aborted(target: Target) -> None:

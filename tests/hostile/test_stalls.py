@@ -1,16 +1,19 @@
 """Mutated streams through the whole path (all classes) stall no other association by more than 50 ms.
 
-The same streams go through three times. What a stream itself costs shows every time; what else the machine
-did meanwhile does not: so the least of the three counts.
+What counts is how much longer a C-ECHO takes than one to a second node that is left alone, at the same time:
+what else the machine does, and this test itself, delays both. The same streams go through three times, and of
+the three the median counts: a delay that most rounds show belongs to the stream.
 """
 
 from __future__ import annotations
 
 import contextlib
 import random
+import statistics
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -92,6 +95,7 @@ class Watcher(threading.Thread):
         self._association = RawAssociation.to(node.port, [VERIFICATION], calling="WATCHER")
         self._done = threading.Event()
         self._slowest = 0.0
+        self._count = 0
         self.failed = False
 
     def run(self) -> None:
@@ -100,16 +104,50 @@ class Watcher(threading.Thread):
                 begun = time.perf_counter()
                 self.failed = self.failed or association.echo() != 0
                 self._slowest = max(self._slowest, time.perf_counter() - begun)
+                self._count += 1
             association.release()
 
     def slowest(self) -> float:
-        """The longest C-ECHO since the last call."""
+        """The longest C-ECHO since the last call; the one under way is waited for."""
+        count = self._count
+        while self._count == count and self.is_alive():
+            time.sleep(0.001)
         taken, self._slowest = self._slowest, 0.0
         return taken
 
     def stop(self) -> None:
         self._done.set()
         self.join(10)
+
+
+class Comparison:
+    """A watcher of the node under attack, and one of a node that is left alone."""
+
+    def __init__(self, attacked: Node, alone: Node) -> None:
+        self._watchers = Watcher(attacked), Watcher(alone)
+        for watcher in self._watchers:
+            watcher.start()
+
+    def stall(self) -> float:
+        """How much longer the longest C-ECHO since the last call took under attack than alone, in seconds."""
+        attacked, alone = (watcher.slowest() for watcher in self._watchers)
+        return attacked - alone
+
+    def stop(self) -> None:
+        for watcher in self._watchers:
+            watcher.stop()
+            assert not watcher.failed
+
+
+@contextmanager
+def compared(attacked: Node, folder: Path) -> Iterator[Comparison]:
+    """With another node beside the attacked one, which does nothing but answer its watcher."""
+    with fastdicom_node(folder) as alone:
+        comparison = Comparison(attacked, alone)
+        try:
+            yield comparison
+        finally:
+            comparison.stop()
 
 
 def feed(node: Node, stream: bytes) -> None:
@@ -129,22 +167,20 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 
 @pytest.mark.timeout(400)
-def test_mutated_streams_stall_no_other_association(node: Node) -> None:
+def test_mutated_streams_stall_no_other_association(node: Node, tmp_path: Path) -> None:
     streams = whole_streams()
-    slowest = [[0.0] * BATCHES for _ in range(ROUNDS)]
-    watcher = Watcher(node)
-    watcher.start()
-    for round_number in range(ROUNDS):
-        for batch in range(BATCHES):
-            chance = random.Random(1000 + batch)
-            watcher.slowest()
-            for number in range(STREAMS):
-                stream = streams[(batch * STREAMS + number) % len(streams)]
-                feed(node, stream if batch == 0 else mutated(stream, chance))
-            slowest[round_number][batch] = watcher.slowest()
-    watcher.stop()
-    least = [min(round_[batch] for round_ in slowest) for batch in range(BATCHES)]
-    print("slowest C-ECHO of each batch, least of three, ms:", [round(1000 * one) for one in least])
-    assert node.alive and not watcher.failed
+    stalls: list[list[float]] = [[] for _ in range(BATCHES)]
+    with compared(node, tmp_path / "alone") as comparison:
+        for _ in range(ROUNDS):
+            for batch in range(BATCHES):
+                chance = random.Random(1000 + batch)
+                comparison.stall()
+                for number in range(STREAMS):
+                    stream = streams[(batch * STREAMS + number) % len(streams)]
+                    feed(node, stream if batch == 0 else mutated(stream, chance))
+                stalls[batch].append(comparison.stall())
+    medians = [statistics.median(batch) for batch in stalls]
+    print("stall of each batch, median of three, ms:", [round(1000 * one, 1) for one in medians])
+    assert node.alive
     assert "Traceback" not in node.log
-    assert max(least) < STALL_S, [round(1000 * one) for one in least]
+    assert max(medians) < STALL_S, [round(1000 * one) for one in medians]

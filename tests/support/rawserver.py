@@ -19,6 +19,8 @@ from tests.support.rawcommand import Element, Field, Message, response
 from tests.support.rawdicom import ConnectionEnded, RawAssociation, UnexpectedPdu
 from tests.support.rawpdu import AssociatePdu, Proposal, Verdict
 
+WAKE_SECONDS = 2.0  # for a behaviour that waits for something else than its peer
+
 
 class ServerConnection(RawAssociation):
     """One accepted connection; `request` is the A-ASSOCIATE-RQ once it is read."""
@@ -128,7 +130,7 @@ class RawServer:
         self.errors: list[Exception] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port: int = self._listener.getsockname()[1]
-        self._open: list[ServerConnection] = []
+        self._open: list[tuple[ServerConnection, threading.Thread]] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -138,8 +140,9 @@ class RawServer:
             except OSError:  # closed by __exit__
                 return
             connection = ServerConnection(sock, self.timeout_s)
-            self._open.append(connection)
-            threading.Thread(target=self._run, args=(connection,), daemon=True).start()
+            thread = threading.Thread(target=self._run, args=(connection,), daemon=True)
+            self._open.append((connection, thread))
+            thread.start()
 
     def _run(self, connection: ServerConnection) -> None:
         try:
@@ -160,9 +163,11 @@ class RawServer:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
         self._listener.close()
-        for connection in self._open:
-            with contextlib.suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+        for connection, _ in self._open:
+            with contextlib.suppress(OSError):  # closed already
+                connection.sock.shutdown(socket.SHUT_RDWR)  # wakes whoever reads or writes
+        for connection, thread in self._open:
+            thread.join(WAKE_SECONDS)  # before its descriptor goes: that would be an error of ours
             connection.close()
         if self.errors and error is None:
             raise self.errors[0]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.certificates import Pair
 from tests.support.datasets import CT_IMAGE_STORAGE, EXPLICIT_LE, numbered_uids, synthetic
 from tests.support.part10 import join
 from tests.systemd.container import ENVIRONMENT, Container
@@ -18,6 +19,7 @@ from tests.systemd.container import ENVIRONMENT, Container
 PORT = 104
 CONFIG = "/etc/fastdicom/fastdicom.toml"
 ARCHIVE = "/var/lib/fastdicom"
+LOGS = "/var/log/fastdicom"
 UNITS = ("fastdicom.socket", "fastdicom.service")
 BASE_CONFIG = """\
 [node]
@@ -57,6 +59,25 @@ class Node:
     def configure(self, more: str = "") -> None:
         """Write the configuration; `more` is TOML behind the base."""
         self._write(CONFIG, BASE_CONFIG + more)
+
+    def install(self) -> list[str]:
+        """`install-service`, as it is to be run after some changes; what it leaves for a person to do."""
+        said = self.container.run(f"{ENVIRONMENT}/bin/fastdicom", "install-service", "--json").stdout
+        report = json.loads(said)
+        assert [action for action in report["actions"] if action["what"] == "failed"] == []
+        steps: list[str] = report["next_steps"]
+        return steps
+
+    @contextmanager
+    def installed_with(self, config: str) -> Iterator[list[str]]:
+        """Stopped and installed with another configuration; afterwards stopped, with the base one again."""
+        self.container.run("systemctl", "stop", *UNITS)
+        self._write(CONFIG, config)
+        try:
+            yield self.install()
+        finally:
+            self.reset()
+            self.install()
 
     def drop_in(self, text: str, unit: str = "fastdicom.service") -> None:
         """Settings of the unit that win, as `systemctl edit` makes them."""
@@ -114,19 +135,41 @@ class Node:
 
     def echo(self) -> bool:
         """Does it answer a C-ECHO?"""
-        command = [sys.executable, "-m", "fastdicom", "echo", "127.0.0.1", str(PORT), "--timeout", "5 s"]
-        process = self.container.spawn(*command)
+        process = self.calling("5 s")
         process.communicate(timeout=30)
         return process.returncode == 0
 
+    def send(self, *paths: Path) -> None:
+        """All of them are stored."""
+        command = [sys.executable, "-m", "fastdicom", "send", "127.0.0.1", str(PORT), *map(str, paths)]
+        process = self.container.spawn(*command, "--calling", "CT1", "--called", "GATEWAY")
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+
+    def calling(self, timeout: str) -> subprocess.Popen[str]:
+        """A C-ECHO under way."""
+        command = [sys.executable, "-m", "fastdicom", "echo", "127.0.0.1", str(PORT), "--timeout", timeout]
+        return self.container.spawn(*command)
+
     @contextmanager
     def under_load(
-        self, folder: Path, senders: int, *, size: int = 4096, objects_each: int = 20
+        self,
+        folder: Path,
+        senders: int,
+        *,
+        size: int = 4096,
+        objects_each: int = 20,
+        port: int = PORT,
+        tls: tuple[Path, Pair] | None = None,
     ) -> Iterator[Traffic]:
-        """So many senders at work inside the block, with so many objects in each of their associations."""
-        file = folder / "acknowledged.txt"
-        numbers = ("127.0.0.1", *map(str, (PORT, senders, next(_runs), size, objects_each, file)))
-        process = self.container.spawn(sys.executable, "-m", "tests.systemd.senders", *numbers)
+        """So many senders at work inside the block, with so many objects in each of their associations.
+
+        tls: who signed the node's certificate, and theirs.
+        """
+        file = folder / f"acknowledged-{port}.txt"
+        words = ("127.0.0.1", *map(str, (port, senders, next(_runs), size, objects_each, file)))
+        words += () if tls is None else tuple(map(str, (tls[0], tls[1].certificate, tls[1].key)))
+        process = self.container.spawn(sys.executable, "-m", "tests.systemd.senders", *words)
         traffic = Traffic(process, file, {})
         try:
             yield traffic
@@ -159,6 +202,26 @@ class Node:
             (block / f"{number:04x}.dcm").write_bytes(whole.replace(template.instance.encode(), uid.encode()))
         self.container.run("chown", "-R", "fastdicom:fastdicom", f"{ARCHIVE}/objects/{block.name}")
         return uids
+
+    @contextmanager
+    def held_up(self) -> Iterator[None]:
+        """Within the block a start does not get past one file of the archive: reading it has no end."""
+        pipe = f"{ARCHIVE}/endless"
+        block = f"{ARCHIVE}/objects/{0xF0000 + next(_runs):08x}"
+        for command in (("mkfifo", pipe), ("mkdir", block), ("ln", "-s", pipe, f"{block}/0001.dcm")):
+            self.container.run("runuser", "-u", "fastdicom", "--", *command)
+        try:
+            yield
+        finally:
+            self.container.run("timeout", "20", "sh", "-c", f": > {pipe}")  # its end, once it is being read
+            self.container.run("rm", pipe)
+            self.container.run("rm", "-f", f"{block}/0001.dcm")
+
+    def place(self, source: Path, path: str) -> None:
+        """A file that the service may read and nobody else."""
+        self._write(path, source.read_text("utf-8"))
+        self.container.run("chown", "root:fastdicom", path)
+        self.container.run("chmod", "0640", path)
 
     def _write(self, path: str, text: str) -> None:
         target = self.container.root / path.lstrip("/")

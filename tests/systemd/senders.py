@@ -18,6 +18,7 @@ from fastdicom.dimse.messages import CStoreRequest
 from fastdicom.errors import FastdicomError
 from fastdicom.net.connection import Timing
 from fastdicom.net.requestor import ClientAssociation
+from fastdicom.net.tls import ClientTls, Tls
 from tests.support.datasets import CT_IMAGE_STORAGE, EXPLICIT_LE, numbered_uids, synthetic
 
 PAUSE_S = 0.01
@@ -45,6 +46,7 @@ class Plan(NamedTuple):
     run: int
     size: int
     objects_each: int
+    tls: ClientTls | None = None
 
 
 class Sender(threading.Thread):
@@ -96,6 +98,7 @@ class Sender(threading.Thread):
             calling=f"SENDER{self._run % 1000}",
             proposals=[(CT_IMAGE_STORAGE, (EXPLICIT_LE,))],
             timing=Timing(response_s=60.0),
+            tls=self._plan.tls,
         )
         self._tally.longest_s = max(self._tally.longest_s, time.monotonic() - began)
         return association
@@ -122,9 +125,10 @@ class Sender(threading.Thread):
 
 
 def main() -> None:
-    """HOST PORT SENDERS RUN SIZE OBJECTS_EACH FILE."""
-    host, *numbers, out = sys.argv[1:]
-    plan = Plan(host, *map(int, numbers))
+    """HOST PORT SENDERS RUN SIZE OBJECTS_EACH FILE [AUTHORITIES CERTIFICATE KEY]."""
+    host, numbers, out, files = sys.argv[1], sys.argv[2:7], sys.argv[7], [Path(one) for one in sys.argv[8:]]
+    tls = ClientTls.of(Tls(authorities=files[0], certificate=files[1], key=files[2])) if files else None
+    plan = Plan(host, *map(int, numbers), tls)
     tally, stop = Tally(), threading.Event()
     threads = [Sender(plan, number, tally, stop) for number in range(plan.senders)]
     for thread in threads:

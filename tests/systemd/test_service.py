@@ -18,7 +18,6 @@ from tests.systemd.node import ARCHIVE, CONFIG, PORT, UNITS, Node
 pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1200)]  # the first one compiles the wheel
 
 SECURITY_MAX = 1.5
-PLANTED = 4000
 
 
 # ---------------------------------------------------------------------------------- installation
@@ -63,29 +62,43 @@ def test_port_104_without_root_and_without_a_capability(node: Node) -> None:
 
 
 def test_ready_means_recovered_and_listening(node: Node) -> None:
-    """Whole files without rows are indexed before the node is ready, and that may take its time."""
+    """Whole files without rows are indexed before the node is ready; until then a peer waits."""
     node.container.run("systemctl", "stop", *UNITS)
-    planted = node.plant(PLANTED)
+    planted = node.plant(100)
     node.drop_in("[Service]\nTimeoutStartSec=3\n")  # recovery asks for more
-    node.container.run("systemctl", "start", "--no-block", *UNITS)
-    node.container.wait_for("recovery", lambda: "recovering the archive" in node.status)
-    began = time.monotonic()
-    node.container.run("systemctl", "stop", *UNITS)
-    assert time.monotonic() - began < 5  # the stop does not wait for recovery
-    assert node.container.show("Result") == "success"
-    since = node.cursor()
-    began = time.monotonic()
+    since, began = node.cursor(), time.monotonic()
+    with node.held_up():
+        node.container.run("systemctl", "start", "--no-block", *UNITS)
+        node.container.wait_for("recovery", lambda: "recovering the archive" in node.status)
+        peer = node.calling("60 s")
+        time.sleep(max(0.0, 3 + 1.5 - (time.monotonic() - began)))
+        assert node.container.show("ActiveState") == "activating" and node.restarts == 0
+        assert peer.poll() is None
     node.start()
     took = time.monotonic() - began
-    assert node.echo()
+    peer.communicate(timeout=60)
+    assert peer.returncode == 0
     assert planted <= node.stored()
     messages = [entry["MESSAGE"] for entry in node.container.journal(f"--after-cursor={since}")]
     recovered = next(at for at, text in enumerate(messages) if text.startswith("start-up indexed "))
     listening = next(at for at, text in enumerate(messages) if "listens on 0.0.0.0:104" in text)
     started = next(at for at, text in enumerate(messages) if text.startswith("Started fastdicom.service"))
     assert recovered < listening < started
-    assert took > 3, "too quick to show that the time was extended"
-    print(f"{PLANTED} files without rows: ready after {took:.1f} s with TimeoutStartSec=3")
+    print(f"held up in recovery: ready after {took:.1f} s with TimeoutStartSec=3")
+
+
+def test_a_stop_does_not_wait_for_the_end_of_recovery(node: Node) -> None:
+    """It is over with the file at hand: the node never listens."""
+    node.container.run("systemctl", "stop", *UNITS)
+    since = node.cursor()
+    with node.held_up():
+        node.container.run("systemctl", "start", "--no-block", *UNITS)
+        node.container.wait_for("recovery", lambda: "recovering the archive" in node.status)
+        node.container.run("systemctl", "stop", "--no-block", *UNITS)
+        node.container.wait_for("the stop", lambda: node.container.show("ActiveState") == "deactivating")
+    node.container.wait_for("its end", lambda: node.container.show("ActiveState") == "inactive")
+    assert node.container.show("Result") == "success"
+    assert not [entry for entry in node.journal(since) if "listens on" in entry["MESSAGE"]]
 
 
 def test_a_reload_under_load_drops_nothing(node: Node, tmp_path: Path) -> None:
@@ -157,10 +170,7 @@ def _store_twice(node: Node, folder: Path) -> str:
         path = folder / f"{size}.dcm"
         data = synthetic(CT_IMAGE_STORAGE, EXPLICIT_LE, uids, size=size)
         path.write_bytes(join(data, CT_IMAGE_STORAGE, uids.instance, EXPLICIT_LE))
-        command = [sys.executable, "-m", "fastdicom", "send", "127.0.0.1", str(PORT), str(path)]
-        process = node.container.spawn(*command, "--calling", "CT1", "--called", "GATEWAY")
-        process.communicate(timeout=60)
-        assert process.returncode == 0
+        node.send(path)
     return uids.instance
 
 
@@ -373,16 +383,3 @@ def test_an_idle_association_does_not_hold_the_stop_up(node: Node) -> None:
     node.container.run("systemctl", "stop", *UNITS)
     assert time.monotonic() - began < 6
     idle.communicate("")
-
-
-def test_uninstall_leaves_archive_and_configuration(node: Node) -> None:
-    """The last one: it takes the service away."""
-    said = json.loads(
-        node.container.run(f"{ENVIRONMENT}/bin/fastdicom", "uninstall-service", "--json").stdout
-    )
-    kept = {action["subject"] for action in said["actions"] if action["what"] == "kept"}
-    assert kept == {CONFIG, ARCHIVE}
-    assert node.container.run("systemctl", "cat", "fastdicom", check=False).returncode != 0
-    assert (node.container.root / ARCHIVE.lstrip("/") / "index").is_dir()
-    with pytest.raises(AssertionError):
-        node.container.run("pgrep", "-u", "fastdicom")

@@ -73,6 +73,29 @@ def test_an_edited_configuration_stays_and_decides_about_the_socket(tmp_path: Pa
     assert "\nReadWritePaths=/data/images\n" in (tmp_path / SERVICE).read_text()
 
 
+@pytest.mark.parametrize(
+    ("file", "granted"),
+    [
+        ("/var/log/fastdicom/audit.log", []),
+        ("/var/lib/fastdicom/audit.log", []),
+        ("/srv/audit trail/audit.log", ["/srv/audit trail"]),
+    ],
+)
+def test_the_sandbox_lets_the_audit_trail_be_written(tmp_path: Path, file: str, granted: list[str]) -> None:
+    (tmp_path / CONFIG).parent.mkdir(parents=True)
+    section = f'[audit]\ntransport = "file"\nfile = "{file}"\n'
+    (tmp_path / CONFIG).write_text(f'[archive]\npath = "/var/lib/fastdicom"\n{section}')
+    report = install_service(tmp_path, python=PYTHON)
+    lines = (tmp_path / SERVICE).read_text().splitlines()
+    assert [line for line in lines if line.startswith("ReadWritePaths=")] == [
+        f'ReadWritePaths="{folder}"' for folder in granted
+    ]
+    assert [step for step in report.next_steps if step.startswith("make ")] == [
+        f"make {folder} before the service starts: install -d -o fastdicom -g fastdicom -m 0750 '{folder}'"
+        for folder in granted
+    ]
+
+
 def test_a_broken_configuration_is_named_and_nothing_else_is_written(tmp_path: Path) -> None:
     (tmp_path / CONFIG).parent.mkdir(parents=True)
     (tmp_path / CONFIG).write_text("[node]\nprot = 1\n")

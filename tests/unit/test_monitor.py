@@ -425,7 +425,7 @@ def test_watching_shows_it_again_until_interrupted(tmp_path: Path) -> None:
             assert watching.stdout is not None
             first, second = (json.loads(watching.stdout.readline()) for _ in range(2))
             watching.send_signal(2)
-            assert watching.wait(5) == 0
+            assert watching.wait(60) == 0
     assert first["node"]["state"] == second["node"]["state"] == "running"
 
 

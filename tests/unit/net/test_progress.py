@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 
 from fastdicom.net.transport import Transport
 
@@ -14,19 +15,33 @@ def test_a_peer_that_reads_slowly_is_progress_while_the_call_lasts() -> None:
     served, _ = listener.accept()
     served.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    asker, other = socket.socketpair()
     transport = Transport(served)
-    total = 1 << 20
-    thread = threading.Thread(target=transport.send, args=([bytes(total)], 0.5))
+    transport.watch = Client(asker)  # who asked for it is heard in between: no system call waits for long
+    total = 1 << 18
+    thread = threading.Thread(target=transport.send, args=([bytes(total)], 60.0))
     thread.start()
-    marks, left = set(), total
+    left, seen = total, 0
+    for _ in range(2):
+        seen = moved_on(transport, seen)
+        assert seen < total and thread.is_alive()
+        while total - left < seen:  # all that is on its way
+            left -= len(client.recv(seen - (total - left)))
     while left:
-        left -= len(client.recv(min(left, 4096)))
-        marks.add(transport.sent)
+        left -= len(client.recv(left))
     thread.join()
     assert transport.sent == total
-    assert len(marks) > 2
-    for sock in (client, served, listener):
+    for sock in (client, served, listener, asker, other):
         sock.close()
+
+
+def moved_on(transport: Transport, seen: int) -> int:
+    """How much it has sent, once that is more than `seen`."""
+    deadline = time.monotonic() + 30
+    while transport.sent <= seen:
+        assert time.monotonic() < deadline, f"after {seen} bytes nothing was sent"
+        time.sleep(0.001)
+    return transport.sent
 
 
 class Client:
@@ -38,6 +53,9 @@ class Client:
 
     def fileno(self) -> int:
         return self._sock.fileno()
+
+    def buffered(self) -> bool:
+        return False
 
     def check(self) -> None:
         raise AssertionError("it has said nothing")

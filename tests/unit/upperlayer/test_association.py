@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import struct
+import weakref
 
 import pytest
 
@@ -55,6 +57,21 @@ def test_an_association_is_established_and_released(step: int) -> None:
     ours.answer_release(0.0)
     assert exchange(ours, theirs) == [ReleaseResponse()]
     assert theirs.closed and ours.state == State.STA13
+
+
+def test_a_broken_protocol_leaves_nothing_for_the_garbage_collector() -> None:
+    """Or the receive buffers of a flood of such peers would stay until it looks at old objects."""
+    association = acceptor()
+    association.space()[:10] = b"\xee" * 10
+    gc.disable()
+    try:
+        (fault,) = association.received(10, 0.0)
+        assert isinstance(fault, Fault)
+        gone = weakref.ref(association)
+        del association, fault
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_fragments_pass_through_both_ways() -> None:
