@@ -66,6 +66,7 @@ class Committer:
         self._queue_lock = threading.Lock()
         self._led = False  # somebody does a batch, or was told to
         self._leader = threading.Lock()  # held while a batch is done
+        self._crowd = 0  # changes in the last batch
         self._index_failed = False
         self._suspects: list[IncomingFile] = []  # whose commit failed in the index: it may have happened
         self.batches = 0
@@ -138,8 +139,11 @@ class Committer:
         batch: list[Ticket] = []
         try:
             with self._leader:
+                if self._crowd > 1:
+                    self._let_others_come()
                 with self._queue_lock:
                     batch, self._queue = self._queue, []
+                self._crowd = len(batch)
                 self._run_batch(batch)
         finally:
             self.turns += 1
@@ -147,6 +151,14 @@ class Committer:
             for ticket in batch:
                 if ticket.turn.locked():
                     ticket.turn.release()
+
+    def _let_others_come(self) -> None:
+        """Wait for a flush that has to be waited for anyway: meanwhile more join the batch, which costs the
+        same for many as for one.
+        """
+        file = self._queue[0].file if self._queue else None
+        if file is not None:
+            file.await_seal()
 
     def _hand_on(self) -> None:
         with self._queue_lock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from fastdicom.archive.disk import Disk
 from fastdicom.archive.layout import Block, Layout
@@ -26,6 +25,7 @@ class IncomingFile:
         self.block, self._name, self._fd = layout.place()
         self.size = 0
         self._flushed: Callable[[], None] | None = None  # while it is on its way to the disk
+        self._fault: OSError | None = None  # of its flush, until somebody was told
         if space is not None:
             space.opened(self)
 
@@ -77,13 +77,24 @@ class IncomingFile:
         fd, self._fd = self._fd, -1
         self._flushed = self._disk.begin_sync(fd, self.size)
 
+    def await_seal(self) -> None:
+        """Returns when the flush that `begin_seal` began has ended; `end_seal` tells how."""
+        flushed, self._flushed = self._flushed, None
+        if flushed is None:
+            return
+        if self._space is not None:
+            self._space.closed(self)
+        try:
+            flushed()
+        except OSError as error:
+            self._fault = error
+
     def end_seal(self) -> None:
         """Its bytes are on stable storage when this returns; a second call has nothing to do."""
-        flushed, self._flushed = self._flushed, None
-        if flushed is not None:
-            if self._space is not None:
-                self._space.closed(self)
-            flushed()
+        self.await_seal()
+        fault, self._fault = self._fault, None
+        if fault is not None:
+            raise fault
 
     def finish(self) -> None:
         """The file stays."""
@@ -91,8 +102,7 @@ class IncomingFile:
 
     def discard(self) -> None:
         """Remove what there is of the file."""
-        with suppress(OSError):  # it goes, durable or not
-            self.end_seal()
+        self.await_seal()
         try:
             self._close()
             self._disk.unlink(self.block.fd, self._name)
