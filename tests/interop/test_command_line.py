@@ -93,17 +93,16 @@ def test_send_find_get(shell: Shell, files: Path, tmp_path: Path) -> None:
     assert len(fetched) == 3
 
 
-def test_move(shell: Shell, files: Path) -> None:
-    shell("send", files)
-    uid = str(studies(shell)[0]["0020000D"]["Value"][0])
-    with fastdicom_node(shell.node.folder / "second") as second:
-        destination = peer_table("SECOND", second.port)
-        with fastdicom_node(
-            shell.node.folder / "third", peers=[destination], archive=shell.node.archive
-        ) as third:
-            mover = Shell(third)
-            assert mover("move", "--destination", "SECOND", "-k", f"StudyInstanceUID={uid}") == "moved 3\n"
-            assert mover.status == 0
+def test_move(tmp_path: Path, files: Path) -> None:
+    with (
+        fastdicom_node(tmp_path / "second") as second,
+        fastdicom_node(tmp_path / "first", peers=[peer_table("SECOND", second.port)]) as first,
+    ):
+        shell = Shell(first)
+        shell("send", files)
+        uid = str(studies(shell)[0]["0020000D"]["Value"][0])
+        assert shell("move", "--destination", "SECOND", "-k", f"StudyInstanceUID={uid}") == "moved 3\n"
+        assert shell.status == 0
         assert len(studies(Shell(second))) == 1
 
 
