@@ -19,7 +19,7 @@ from fastdicom.net.transport import Transport
 from fastdicom.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 from fastdicom.upperlayer.pdus import ExtendedNegotiation
 from tests.support import procfs
-from tests.support.node import Node, fastdicom_node
+from tests.support.node import Node, Table, fastdicom_node
 from tests.support.processes import Peer
 from tests.support.rawdicom import STUDY_ROOT_FIND
 from tests.support.rawelements import (
@@ -39,8 +39,16 @@ _KIB = 1024
 
 @contextmanager
 def serving(folder: Path, archive: Path) -> Iterator[tuple[Node, float]]:
-    """A node on an archive, and how long it took from its start to listening."""
-    changes = {"limits": {"answers_max": 0}, "log": {"level": "WARNING"}, "query": {"relational": True}}
+    """A node on an archive, and how long it took from its start to listening.
+
+    It does not verify its files meanwhile: a generated archive has none.
+    """
+    changes: dict[str, Table] = {
+        "limits": {"answers_max": 0},
+        "log": {"level": "WARNING"},
+        "query": {"relational": True},
+        "verify": {"interval": 0},
+    }
     before = time.perf_counter()
     with fastdicom_node(folder, changes, archive=archive) as node:
         yield node, time.perf_counter() - before

@@ -11,16 +11,37 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastdicom.index.below import keys_below
-from fastdicom.index.schema import PAIR
+from fastdicom.index.packed import row_of
+from fastdicom.index.schema import PAIR, SERIAL
+from fastdicom.kernels.rows import parts
 
 PATIENT, STUDY, SERIES, IMAGE = range(4)
 REASON_LENGTH_MAX = 200
+LISTED_MAX = 10_000  # damaged instances whose entities a query keeps in mind
 _FOUND_AT = struct.Struct("<d")
 
 
 def any_damage(transaction: Any, databases: Mapping[str, Any]) -> bool:
     """False in nearly every archive: then nobody needs to look further."""
     return bool(transaction.stat(databases["damaged"])["entries"])
+
+
+def damaged_entities(transaction: Any, databases: Mapping[str, Any], level: int) -> frozenset[int] | None:
+    """Serials of the patients, studies or series that have a damaged instance; None when they are too many.
+
+    Looked up once a query, for a look below each of its answers would take longer than the rest of it.
+    """
+    if level == IMAGE or transaction.stat(databases["damaged"])["entries"] > LISTED_MAX:
+        return None
+    found = {PAIR.unpack(key)[0] for key, _ in transaction.cursor(db=databases["damaged"])}
+    if level == SERIES:
+        return frozenset(found)
+    keys = (transaction.get(SERIAL.pack(series), db=databases["series_keys"]) for series in found)
+    found = {PAIR.unpack(key)[0] for key in keys if key is not None}
+    if level == STUDY:
+        return frozenset(found)
+    rows = (row_of(transaction, databases["studies"], study) for study in found)
+    return frozenset(SERIAL.unpack(parts(row)[0])[0] for row in rows if row is not None)
 
 
 def damage_at(transaction: Any, databases: Mapping[str, Any], key: bytes) -> str:

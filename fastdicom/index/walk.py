@@ -13,7 +13,7 @@ from typing import Any
 
 from fastdicom.dataset.record import StoredEntry
 from fastdicom.errors import Unavailable
-from fastdicom.index.damage import any_damage, damaged_below
+from fastdicom.index.damage import any_damage, damaged_below, damaged_entities
 from fastdicom.index.entries import Entries
 from fastdicom.index.keys import SOP_INSTANCE_UID
 from fastdicom.index.lease import Lease
@@ -71,6 +71,7 @@ class Walk:
         self._images: dict[int, list[bytes]] | None = None  # series serial -> the only instances
         self._rows = 0
         self._any_damage = False
+        self._damaged: frozenset[int] | None = None  # entities of the level; None: to be looked for below each
 
     @property
     def reads_files(self) -> bool:
@@ -86,9 +87,11 @@ class Walk:
         """One encoded identifier per match; None now and then while nothing matches."""
         with self._snapshot():
             self._any_damage = any_damage(self._txn, self._db)
-            if self._query.level == self._top and self._read_attributes is None and not self._any_damage:
+            if self._any_damage:
+                self._damaged = damaged_entities(self._txn, self._db, self._query.level)
+            if self._query.level == self._top and self._read_attributes is None:
                 for serial in self._entities():
-                    yield None if serial is None else self._query.answer()
+                    yield None if serial is None else self._answer(None, serial)
                 return
             for serial in self._entities():
                 if serial is None:
@@ -346,11 +349,15 @@ class Walk:
     def _answer(self, image: bytes | None, serial: int) -> bytes:
         """The answer for the entity at hand; what is not indexed comes from the file of `image`."""
         if self._any_damage:
-            damaged = damaged_below(self._txn, self._db, self._query.level, serial, image)
-            self._query.set_available(not damaged)
+            self._query.set_available(not self._is_damaged(image, serial))
         if self._read_attributes is not None:
             self._query.set_file_values(b"" if image is None else self._from_file(image))
         return self._query.answer()
+
+    def _is_damaged(self, image: bytes | None, serial: int) -> bool:
+        if self._damaged is not None:
+            return serial in self._damaged
+        return damaged_below(self._txn, self._db, self._query.level, serial, image)
 
     def _from_file(self, image: bytes) -> bytes:
         assert self._read_attributes is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastdicom.dataset.record import Delete, Kept, Replaced
+from fastdicom.index import damage
 from fastdicom.index.environment import Index
 from tests.support.answers import found
 from tests.support.asking import ask
@@ -30,7 +31,13 @@ def availability(index: Index, level: str, model: str = "STUDY", **keys: str) ->
     return {getattr(answer, key): answer.InstanceAvailability for answer in answers}
 
 
-def test_every_level_says_what_cannot_be_retrieved_whole(marked: Index) -> None:
+@pytest.mark.parametrize("listed", [True, False])
+def test_every_level_says_what_cannot_be_retrieved_whole(
+    marked: Index, listed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the list of damaged entities, and from a look below each when that would be too long."""
+    if not listed:
+        monkeypatch.setattr(damage, "LISTED_MAX", 0)
     assert availability(marked, "PATIENT", "PATIENT") == {"P1": "UNAVAILABLE", "P2": "ONLINE"}
     assert availability(marked, "STUDY") == {"3.1": "UNAVAILABLE", "3.4": "ONLINE"}
     assert availability(marked, "SERIES", StudyInstanceUID="3.1") == {"2.1": "UNAVAILABLE", "2.2": "ONLINE"}
