@@ -71,7 +71,7 @@ class Walk:
         self._images: dict[int, list[bytes]] | None = None  # series serial -> the only instances
         self._rows = 0
         self._any_damage = False
-        self._damaged: frozenset[int] | None = None  # entities of the level; None: to be looked for below each
+        self._damaged: frozenset[int] | None = None  # of its level; None: to be looked for below each
 
     @property
     def reads_files(self) -> bool:
