@@ -14,6 +14,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from fastdicom.archive.disk import Disk
@@ -99,27 +100,17 @@ class WatchedDisk(Disk):
         return self._disk.read(folder_fd, name)
 
     def sync_data(self, fd: int) -> None:
-        try:
-            self._disk.sync_data(fd)
-        except OSError as error:
-            self.health.failed(error)
-            raise
+        self._watch(partial(self._disk.sync_data, fd))
 
     def begin_sync(self, fd: int, length: int) -> Callable[[], None]:
-        wait = self._disk.begin_sync(fd, length)
-
-        def waiting() -> None:
-            try:
-                wait()
-            except OSError as error:
-                self.health.failed(error)
-                raise
-
-        return waiting
+        return partial(self._watch, self._disk.begin_sync(fd, length))
 
     def sync_folder(self, fd: int) -> None:
+        self._watch(partial(self._disk.sync_folder, fd))
+
+    def _watch(self, sync: Callable[[], None]) -> None:
         try:
-            self._disk.sync_folder(fd)
+            sync()
         except OSError as error:
             self.health.failed(error)
             raise
