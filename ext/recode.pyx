@@ -32,6 +32,9 @@ from places cimport Place, Places, note_place, place_of
 from plain cimport (
     WIDE_COPY, Plain, copy_plain_value, plain_head_length, read_plain, write_plain_head,
 )
+from recoded_frame cimport (
+    BITS_ALLOCATED, PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED, WAVEFORM_GROUP, Coding, Frame, decides_others,
+)
 from wire cimport GIL_KEPT_BELOW, get_u16be, get_u16le
 
 cdef enum:
@@ -41,37 +44,6 @@ cdef enum:
     NESTED_MAX = 8                 # sequences of the top level with pixel data in fragments that are named
 
     SHORT_LENGTH_LIMIT = 0xFFFF
-    BITS_ALLOCATED = 0x00280100
-    PIXEL_REPRESENTATION = 0x00280103
-    WAVEFORM_GROUP = 0x5400
-    WAVEFORM_BITS_ALLOCATED = 0x54001004
-
-cdef struct Coding:
-    bint explicit_vr
-    bint big_endian
-
-
-cdef struct Frame:
-    uint64_t end                   # source offset behind its last byte; OPEN
-    uint64_t limit                 # the nearest end of itself and all around it
-    uint64_t written_at            # where its value begins in the output
-    size_t length_index            # of its length, when that is stated
-    Coding coding                  # of the source inside it
-    uint32_t tag
-    Kind kind
-    bint is_signed                 # Pixel Representation, PS3.3 C.7.6.3.1
-    uint16_t bits_allocated
-    uint16_t waveform_bits
-
-
-cdef inline bint decides_others(uint32_t tag) noexcept nogil:
-    """Group Lengths, and what the VR of elements to come depends on: not for the short way."""
-    return (
-        (tag & 0xFFFF) == 0
-        or tag == BITS_ALLOCATED
-        or tag == PIXEL_REPRESENTATION
-        or tag == WAVEFORM_BITS_ALLOCATED
-    )
 
 
 @cython.final
