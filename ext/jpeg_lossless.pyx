@@ -4,14 +4,16 @@ Decodes what DICOM calls JPEG Lossless, Process 14 (.57) and its Selection Value
 and, when asked, the other predictors. Colour is left alone: DICOM's lossless JPEG carries samples as they
 are. Hierarchical and arithmetic processes are refused.
 """
+cimport cython
 from cpython.bytearray cimport PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from crew cimport Crew, Scratch, Task, do_now, end_task, hand_in, take_scratch
 from huffman cimport Bits, decode_mixed, decode_shared, fill_pairs, fill_singles
-from jpeg cimport DAC, DHP, DHT, DNL, DRI, EOI, EXP, RST0, RST7, SOF0, SOF3, SOF15, SOI, SOS, TEM, fault
+from jpeg cimport DAC, DHP, DHT, DNL, DRI, EOI, EXP, RST0, RST7, SOF0, SOF3, SOF15, SOI, SOS, TEM, Fault, fault
 from jpeg_lossless_encoder cimport (
     HEADER_SIZE_MAX, WRITE_AHEAD, Encoder, choose_codes, write_header, write_plain,
 )
@@ -23,12 +25,19 @@ from prediction cimport undo_prediction
 from stuffing cimport stuff, stuffed_offset, stuffing_size, unstuff
 from wire cimport DONE, MALFORMED, Outcome
 
+import os
+
 from fastdicom.errors import CodecError, UsageError
 
 cdef enum:
+    THREADS_MAX = 8
     SIDE_MAX = 65535
     PAIRS_WORTH = 16384      # samples from which building the table of pairs pays
     READ_AHEAD = 32          # bytes that the bit buffer may look past the end
+
+cdef Crew crew                   # decodes frames ahead
+crew.owner = 0
+cdef int threads = min(<int>THREADS_MAX, len(os.sched_getaffinity(0)) - 1)   # a processor for who waits
 
 
 # ---- entropy-coded data ---------------------------------------------------------------------------------
@@ -245,48 +254,134 @@ cdef take_output(object out, Py_ssize_t size):
     return out
 
 
+cdef struct Order:                # a frame to decode, and what came of it
+    const uint8_t* data
+    size_t size
+    size_t rows
+    size_t columns
+    int samples
+    int sample_bytes
+    bint planar
+    bint end_required
+    uint8_t* out
+    bint no_memory
+    Outcome outcome
+    Fault fault
+
+
+cdef void carry_out(void* what, Scratch* scratch) noexcept nogil:
+    """Decode the frame of an Order."""
+    cdef Order* order = <Order*>what
+    cdef size_t lines = 2 * order.columns * <size_t>order.samples * sizeof(uint16_t)
+    cdef Decoder* d = <Decoder*>take_scratch(scratch, sizeof(Decoder) + 2 * lines + order.size + READ_AHEAD)
+    cdef int i
+    order.no_memory = d == NULL
+    if d == NULL:
+        return
+    d.data = order.data
+    d.size = order.size
+    d.rows = order.rows
+    d.columns = order.columns
+    d.samples = order.samples
+    d.sample_bytes = order.sample_bytes
+    d.planar = order.planar
+    d.out = order.out
+    d.precision = 0
+    d.restart_interval = 0
+    d.lines = <uint16_t*>(d + 1)
+    d.plain = <uint8_t*>d.lines + lines
+    for i in range(TABLES):
+        d.table[i].defined = False
+    order.outcome = decode_image(d, order.end_required)
+    order.fault = d.fault
+
+
+@cython.final
+@cython.no_gc_clear                           # a thread may write to what the object refers to until the end
+cdef class Decoding:
+    """See the .pyi file."""
+
+    cdef Order order
+    cdef Task task
+    cdef const uint8_t[::1] data
+    cdef uint8_t[::1] pixels
+    cdef object out
+    cdef bint begun                           # a thread has it, or will
+    cdef bint ended
+
+    def __cinit__(
+        self, const uint8_t[::1] data not None, Py_ssize_t rows, Py_ssize_t columns, int samples,
+        int bits_allocated, out=None, bint planar=False, bint end_required=False,
+    ):
+        check_size(rows, columns, samples, bits_allocated)
+        # Every sample takes one bit or more: nothing is allocated for a frame that the data cannot hold.
+        if rows * columns * samples > 8 * data.shape[0]:
+            raise CodecError(f"{data.shape[0]} bytes are too few for {rows} x {columns} x {samples} samples", 0)
+        self.out = take_output(out, rows * columns * samples * (bits_allocated // 8))
+        self.pixels = self.out
+        self.data = data
+        self.order.data = &data[0]
+        self.order.size = data.shape[0]
+        self.order.rows = rows
+        self.order.columns = columns
+        self.order.samples = samples
+        self.order.sample_bytes = bits_allocated // 8
+        self.order.planar = planar
+        self.order.end_required = end_required
+        self.order.out = &self.pixels[0]
+        self.task.order = &self.order
+        self.task.run = carry_out
+
+    def __dealloc__(self):
+        self._stop()
+
+    cdef void _stop(self) noexcept:
+        if self.ended:
+            return
+        if self.begun:
+            with nogil:
+                end_task(&crew, &self.task, False)
+        self.order.outcome = fault(&self.order.fault, "given up before it was decoded", 0)
+        self.ended = True
+
+    def stop(self):
+        """See the .pyi file."""
+        self._stop()
+        self.data = self.pixels = None            # their owners may do with them what they want
+
+    def begin(self):
+        """See the .pyi file."""
+        if not self.begun and not self.ended and threads:
+            self.begun = True
+            hand_in(&crew, &self.task, threads)
+
+    def wait(self):
+        """See the .pyi file."""
+        if not self.ended:
+            with nogil:
+                if self.begun:
+                    end_task(&crew, &self.task, True)
+                else:
+                    do_now(&self.task)
+            self.ended = True
+            self.data = self.pixels = None
+        if self.order.no_memory:
+            raise MemoryError
+        if self.order.outcome != DONE:
+            raise CodecError(self.order.fault.what.decode("ascii"), self.order.fault.offset)
+        return self.out
+
+
+def threads_max():
+    """See the .pyi file."""
+    return threads
+
+
 def decode_frame(
     const uint8_t[::1] data not None, Py_ssize_t rows, Py_ssize_t columns, int samples, int bits_allocated,
     out=None, bint planar=False, bint end_required=False,
 ):
-    check_size(rows, columns, samples, bits_allocated)
-    # Every sample takes one bit or more: nothing is allocated for a frame that the data cannot hold.
-    if rows * columns * samples > 8 * data.shape[0]:
-        raise CodecError(f"{data.shape[0]} bytes are too few for {rows} x {columns} x {samples} samples", 0)
-    out = take_output(out, rows * columns * samples * (bits_allocated // 8))
-    cdef uint8_t[::1] pixels = out
-    cdef size_t line_count = <size_t>(columns * samples)
-    cdef Decoder* d = <Decoder*>malloc(sizeof(Decoder))
-    cdef uint8_t* plain = <uint8_t*>malloc(data.shape[0] + 4 * line_count + READ_AHEAD)
-    cdef uint16_t* lines = <uint16_t*>malloc(2 * line_count * sizeof(uint16_t))
-    cdef Outcome outcome
-    cdef int i
-    try:
-        if d == NULL or plain == NULL or lines == NULL:
-            raise MemoryError
-        d.data = &data[0]
-        d.size = data.shape[0]
-        d.rows = rows
-        d.columns = columns
-        d.samples = samples
-        d.sample_bytes = bits_allocated // 8
-        d.planar = planar
-        d.out = &pixels[0]
-        d.precision = 0
-        d.restart_interval = 0
-        d.plain = plain
-        d.lines = lines
-        for i in range(TABLES):
-            d.table[i].defined = False
-        with nogil:
-            outcome = decode_image(d, end_required)
-        if outcome != DONE:
-            raise CodecError(d.fault.what.decode("ascii"), d.fault.offset)
-    finally:
-        free(d)
-        free(plain)
-        free(lines)
-    return out
+    return Decoding(data, rows, columns, samples, bits_allocated, out, planar, end_required).wait()
 
 
 cdef bytes finish_codestream(const uint8_t* header, size_t header_size, const uint8_t* plain, size_t size):
