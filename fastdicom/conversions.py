@@ -58,7 +58,7 @@ QUICK: Final = frozenset(
     | {JPEG_LOSSLESS, JPEG_LOSSLESS_SV1, RLE_LOSSLESS}
 )
 """What our own kernels read and write."""
-BEGUN_LEAST: Final = 4
+BEGUN_LEAST: Final = 6
 """Instances that a sender begins with one behind the other, at least."""
 
 

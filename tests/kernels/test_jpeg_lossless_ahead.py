@@ -6,6 +6,7 @@ import gc
 import os
 import threading
 
+import numpy
 import pytest
 
 from fastdicom.errors import CodecError, UsageError
@@ -61,6 +62,69 @@ def test_one_that_was_stopped_has_no_frame_and_lends_nothing(begin: bool) -> Non
     out.append(0)  # a buffer that is lent cannot grow
     with pytest.raises(CodecError, match="given up"):
         decoding.wait()
+
+
+def alone(codestream: bytes) -> tuple[bytes, str, int]:
+    """(the frame, what is wrong with it, where)."""
+    try:
+        return bytes(jpeg_lossless.decode_frame(codestream, *SIZE)), "", 0
+    except CodecError as error:
+        return b"", str(error), error.offset or 0
+
+
+def together(*codestreams: bytes) -> list[tuple[bytes, str, int]]:
+    """As `alone`, begun one behind the other."""
+    begun = [Decoding(codestream, *SIZE) for codestream in codestreams]
+    for decoding in begun:
+        decoding.begin()
+    found = []
+    for decoding in begun:
+        try:
+            found.append((bytes(decoding.wait()), "", 0))
+        except CodecError as error:
+            found.append((b"", str(error), error.offset or 0))
+    return found
+
+
+def test_two_side_by_side_are_what_each_is_alone() -> None:
+    """Other pixels, another predictor, eight bits, damage anywhere: one has nothing to do with the other."""
+    at = CODED.index(b"\xff\xda") + 10
+    noise = numpy.random.default_rng(7).integers(0, 65536, 160 * 200, "<u2").tobytes()
+    kinds = [
+        CODED,
+        jpeg_lossless.encode_frame(noise, *SIZE, 16),
+        jpeg_lossless.encode_frame(bytes(len(PIXELS)), *SIZE, 12),
+        jpeg_lossless.encode_frame(PIXELS, *SIZE, 12, 6),
+        BROKEN,
+        CODED[:-2],
+        *(CODED[: at + cut] + b"\xff\0" * 60 + CODED[at + cut + 120 :] for cut in (0, 3000, 9000)),
+        CODED[at:],
+    ]
+    expected = [alone(kind) for kind in kinds]
+    assert sum(not what for _, what, _ in expected) == 5
+    for i, one in enumerate(kinds):
+        for j, other in enumerate(kinds):
+            assert together(one, other) == [expected[i], expected[j]], (i, j)
+    assert together(*kinds) == expected
+
+
+def test_frames_of_other_sizes_are_not_mixed_up() -> None:
+    small = jpeg_lossless.encode_frame(PIXELS[: 2 * 30 * 40], 30, 40, 1, 16, 12)
+    wide = jpeg_lossless.encode_frame(PIXELS[: 160 * 200], 160, 200, 1, 8, 8)
+    begun = [
+        Decoding(small, 30, 40, 1, 16),
+        Decoding(CODED, *SIZE),
+        Decoding(wide, 160, 200, 1, 8),
+        Decoding(CODED, *SIZE),
+        Decoding(small, 30, 40, 1, 16),
+        Decoding(small, 30, 40, 1, 16),
+    ]
+    for decoding in begun:
+        decoding.begin()
+    frames = [decoding.wait() for decoding in begun]
+    assert frames[0] == frames[4] == frames[5] == PIXELS[:2400]
+    assert frames[1] == frames[3] == PIXELS
+    assert frames[2] == PIXELS[: 160 * 200]
 
 
 def test_many_at_once_from_several_threads_in_any_order() -> None:

@@ -57,7 +57,9 @@ def test_damage_in_a_frame_that_was_begun_early_is_told_when_it_is_asked_for() -
     options = Options(buffers=FrameBuffers(), begins_early=True)
     damaged = coded(0)[1]
     at = damaged.index(b"\xff\xda") + 40
-    converted = convert(damaged[:at] + b"\xff\0" * 100 + damaged[at + 200 :], JPEG_LOSSLESS_SV1, NATIVE, options)
+    converted = convert(
+        damaged[:at] + b"\xff\0" * 100 + damaged[at + 200 :], JPEG_LOSSLESS_SV1, NATIVE, options
+    )
     with pytest.raises(CodecError, match="frame 1 of 1: "):
         list(converted)
 
