@@ -349,7 +349,7 @@ def _to_native(outline: Outline, decoding: _Decoding, to_uid: str, options: Opti
     before = before_pixels(outline, changes, target, options)
     vr = "OW" if image.bits_allocated > 8 else "OB"
     pixel_head = head(tags.PIXEL_DATA, vr, length, target)
-    after = after_pixels(outline, target, options)
+    after = after_pixels(outline, changes, target, options)
     total = before.length + len(pixel_head) + length + after.length
     lease = None
     if options.buffers is not None and count == 1:
@@ -444,7 +444,7 @@ class _Encoding:
 
     def _around(self, changes: dict[int, bytes]) -> tuple[Recoded, Recoded]:
         before = before_pixels(self._outline, changes, EXPLICIT, self._options)
-        return before, after_pixels(self._outline, EXPLICIT, self._options)
+        return before, after_pixels(self._outline, changes, EXPLICIT, self._options)
 
 
 EXPLICIT: Final = coding_of(EXPLICIT_VR_LITTLE_ENDIAN)
