@@ -143,7 +143,7 @@ class Conversions:
         self._peers = peers or {}
         self._variants: dict[tuple[bool, bool, bool], Options] = {}
         self.depth = max(BEGUN_LEAST, threads.count + 1)
-        self.decodes_ahead = jpeg_lossless.threads_max() > 0
+        self.batch = self.depth // 2 if jpeg_lossless.threads_max() else self.depth
 
     @property
     def fallbacks(self) -> Sequence[str]:

@@ -93,9 +93,9 @@ class Converter:
     depth = 3
     fallbacks = (B,)
 
-    def __init__(self, room: bool = False, short: int = 0, decodes_ahead: bool = False) -> None:
+    def __init__(self, room: bool = False, short: int = 0, batch: int = 3) -> None:
         self.room = room
-        self.decodes_ahead = decodes_ahead
+        self.batch = batch
         self.short = short  # bytes up to which nobody else prepares
         self.log: list[str] = []
         self.begun = 0
@@ -210,10 +210,9 @@ def test_what_is_converted_quickly_is_not_handed_to_others() -> None:
     assert [body for _, _, body in channel.sent] == [b"converted %d data" % number for number in range(3)]
 
 
-@pytest.mark.parametrize(("decodes_ahead", "begun"), [(False, [3, 3, 6]), (True, [4, 5, 6])])
-def test_what_goes_on_by_itself_is_begun_as_early_as_it_may_be(decodes_ahead: bool, begun: list[int]) -> None:
-    """Else as many as are expected are begun one behind the other, when the first of them is due."""
-    converter = Converter(short=100, decodes_ahead=decodes_ahead)
+@pytest.mark.parametrize(("batch", "begun"), [(3, [3, 3, 6]), (2, [4, 4, 6]), (1, [4, 5, 6])])
+def test_what_is_converted_quickly_is_begun_in_batches(batch: int, begun: list[int]) -> None:
+    converter = Converter(short=100, batch=batch)
     some = [entry for entry in entries(9) if entry.file.path not in "37"]
     found = []
     for _ in Sender(read, converter).send(some, Channel(accepted=(B,)), Tally(7), Client()):
