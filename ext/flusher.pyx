@@ -11,45 +11,15 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.types cimport pid_t
 from posix.unistd cimport close, fdatasync, getpid
 
+from threads cimport (
+    PTHREAD_CREATE_DETACHED, SIG_SETMASK, pthread_attr_destroy, pthread_attr_init, pthread_attr_setdetachstate,
+    pthread_attr_setstacksize, pthread_attr_t, pthread_cond_init, pthread_cond_signal, pthread_cond_t,
+    pthread_cond_wait, pthread_create, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
+    pthread_mutex_unlock, pthread_sigmask, pthread_t, sem_destroy, sem_init, sem_post, sem_t, sem_trywait,
+    sem_wait, sigfillset, sigset_t,
+)
+
 import os
-
-cdef extern from "<pthread.h>" nogil:
-    ctypedef struct pthread_t:
-        pass
-    ctypedef struct pthread_attr_t:
-        pass
-    ctypedef struct pthread_mutex_t:
-        pass
-    ctypedef struct pthread_cond_t:
-        pass
-    int PTHREAD_CREATE_DETACHED
-    int pthread_attr_init(pthread_attr_t*)
-    int pthread_attr_destroy(pthread_attr_t*)
-    int pthread_attr_setdetachstate(pthread_attr_t*, int)
-    int pthread_attr_setstacksize(pthread_attr_t*, size_t)
-    int pthread_create(pthread_t*, pthread_attr_t*, void* (*)(void*) noexcept nogil, void*)
-    int pthread_mutex_init(pthread_mutex_t*, void*)
-    int pthread_mutex_lock(pthread_mutex_t*)
-    int pthread_mutex_unlock(pthread_mutex_t*)
-    int pthread_cond_init(pthread_cond_t*, void*)
-    int pthread_cond_wait(pthread_cond_t*, pthread_mutex_t*)
-    int pthread_cond_signal(pthread_cond_t*)
-
-cdef extern from "<signal.h>" nogil:
-    ctypedef struct sigset_t:
-        pass
-    int SIG_SETMASK
-    int sigfillset(sigset_t*)
-    int pthread_sigmask(int, sigset_t*, sigset_t*)
-
-cdef extern from "<semaphore.h>" nogil:
-    ctypedef struct sem_t:
-        pass
-    int sem_init(sem_t*, int, unsigned int)
-    int sem_destroy(sem_t*)
-    int sem_post(sem_t*)
-    int sem_wait(sem_t*)
-    int sem_trywait(sem_t*)
 
 cdef enum:
     THREADS_MAX = 8
