@@ -2,7 +2,7 @@
 
 Whoever comes first does the work for all that wait (group commit): one association alone pays no hand-over,
 sixteen share one flush. One index transaction for all, and only then do the waiting calls return. Each waits
-on a lock of its own: one that all waited on would wake them one after the other, each to find it taken.
+for a turn of its own: a lock that all waited on would wake them one after the other, each to find it taken.
 """
 
 from __future__ import annotations
