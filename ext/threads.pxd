@@ -1,4 +1,5 @@
-# POSIX threads, signals and semaphores: the calls that kernels with threads of their own make. Header-only.
+"""Threads and waiting of POSIX, for kernels that work without the interpreter."""
+from posix.time cimport timespec
 
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_t:
@@ -9,17 +10,24 @@ cdef extern from "<pthread.h>" nogil:
         pass
     ctypedef struct pthread_cond_t:
         pass
+    ctypedef struct pthread_condattr_t:
+        pass
     int PTHREAD_CREATE_DETACHED
     int pthread_attr_init(pthread_attr_t*)
     int pthread_attr_destroy(pthread_attr_t*)
     int pthread_attr_setdetachstate(pthread_attr_t*, int)
     int pthread_attr_setstacksize(pthread_attr_t*, size_t)
     int pthread_create(pthread_t*, pthread_attr_t*, void* (*)(void*) noexcept nogil, void*)
+    int pthread_atfork(void (*)() noexcept nogil, void (*)() noexcept nogil, void (*)() noexcept nogil)
     int pthread_mutex_init(pthread_mutex_t*, void*)
     int pthread_mutex_lock(pthread_mutex_t*)
     int pthread_mutex_unlock(pthread_mutex_t*)
+    int pthread_condattr_init(pthread_condattr_t*)
+    int pthread_condattr_setclock(pthread_condattr_t*, int)
     int pthread_cond_init(pthread_cond_t*, void*)
+    int pthread_cond_destroy(pthread_cond_t*)
     int pthread_cond_wait(pthread_cond_t*, pthread_mutex_t*)
+    int pthread_cond_timedwait(pthread_cond_t*, pthread_mutex_t*, timespec*)
     int pthread_cond_signal(pthread_cond_t*)
 
 cdef extern from "<signal.h>" nogil:

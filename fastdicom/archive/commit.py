@@ -2,7 +2,7 @@
 
 Whoever comes first does the work for all that wait (group commit): one association alone pays no hand-over,
 sixteen share one flush. One index transaction for all, and only then do the waiting calls return. Each waits
-on a lock of its own: one that all waited on would wake them one after the other, each to find it taken.
+for a turn of its own: a lock that all waited on would wake them one after the other, each to find it taken.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from fastdicom.archive.incoming import IncomingFile
 from fastdicom.errors import Unavailable
+from fastdicom.kernels.turnstile import Turn
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,7 @@ class Ticket:
         self.error: BaseException | None = None
         self.in_doubt = False  # the index failed: it may have taken the change all the same
         self.leads = False  # its batch is its caller's to do
-        self.turn = threading.Lock()  # free once it is done, or leads
-        self.turn.acquire()
+        self.turn = Turn()  # given once it is done, or leads
 
     @property
     def done(self) -> bool:
@@ -117,7 +117,7 @@ class Committer:
                 first.leads = not self._led
                 self._led = True
             if not first.leads:
-                first.turn.acquire()
+                first.turn.wait()
             if first.leads:
                 self._lead()
         except BaseException:  # an interrupt of the host's: nobody must wait for us
@@ -149,8 +149,7 @@ class Committer:
             self.turns += 1
             self._hand_on()
             for ticket in batch:
-                if ticket.turn.locked():
-                    ticket.turn.release()
+                ticket.turn.give()
 
     def _let_others_come(self) -> None:
         """Wait for a flush that has to be waited for anyway: meanwhile more join the batch, which costs the
@@ -165,7 +164,7 @@ class Committer:
             self._led = bool(self._queue)
             if self._led:
                 self._queue[0].leads = True
-                self._queue[0].turn.release()
+                self._queue[0].turn.give()
 
     def _result(self, ticket: Ticket) -> Any:
         if ticket.error is None and ticket.done:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from fastdicom.archive.disk import Disk
 from fastdicom.archive.layout import Block, Layout
 from fastdicom.archive.space import LOOK_EVERY, Space
+from fastdicom.kernels import turnstile
 
 _PIECES_MAX = 1024  # IOV_MAX
+_LONG = 64 * 1024  # bytes: meanwhile others may go on
 
 
 class IncomingFile:
@@ -36,9 +38,13 @@ class IncomingFile:
 
     def append(self, pieces: Sequence[memoryview | bytes]) -> None:
         """Write all of `pieces`, in order."""
+        length = sum(map(len, pieces))
+        outside = length > _LONG and turnstile.leave()
         written = self._disk.write(self._fd, pieces[:_PIECES_MAX])
+        if outside:
+            turnstile.enter()
         self.size += written
-        if written < sum(len(piece) for piece in pieces):
+        if written < length:
             self._append_rest(pieces, written)
         if self.size >= self._look_at and self._space is not None:
             self._look_at = self.size + LOOK_EVERY
@@ -84,10 +90,13 @@ class IncomingFile:
             return
         if self._space is not None:
             self._space.closed(self)
+        outside = turnstile.leave()
         try:
             flushed()
         except OSError as error:
             self._fault = error
+        if outside:
+            turnstile.enter()
 
     def end_seal(self) -> None:
         """Its bytes are on stable storage when this returns; a second call has nothing to do."""

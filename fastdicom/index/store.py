@@ -19,6 +19,7 @@ import lmdb
 from fastdicom.errors import Unavailable, UsageError
 from fastdicom.index.gate import Gate
 from fastdicom.index.lease import Lease
+from fastdicom.kernels import turnstile
 
 log = logging.getLogger(__name__)
 
@@ -248,7 +249,10 @@ class Store:
         transaction = self._environment.begin(write=True)
         try:
             result = work(transaction)
+            outside = self._sync and turnstile.leave()
             transaction.commit()
+            if outside:
+                turnstile.enter()
         except BaseException:
             with self._gate.quiet():  # py-lmdb ends a write transaction only while no thread is in LMDB
                 transaction.abort()

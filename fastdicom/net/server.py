@@ -10,6 +10,7 @@ from fastdicom.dimse import messages
 from fastdicom.dimse.assembler import Begin, Data
 from fastdicom.errors import ConnectionLost, FastdicomError, NoResponse, PeerError
 from fastdicom.events import ABORTED, FAILED, LOST, RELEASED, STOPPED, VIOLATED
+from fastdicom.kernels import turnstile
 from fastdicom.net.connection import Buffer, Connection
 from fastdicom.net.tls import TlsError
 from fastdicom.upperlayer.association import AssociationEvent, Context, Fault, TransportClosed
@@ -79,6 +80,7 @@ class ServerConnection(Connection):
 
     def run(self) -> None:
         """Serve until either end has had enough; raises nothing."""
+        self.transport.takes_turns = True
         try:
             if self._establish():
                 self._serve()
@@ -96,6 +98,7 @@ class ServerConnection(Connection):
             log.exception("association %d with %s: our fault, it is aborted", self.number, self.name)
             self._abort(0)
         finally:
+            turnstile.leave()
             self._abandon()
             self.transport.close()
 
@@ -273,6 +276,7 @@ class ServerConnection(Connection):
     def _answer_at_length(self) -> None:
         """Send the parts of an answer as they come; in between, look for a C-CANCEL."""
         assert self._operation is not None
+        turnstile.leave()
         batch: list[bytes] = []
         size = 0
         sent_at = self.clock()

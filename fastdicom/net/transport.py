@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from fastdicom.errors import ConnectionLost
+from fastdicom.kernels import turnstile
 from fastdicom.net.certificates import PeerCertificate
 
 _WATCH_PAUSE_S = 0.05
@@ -39,6 +40,7 @@ class Transport:
 
     acknowledges_at_once: for a peer that writes its PDUs in two pieces under Nagle's algorithm (DCMTK
     does): the second piece waits for our ACK, which the kernel would delay by 40 ms.
+    takes_turns: its thread is one of many that do the same, see `kernels.turnstile`; every wait is outside.
     secure: under TLS, see `tls_transport`.
     """
 
@@ -48,6 +50,7 @@ class Transport:
         self.sock = sock
         self.watch: Watch | None = None
         self.acknowledges_at_once = False
+        self.takes_turns = False
         self._receive_s = self._send_s = -1.0  # what the kernel knows
         self.received = 0
         self.sent = 0
@@ -76,7 +79,10 @@ class Transport:
             try:
                 if self.acknowledges_at_once:
                     self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)  # it does not last
-                count = self.sock.recv_into(into)
+                if self.takes_turns:
+                    count = turnstile.receive(self.sock.fileno(), into)
+                else:
+                    count = self.sock.recv_into(into)
             except BlockingIOError:
                 waited_s += slice_s
                 self._waited(waited_s, timeout_s)
@@ -117,14 +123,19 @@ class Transport:
         if slice_s != self._send_s:
             self._send_s = self._set_timeout(socket.SO_SNDTIMEO, slice_s)
         waited_s = 0.0
+        flags = socket.MSG_NOSIGNAL | (socket.MSG_DONTWAIT if self.takes_turns else 0)
         while True:
             try:
-                count = self.sock.sendmsg(pieces, (), socket.MSG_NOSIGNAL)
+                count = self.sock.sendmsg(pieces, (), flags)
                 self.sent += count  # at once: a peer that reads slowly is progress, too
                 if self.watch is not None:
                     self.watch.moved()
                 return count
             except BlockingIOError:
+                if flags & socket.MSG_DONTWAIT:
+                    turnstile.leave()
+                    flags = socket.MSG_NOSIGNAL
+                    continue
                 waited_s += slice_s
                 try:
                     self._waited(waited_s, timeout_s)

@@ -203,20 +203,17 @@ class Waiting(threading.Thread):
             self.ended = error
 
 
-class InterruptedLock:
-    """A ticket's lock in whose wait the host presses Ctrl-C."""
+class InterruptedTurn:
+    """A ticket's turn in whose wait the host presses Ctrl-C."""
 
     def __init__(self, meanwhile: Callable[[], None]) -> None:
         self.meanwhile = meanwhile
 
-    def acquire(self) -> None:
+    def wait(self) -> None:
         self.meanwhile()
         raise KeyboardInterrupt
 
-    def locked(self) -> bool:
-        return False
-
-    def release(self) -> None:
+    def give(self) -> None:
         pass
 
 
@@ -241,7 +238,7 @@ def test_an_interrupt_of_one_who_waits_holds_nobody_up(bench: Bench, told_to_lea
             while not interrupted.leads:
                 leader.join(0.001)
 
-    interrupted.turn = InterruptedLock(meanwhile)  # type: ignore[assignment]
+    interrupted.turn = InterruptedTurn(meanwhile)  # type: ignore[assignment]
     with pytest.raises(KeyboardInterrupt):
         bench.committer.settle(interrupted)
     held.set()
