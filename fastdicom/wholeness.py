@@ -21,7 +21,7 @@ class DatasetChecksum:
         self._dataset_offset = dataset_offset
         self._digest = xxhash.xxh3_64()
 
-    def visit(self, offset: int, piece: bytes) -> None:
+    def visit(self, offset: int, piece: bytes | memoryview) -> None:
         """The piece of the file that begins at `offset`."""
         skipped = max(0, self._dataset_offset - offset)
         self._digest.update(memoryview(piece)[skipped:])

@@ -84,6 +84,10 @@ class Disk:
         """Up to `length` bytes of a file; fewer at its end."""
         return os.pread(fd, length, offset)
 
+    def read_into(self, fd: int, space: memoryview) -> int:
+        """Fill `space` with a file's beginning; how many bytes that were, fewer when it is shorter."""
+        return os.preadv(fd, [space], 0)
+
     def remove(self, path: Path) -> None:
         """Remove a stored file."""
         os.unlink(path)

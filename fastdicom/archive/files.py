@@ -13,9 +13,13 @@ from fastdicom.archive.incoming import IncomingFile
 from fastdicom.archive.layout import Layout
 from fastdicom.archive.space import Space
 from fastdicom.errors import Unavailable
+from fastdicom.kernels.block import Block
 
 _WHOLE_MAX = 1 << 20  # files up to here are read into memory at once; see GIL_KEPT_BELOW in ext/wire.pxd
+_BLOCK_FROM = 64 << 10  # and from here on into memory that was used before
 _PIECE = 1 << 20
+
+Buffer = bytes | memoryview
 
 
 class Files:
@@ -59,7 +63,7 @@ class Files:
         return self.root / path
 
     def read(
-        self, path: str, visit: Callable[[int, bytes], None] | None = None, size: int | None = None
+        self, path: str, visit: Callable[[int, Buffer], None] | None = None, size: int | None = None
     ) -> memoryview:
         """All bytes of a stored file. Raises OSError; an empty or cut file is the caller's to notice.
 
@@ -72,23 +76,29 @@ class Files:
         try:
             if size is None or size > _WHOLE_MAX:
                 return self._read_unknown(fd, visit)
-            data = self.disk.read_at(fd, size + 1, 0)  # one more: is there more?
+            data = self._read_at_once(fd, size + 1)  # one more: is there more?
             if len(data) != size:
                 return self._read_unknown(fd, visit)
             if visit is not None:
                 visit(0, data)
-            return memoryview(data)
+            return data
         finally:
             os.close(fd)
 
-    def _read_unknown(self, fd: int, visit: Callable[[int, bytes], None] | None) -> memoryview:
+    def _read_at_once(self, fd: int, length: int) -> memoryview:
+        if length < _BLOCK_FROM:
+            return memoryview(self.disk.read_at(fd, length, 0))
+        block = memoryview(Block())
+        return block[: self.disk.read_into(fd, block[:length])]
+
+    def _read_unknown(self, fd: int, visit: Callable[[int, Buffer], None] | None) -> memoryview:
         """An open file of any size, as `read` gives it."""
         size = os.fstat(fd).st_size
         if size <= _WHOLE_MAX:
-            data = self.disk.read_at(fd, size, 0)
+            data = self._read_at_once(fd, size)
             if visit is not None:
                 visit(0, data)
-            return memoryview(data)
+            return data
         offset = 0
         while offset < size and (piece := self.disk.read_at(fd, _PIECE, offset)):
             if visit is not None:
