@@ -84,9 +84,9 @@ class Disk:
         """Up to `length` bytes of a file; fewer at its end."""
         return os.pread(fd, length, offset)
 
-    def read_into(self, fd: int, space: memoryview) -> int:
-        """Fill `space` with a file's beginning; how many bytes that were, fewer when it is shorter."""
-        return os.preadv(fd, [space], 0)
+    def read_into(self, fd: int, space: memoryview, offset: int) -> int:
+        """Fill `space` with what a file has from `offset` on; how many bytes that were, fewer at its end."""
+        return os.preadv(fd, [space], offset)
 
     def remove(self, path: Path) -> None:
         """Remove a stored file."""

@@ -76,9 +76,9 @@ class FailingDisk(Disk):
         self._note("read")
         return super().read_at(fd, length, offset)
 
-    def read_into(self, fd: int, space: memoryview) -> int:
+    def read_into(self, fd: int, space: memoryview, offset: int) -> int:
         self._note("read")
-        return super().read_into(fd, space)
+        return super().read_into(fd, space, offset)
 
     def remove(self, path: Path) -> None:
         self._note("remove")
