@@ -146,7 +146,8 @@ def test_standard_error_gets_whole_lines_without_a_lock(capfd: pytest.CaptureFix
     handler = logs.LineHandler()
     handler.setFormatter(logs.TextFormatter())
     assert handler.lock is None
-    record = logging.LogRecord("fastdicom.net", logging.WARNING, "", 0, "association %d: \n%s", (7, UID), None)
+    said = "association %d: \n%s", (7, UID)
+    record = logging.LogRecord("fastdicom.net", logging.WARNING, "", 0, *said, None)
     handler.handle(record)
     line = capfd.readouterr().err
     assert line.endswith(f" WARNING net: association 7: \\x0a#{logs.hashed(UID)}\n")
