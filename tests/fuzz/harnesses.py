@@ -15,7 +15,7 @@ Execute = Callable[[int, int], None]
 
 BYTES = (
     "pdu", "pdata", "command", "rows", "query", "rle", "pixels", "colour", "encapsulated", "jpeg_lossless",
-    "codestream", "flusher", "association",
+    "codestream", "flusher", "block", "association",
 )  # fmt: skip
 """Modules fuzz_<name> with `seeds()` and `one_input(data)`; driver.py mutates."""
 DATASETS = ("scan", "recode", "part10", "inflate")
