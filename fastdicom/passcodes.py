@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from fastdicom.errors import UsageError
 from fastdicom.sections.peers import username
+from fastdicom.small_files import read_small
 
 COST = 1 << 14  # with r = 8: 16 MiB and some 40 ms for each attempt
 _R, _P = 8, 1
@@ -107,7 +108,7 @@ def _lines(path: Path) -> list[str]:
 
 def _text_lines(path: Path) -> list[str]:
     try:
-        return path.read_text("utf-8").splitlines()
+        return read_small(path).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
 
