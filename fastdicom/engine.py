@@ -12,7 +12,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self
 
 from fastdicom import log_context
@@ -28,7 +27,7 @@ from fastdicom.dataset.terms import Terms
 from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
 from fastdicom.draining import Drain
-from fastdicom.errors import UsageError
+from fastdicom.errors import Unavailable, UsageError
 from fastdicom.file_records import scan_policy
 from fastdicom.handlers import Handler, Handlers
 from fastdicom.housekeeping import Housekeeper
@@ -42,8 +41,9 @@ from fastdicom.net.crew import Crew
 from fastdicom.net.server import ServerConnection
 from fastdicom.net.tls_transport import TlsTransport
 from fastdicom.net.transport import Transport
+from fastdicom.node_figures import archive_figures, traffic_figures
 from fastdicom.node_lock import NodeLock
-from fastdicom.queries import decoded, identifier_limits, to_dataset
+from fastdicom.queries import datasets_of, decoded, identifier_limits
 from fastdicom.services.budget import Budget
 from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
@@ -249,11 +249,22 @@ class Engine:
     # ------------------------------------------------------------------------------ asking
 
     def find(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Iterator[Dataset]:
-        """Query our own archive; keys as in `PeerConnection.find`."""
+        """Query our own archive; keys as in `PeerConnection.find`.
+
+        Raises UsageError, also in the middle of the answers, when the engine was stopped: an end would
+        look as if there were no more.
+        """
         self._must_run()
         identifier = decoded(build_identifier(level, keys), model, self.config, self.archive.attributes)
-        with closing(self.archive.find(identifier)) as matches:
-            yield from (to_dataset(match) for match in matches if match is not None)
+        return self._matches(self.archive, identifier)
+
+    def _matches(self, archive: ArchiveKeeper, identifier: Identifier) -> Iterator[Dataset]:
+        try:
+            yield from datasets_of(archive.find(identifier))
+        except Unavailable as error:
+            if archive is self.archive and self._acceptor is not None:
+                raise
+            raise UsageError("the engine was stopped before all answers were read") from error
 
     def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
         """Delete what matches from our own archive: see `Archive.delete`."""
@@ -281,42 +292,14 @@ class Engine:
         return self._figures()
 
     def _figures(self) -> dict[str, Any]:
-        counts = self.archive.counts()
         own = {
             "started": self._started_at,
             "ae_title": self.config.node.ae_title,
             "addresses": [list(address) for address in self.addresses],
-            "counts": {
-                "patients": counts.patients,
-                "studies": counts.studies,
-                "series": counts.series,
-                "instances": counts.instances,
-                "bytes": counts.bytes,
-            },
-            "associations": {
-                "open": self._admission.open,
-                "half_open": self._admission.half_open,
-                "accepted": self._admission.accepted,
-                "rejected": self._admission.rejected,
-                "failed": self._admission.failed,
-            },
-            "totals": {
-                "stored": self.archive.committer.commits,
-                "commit_batches": self.archive.committer.batches,
-                "bytes_received": self._admission.bytes_received,
-                "bytes_sent": self._admission.bytes_sent,
-            },
-            "queues": {
-                "commit": self.archive.committer.waiting,
-                "incoming_bytes": self._incoming.used,
-                "identifier_bytes": self._identifiers.used,
-            },
-            "free_bytes": self.archive.files.free,
+            **traffic_figures(self._admission, self.archive, self._incoming, self._identifiers),
+            **archive_figures(self.archive),
             "tls": self._credentials.figures() if self._credentials is not None else {},
-            "disk": {"low": self.archive.files.space.low, "fault": self.archive.files.health.fault},
             **self._housekeeper.figures(),
-            "min_free_bytes": self.archive.files.min_free,
-            "index": {"bytes": self.archive.index.length, "map_bytes": self.archive.index.map_length},
         }
         return self.monitor.extended(own)
 
@@ -493,6 +476,7 @@ class Engine:
             try:
                 if self._credentials is not None:
                     self._credentials.look_after()
+                self.archive.index.rest()
                 self.monitor.publish(self.archive.path)
             except Exception as error:  # a full disk must not end the reports for good
                 log.warning("cannot publish the status: %s", error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ import lmdb
 from fastdicom.errors import Unavailable, UsageError
 from fastdicom.index.gate import Gate
 from fastdicom.index.lease import Lease
+from fastdicom.index.readers import OldReader, Readers
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class Store:
         self._gate = Gate()
         self._leases: set[Lease] = set()
         self._leases_lock = threading.Lock()
+        self._readers = Readers()
         self._closed = False
         self._writes = 0
         self._grow_at = 0
@@ -202,6 +205,24 @@ class Store:
         with self._leases_lock:
             self._leases.discard(lease)
         lease.close()
+
+    def rest(self) -> None:
+        """To be called every few seconds: queries between two steps give way; who of all processes does not?
+
+        Our own writes ask them to, now and then; this is for those of another process.
+        """
+        self._park()
+        with self._gate.shared():
+            if self._closed or self._broken:
+                return
+            self._environment.reader_check()  # of processes that were killed
+            table, last = self._environment.readers(), self._environment.info()["last_txnid"]
+        self._readers.look(table, last, time.monotonic())
+
+    @property
+    def old_readers(self) -> list[OldReader]:
+        """What `rest` found last."""
+        return self._readers.old
 
     def _park(self) -> None:
         with self._leases_lock:

@@ -60,3 +60,14 @@ def test_options_that_cannot_be_used(
 ) -> None:
     assert main(["echo", "127.0.0.1", "1", *options]) == status
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["sha256:zz", "sha256:", "SHA256:" + "0" * 63, " "])
+def test_a_malformed_fingerprint_is_a_mistake_in_the_arguments(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["echo", "127.0.0.1", "1", "--tls-name", name])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "argument --tls-name: " in said and ("is no fingerprint" in said or "must not be empty" in said)
