@@ -131,6 +131,7 @@ class PeerConnection:
         self._message_id = 0
         self._busy = threading.Lock()
         self._busy_thread = 0
+        self._process = 0  # where the association was opened
 
     def __enter__(self) -> Self:
         return self
@@ -146,6 +147,7 @@ class PeerConnection:
     @contextmanager
     def _request(self) -> Iterator[None]:
         """One request from its beginning to its last answer. Raises UsageError while there is another."""
+        self._must_be_ours()
         if not self._busy.acquire(blocking=False):
             raise UsageError(
                 "this connection still waits for the answers of another request: read them to their end, "
@@ -158,14 +160,29 @@ class PeerConnection:
             self._busy.release()
 
     def close(self) -> None:
-        """Release what is open."""
+        """Release what is open. In a fork: only give back its copy, for the association is its parent's."""
         association = self._association
+        if association is not None and self._is_parents:
+            self._association = None
+            association.transport.forget()
+            return
         if association is not None and self._busy.locked() and self._busy_thread != threading.get_ident():
             association.transport.cut()  # the other thread is woken, and closes it
             return
         self._association = None
         if association is not None:
             association.release()
+
+    @property
+    def _is_parents(self) -> bool:
+        """True in a process that was forked after the association was opened."""
+        return self._association is not None and self._process != os.getpid()
+
+    def _must_be_ours(self) -> None:
+        if self._is_parents:
+            raise UsageError(
+                "this connection was opened in the process that this one was forked from: connect anew"
+            )
 
     def granted(self, model: str = "STUDY") -> frozenset[Extension]:
         """Which of `extensions` the peer grants to queries of a model, PS3.4 C.5.1.1.
@@ -307,6 +324,7 @@ class PeerConnection:
         if current is not None and current.association.established and current.proposals == list(proposals):
             return current
         self.close()
+        self._process = os.getpid()
         self._association = ClientAssociation.open(
             self.host,
             self.port,
@@ -349,8 +367,9 @@ class PeerConnection:
             for response, data in asked:
                 finished = not status.is_pending(response.status)
                 yield response, data
+                self._must_be_ours()
         finally:
-            if not finished:
+            if not finished and not self._is_parents:
                 self._cancel(association, context_id, message_id, asked)
 
     def _cancel(
