@@ -208,11 +208,14 @@ class Engine:
         self._conversion_threads.close()
         self.monitor.say_goodbye(self.archive.path)
         self.archive.close()
+        self._drain = None
 
-    def hurry(self) -> None:
-        """A `stop` under way in another thread waits for nobody any more."""
-        if self._drain is not None:
-            self._drain.hurry()
+    def hurry(self) -> bool:
+        """A `stop` under way in another thread waits for nobody any more. False: it has not got so far."""
+        drain = self._drain
+        if drain is not None:
+            drain.hurry()
+        return drain is not None
 
     def __enter__(self) -> Self:
         self.start()
