@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from fastdicom.errors import UsageError
+from fastdicom.errors import UnusableFile, UsageError
 from fastdicom.net.certificates import end_of_certificate, end_of_revocation_list
 from fastdicom.net.tls import ClientTls, Tls, client_context, server_context
 from fastdicom.sections.tls import TlsConfig
@@ -156,12 +156,12 @@ def _signature(path: Path) -> tuple[int, int, int] | None:
 
 
 def _checked(key: str, path: Path, read: Callable[[Path], T]) -> T:
-    """What `read` makes of a file. Raises UsageError that names the file."""
+    """What `read` makes of a file. Raises UnusableFile."""
     try:
         return read(path)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise UsageError(f"tls.{key}: {path}: {reason}") from error
+        raise UnusableFile("tls", key, path, reason) from error
 
 
 def _end_of_certificate(path: Path) -> datetime:

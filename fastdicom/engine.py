@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from fastdicom import log_context
@@ -244,6 +245,8 @@ class Engine:
             reloaded.append("tls")
         for section in reloaded:
             object.__setattr__(merged, section, getattr(config, section))
+        if self.config.tls is not None and merged.tls is not None:  # the ports stay until a restart
+            object.__setattr__(merged, "tls", replace(merged.tls, port=self.config.tls.port))
         self._plug(merged, credentials)
         self.monitor.reload(merged)
         self._housekeeper.reload(merged)

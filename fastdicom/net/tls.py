@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastdicom.errors import ConnectionLost, UsageError
+from fastdicom.errors import ConnectionLost, UnusableFile
 from fastdicom.net.certificates import PeerCertificate
 
 B12, B13 = "B.12", "B.13"
@@ -152,10 +152,10 @@ def _load(key: str, path: Path | str, load: Callable[[], None]) -> None:
     try:
         load()
     except ssl.SSLError as error:
-        raise UsageError(f"tls.{key}: {path}: {_file_fault(error)}") from error
+        raise UnusableFile("tls", key, path, _file_fault(error)) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"tls.{key}: {path}: {reason or error}") from error
+        raise UnusableFile("tls", key, path, reason or error) from error
 
 
 def _file_fault(error: ssl.SSLError) -> str:

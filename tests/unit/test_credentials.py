@@ -117,4 +117,5 @@ def test_a_reload_with_files_that_do_not_work_changes_nothing(tmp_path: Path, au
         assert engine.reload(config.with_changes(tls={"authorities": other.certificate})) == []
         with pytest.raises(TlsError, match="does not trust"):
             connect(*engine.addresses[0], tls=tls)
-        assert engine.reload(config.with_changes(tls={"port": 0})) == ["tls.port"]
+        for _ in range(2):  # as long as it is not in force
+            assert engine.reload(config.with_changes(tls={"port": 0})) == ["tls.port"]

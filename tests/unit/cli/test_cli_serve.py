@@ -127,6 +127,18 @@ def test_a_broken_configuration_is_refused_and_the_node_stays(tmp_path: Path) ->
         assert node.process.wait(WAIT_S) == 0
 
 
+def test_a_reload_with_a_file_that_cannot_be_used_names_its_key_and_line(tmp_path: Path) -> None:
+    file, users = tmp_path / "node.toml", tmp_path / "users"
+    users.write_text("named:\n")
+    file.write_text('[access]\nuser_identity = "optional"\n\npasscodes = "users"\n')
+    with serving(tmp_path, "--config", str(file)) as node:
+        node.first_line()
+        users.write_text("named:\nbroken\n")
+        node.process.send_signal(signal.SIGHUP)
+        said = node.wait_for("is no line of `fastdicom user`")
+        assert f"reload refused, {file}:4: access.passcodes: {users}:2: " in said and "\nreload " not in said
+
+
 def test_a_fifo_in_place_of_the_configuration_does_not_hold_up_a_reload(tmp_path: Path) -> None:
     file = tmp_path / "node.toml"
     file.write_text("")
