@@ -51,6 +51,7 @@ from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
 from fastdicom.stored_instance import StoredInstance
+from fastdicom.upkeep import Upkeep
 from fastdicom.upperlayer.association import Association, Context
 from fastdicom.upperlayer.pdus import AssociationAccept, AssociationReject, AssociationRequest
 from fastdicom.vitals import Vitals, progress_of
@@ -63,7 +64,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RECEIVE_BUFFER = 256 * 1024
-_PUBLISH_S = 1.0
 _CLOSING_S = 2.0  # how long a peer may take to close the connection after the end of an association
 
 
@@ -102,8 +102,7 @@ class Engine:
         self._process = 0  # where it was started: a fork has neither its threads nor a right to its archive
         self._started_at = 0.0
         self._housekeeper: Housekeeper
-        self._publisher_stop = threading.Event()
-        self._publisher: threading.Thread | None = None
+        self._upkeep: Upkeep
         self._number = 0
         self._drain: Drain | None = None
         self._vitals = Vitals(
@@ -172,9 +171,14 @@ class Engine:
         self._crew = Crew()
         acceptor.start()
         self._housekeeper.start()
-        self._publisher_stop.clear()
-        self._publisher = threading.Thread(target=self._publish, name="fastdicom-status", daemon=True)
-        self._publisher.start()
+        self._upkeep = Upkeep(
+            {
+                "look after the TLS files": self._look_after_credentials,
+                "look after the archive": self.archive.look_after,
+                "publish the status": lambda: monitor.publish(self.archive.path),
+            }
+        )
+        self._upkeep.start()
 
     def stop(self, timeout_s: float = 10.0, *, drain_s: float = 0.0) -> None:
         """Accept nothing more, finish the messages at hand, close. Idle associations are aborted.
@@ -202,9 +206,7 @@ class Engine:
         drain.end_messages(timeout_s)
         drain.cut(CUT_S)
         self._crew.close()
-        self._publisher_stop.set()
-        if self._publisher is not None:
-            self._publisher.join()
+        self._upkeep.stop()
         self._housekeeper.stop()
         self._conversion_threads.close()
         self.monitor.say_goodbye(self.archive.path)
@@ -312,6 +314,10 @@ class Engine:
     def certificate_days(self) -> dict[str, float]:
         """Days until our "certificate" and the "revoked" lists end; empty without TLS."""
         return self._credentials.days_left() if self._credentials is not None else {}
+
+    def _look_after_credentials(self) -> None:
+        if self._credentials is not None:
+            self._credentials.look_after()
 
     def _must_run(self) -> None:
         if self._acceptor is None:
@@ -474,17 +480,3 @@ class Engine:
     def _running(self) -> dict[ServerConnection, threading.Thread]:
         with self._lock:
             return dict(self._serving)
-
-    # ------------------------------------------------------------------------------ status
-
-    def _publish(self) -> None:
-        while True:
-            try:
-                if self._credentials is not None:
-                    self._credentials.look_after()
-                self.archive.index.rest()
-                self.monitor.publish(self.archive.path)
-            except Exception as error:  # a full disk must not end the reports for good
-                log.warning("cannot publish the status: %s", error)
-            if self._publisher_stop.wait(_PUBLISH_S):
-                return

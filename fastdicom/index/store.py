@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 GIB = 1 << 30
 MAP_SIZE = 256 * GIB
 MAP_SIZE_LEAST = GIB // 4
-READERS_MAX = 1022  # slots for open read transactions, of all processes
+READERS_MAX = 1022  # 64 bytes each: slots for open read transactions, of all processes
+_READERS_LENGTH = (READERS_MAX + 2) * 64  # as long as LMDB would make it, head included
 GROW_TIMEOUT_S = 30.0
 _EARLY_TIMEOUT_S = 0.05
 _PARK_EVERY = 256  # write transactions: what a query that is not read could keep from being used again
@@ -289,7 +290,7 @@ class Store:
                 if size < MAP_SIZE_LEAST:
                     raise UsageError(f"{self.path}: no address space for the index") from None
             except (lmdb.Error, OSError) as problem:
-                raise UsageError(f"{self.path}: the index cannot be opened: {problem}") from problem
+                raise UsageError(self._unusable(problem)) from problem
         self._page_size = self._environment.stat()["psize"]
         stale = 0 if self.readonly else self._environment.reader_check()
         if stale:
@@ -303,6 +304,8 @@ class Store:
     def _opened(self, size: int) -> Any:
         if self.readonly and not (self.path / "data.mdb").is_file():
             raise UsageError(f"{self.path}: there is no index")
+        if not self.readonly:
+            _reserve(self.path / "lock.mdb")
         return lmdb.open(
             os.fspath(self.path),
             map_size=size,
@@ -322,7 +325,13 @@ class Store:
         except lmdb.NotFoundError:
             raise UsageError(f"{self.path}: this is no index of fastdicom, it has no {name!r}") from None
         except lmdb.Error as problem:
-            raise UsageError(f"{self.path}: the index cannot be opened: {problem}") from problem
+            raise UsageError(self._unusable(problem)) from problem
+
+    def _unusable(self, problem: Exception) -> str:
+        why = getattr(problem, "strerror", None) or str(problem).removeprefix(f"{self.path}: ")
+        damaged = isinstance(problem, (lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError))
+        hint = ": `fastdicom rebuild` makes it anew from the files" if damaged else ""
+        return f"{self.path}: the index cannot be opened: {why}{hint}"
 
     def _grow_early(self) -> None:
         """Grow before the map is full, when that holds nobody up: later it has to wait for open queries."""
@@ -356,3 +365,19 @@ class Store:
             if not alone:
                 raise Unavailable("the index has grown, but queries stay open")
             self._environment.set_mapsize(0)
+
+
+def _reserve(path: Path) -> None:
+    """Have all blocks of LMDB's table of readers on the disk. Raises OSError when it is too full for that.
+
+    LMDB writes into it through a mapping, and makes it as a hole: on a full disk a page of it that was not
+    written before would be a SIGBUS, which ends the process.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        status = os.fstat(fd)
+        length = status.st_size or _READERS_LENGTH
+        if status.st_blocks * 512 < length:
+            os.posix_fallocate(fd, 0, length)
+    finally:
+        os.close(fd)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from fastdicom.dataset.record import Put
+from fastdicom.errors import UsageError
 from fastdicom.index.environment import Index
 from fastdicom.index.readers import OLD_S, OldReader, Readers
 from tests.support.asking import ask
@@ -118,3 +121,20 @@ def test_who_looks_at_the_newest_holds_up_nobody() -> None:
     assert readers.old == [OldReader(13, 60, 1)]
     readers.look(table.replace("40", "41"), 41, OLD_S + 1)
     assert readers.old == []
+
+
+def test_no_page_of_the_table_of_readers_is_a_hole(index: Index) -> None:
+    status = (index.path / "lock.mdb").stat()  # a full disk would have no block for it: SIGBUS
+    assert status.st_blocks * 512 >= status.st_size == 65536
+    with ExitStack() as open_at_once:
+        for _ in range(200):
+            open_at_once.enter_context(index._store.reading())
+
+
+def test_what_is_no_index_is_said_with_what_helps(tmp_path: Path) -> None:
+    (tmp_path / "data.mdb").write_bytes(random.Random(1).randbytes(65536))
+    said = (
+        f"{tmp_path}: the index cannot be opened: MDB_INVALID: File is not an LMDB file: `fastdicom rebuild`"
+    )
+    with pytest.raises(UsageError, match=re.escape(said)):
+        Index.open(tmp_path)
