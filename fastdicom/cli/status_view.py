@@ -51,7 +51,10 @@ def lines(node: NodeStatus) -> Iterator[str]:
     if node.state == "not running":
         yield from _incidents(figures.get("incidents"))
         return
-    yield from _health(figures.get("health"))
+    if node.state == "silent":
+        yield f"NOT HEALTHY: the node hangs, or its disk is full; what follows is {node.age_s:.0f} s old"
+    else:
+        yield from _health(figures.get("health"))
     yield from _warnings(figures)
     yield from _images(figures.get("images"))
     yield from _operations(figures.get("operations"))

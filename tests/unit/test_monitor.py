@@ -421,6 +421,13 @@ def test_what_will_soon_keep_the_node_from_working_stands_at_the_top() -> None:
     ]
 
 
+def test_a_silent_node_is_not_called_healthy_for_what_it_said_once() -> None:
+    silent = status_file.NodeStatus("silent", 42.0, {"pid": 1, "health": {"reasons": []}})
+    shown = list(status_view.lines(silent))
+    assert shown[0].endswith("said nothing for 42 s") and shown[1].startswith("NOT HEALTHY: ")
+    assert "healthy" not in shown
+
+
 def test_a_person_sees_whether_an_image_was_lost(tmp_path: Path) -> None:
     with node(tmp_path) as engine:
         with connect(*engine.addresses[0]) as peer:
