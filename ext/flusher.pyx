@@ -12,11 +12,9 @@ from posix.types cimport pid_t
 from posix.unistd cimport close, fdatasync, getpid
 
 from threads cimport (
-    PTHREAD_CREATE_DETACHED, SIG_SETMASK, pthread_attr_destroy, pthread_attr_init, pthread_attr_setdetachstate,
-    pthread_attr_setstacksize, pthread_attr_t, pthread_cond_init, pthread_cond_signal, pthread_cond_t,
-    pthread_cond_wait, pthread_create, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
-    pthread_mutex_unlock, pthread_sigmask, pthread_t, sem_destroy, sem_init, sem_post, sem_t, sem_trywait,
-    sem_wait, sigfillset, sigset_t,
+    pthread_cond_init, pthread_cond_signal, pthread_cond_t, pthread_cond_wait, pthread_mutex_init,
+    pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, sem_destroy, sem_init, sem_post, sem_t, sem_trywait,
+    start_deaf_thread, wait_for,
 )
 
 import os
@@ -25,7 +23,6 @@ cdef enum:
     THREADS_MAX = 8
     QUEUE_SHORT = 2               # jobs that may wait for one thread
     LONG_FILE = 64 * 1024         # bytes: its flush is mostly the disk's time, and several go at once
-    STACK_SIZE = 256 * 1024
 
 
 cdef struct Job:
@@ -88,24 +85,6 @@ cdef void* work(void* unused) noexcept nogil:
     return NULL
 
 
-cdef bint start_thread() noexcept nogil:
-    """One thread more, deaf to signals; False when the system gives none."""
-    cdef pthread_t thread
-    cdef pthread_attr_t attributes
-    cdef sigset_t every
-    cdef sigset_t before
-    cdef int failed
-    pthread_attr_init(&attributes)
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED)
-    pthread_attr_setstacksize(&attributes, STACK_SIZE)
-    sigfillset(&every)
-    pthread_sigmask(SIG_SETMASK, &every, &before)
-    failed = pthread_create(&thread, &attributes, work, NULL)
-    pthread_sigmask(SIG_SETMASK, &before, NULL)
-    pthread_attr_destroy(&attributes)
-    return failed == 0
-
-
 cdef void make_pool() noexcept nogil:
     """An empty pool: the first time, and in a forked process, which has none of its parent's threads."""
     pthread_mutex_init(&pool.lock, NULL)
@@ -132,7 +111,7 @@ cdef bint hand_in(Job* job, bint is_long) noexcept nogil:
             pool.woken += 1
             pthread_cond_signal(&pool.work)
     elif pool.threads < THREADS_MAX and (is_long or pool.threads == 0 or pool.queued > QUEUE_SHORT):
-        if start_thread():
+        if start_deaf_thread(work, NULL):
             pool.threads += 1
         elif pool.threads == 0:
             pool.first = pool.last = NULL
@@ -170,8 +149,7 @@ cdef class Flush:
         """The threads write to the job until it is done."""
         if sem_trywait(&self.job.done) != 0:
             with nogil:
-                while sem_wait(&self.job.done) != 0:
-                    pass                      # interrupted by a signal
+                wait_for(&self.job.done)
         self.under_way = False
 
     def wait(self):

@@ -221,6 +221,55 @@ cdef inline size_t decode_shared(
     return i
 
 
+cdef inline bint decode_two(
+    Bits* one, Huffman* one_table, uint16_t* one_line, uint16_t one_sum,
+    Bits* two, Huffman* two_table, uint16_t* two_line, uint16_t two_sum, size_t count,
+) noexcept nogil:
+    """As decode_shared with pairs and sums, a line of each of two codestreams; False: a pattern is no code.
+
+    In one codestream each step waits for the one before it; two keep the processor busy.
+    """
+    cdef Bits a = one[0]
+    cdef Bits b = two[0]
+    cdef size_t i = 0
+    cdef size_t j = 0
+    cdef int k
+    cdef uint32_t first = 0
+    cdef uint32_t second = 0
+    cdef uint16_t difference
+    while count - i >= 8 and count - j >= 8:
+        refill(&a)
+        refill(&b)
+        for k in range(4):
+            first = one_table.pairs[a.window >> 52]
+            second = two_table.pairs[b.window >> 52]
+            if (first | second) & INDIRECT:
+                break
+            take(&a, first)
+            take(&b, second)
+            one_sum = add_difference(one_line + i, first_difference(first), True, one_sum)
+            two_sum = add_difference(two_line + j, first_difference(second), True, two_sum)
+            one_sum = add_difference(one_line + i + 1, second_difference(first), True, one_sum)
+            two_sum = add_difference(two_line + j + 1, second_difference(second), True, two_sum)
+            i += 1 + ((first & PAIR) >> 6)
+            j += 1 + ((second & PAIR) >> 6)
+        if first & INDIRECT:
+            if not take_indirect(&a, one_table, first, &difference):
+                return False
+            one_sum = add_difference(one_line + i, difference, True, one_sum)
+            i += 1
+        if second & INDIRECT:
+            if not take_indirect(&b, two_table, second, &difference):
+                return False
+            two_sum = add_difference(two_line + j, difference, True, two_sum)
+            j += 1
+    one[0] = a
+    two[0] = b
+    i += decode_shared(one, one_table, one_line + i, count - i, True, True, one_sum)
+    j += decode_shared(two, two_table, two_line + j, count - j, True, True, two_sum)
+    return i == count and j == count
+
+
 cdef inline size_t decode_mixed(
     Bits* bits, Huffman** tables, int table_count, uint16_t* line, size_t count
 ) noexcept nogil:

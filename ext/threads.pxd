@@ -45,3 +45,31 @@ cdef extern from "<semaphore.h>" nogil:
     int sem_post(sem_t*)
     int sem_wait(sem_t*)
     int sem_trywait(sem_t*)
+
+
+cdef enum:
+    STACK_SIZE = 256 * 1024
+
+
+cdef inline bint start_deaf_thread(void* (*work)(void*) noexcept nogil, void* argument) noexcept nogil:
+    """One thread more, detached and deaf to signals; False when the system gives none."""
+    cdef pthread_t thread
+    cdef pthread_attr_t attributes
+    cdef sigset_t every
+    cdef sigset_t before
+    cdef int failed
+    pthread_attr_init(&attributes)
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED)
+    pthread_attr_setstacksize(&attributes, STACK_SIZE)
+    sigfillset(&every)
+    pthread_sigmask(SIG_SETMASK, &every, &before)
+    failed = pthread_create(&thread, &attributes, work, argument)
+    pthread_sigmask(SIG_SETMASK, &before, NULL)
+    pthread_attr_destroy(&attributes)
+    return failed == 0
+
+
+cdef inline void wait_for(sem_t* semaphore) noexcept nogil:
+    """Until it is posted, however often a signal interrupts."""
+    while sem_wait(semaphore) != 0:
+        pass

@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from fastdicom.config import Config
 from fastdicom.errors import Unavailable
+from fastdicom.kernels import jpeg_lossless
 from fastdicom.services.lookahead import Ahead, Outgoing
 from fastdicom.standard.transfer_syntaxes import (
     EXPLICIT_VR_BIG_ENDIAN,
@@ -57,7 +58,7 @@ QUICK: Final = frozenset(
     | {JPEG_LOSSLESS, JPEG_LOSSLESS_SV1, RLE_LOSSLESS}
 )
 """What our own kernels read and write."""
-BEGUN_LEAST: Final = 4
+BEGUN_LEAST: Final = 6
 """Instances that a sender begins with one behind the other, at least."""
 
 
@@ -142,6 +143,7 @@ class Conversions:
         self._peers = peers or {}
         self._variants: dict[tuple[bool, bool, bool], Options] = {}
         self.depth = max(BEGUN_LEAST, threads.count + 1)
+        self.batch = self.depth // 2 if jpeg_lossless.threads_max() else self.depth
 
     @property
     def fallbacks(self) -> Sequence[str]:
@@ -185,6 +187,7 @@ class Conversions:
                 streamed=not whole,
                 memory_max=self._options.memory_max if ahead else INLINE_MEMORY,
                 buffers=self._threads.buffers,
+                begins_early=not ahead,
             )
         return self._variants[kind]
 

@@ -162,8 +162,10 @@ def _to_file(source: Path, target: Path, uid: str, options: Options) -> int:
             for piece in pieces:
                 length += file.write(piece)
         os.replace(fresh, target)
-    except BaseException:
+    except BaseException as fault:
         fresh.unlink(missing_ok=True)
+        if isinstance(fault, OSError) and fault.filename == str(fresh):
+            fault.filename = str(target)  # the name that the caller knows
         raise
     return length
 

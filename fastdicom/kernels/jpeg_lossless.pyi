@@ -9,6 +9,41 @@ from typing_extensions import Buffer
 
 WritableBuffer = TypeVar("WritableBuffer", bound=Buffer)
 
+class Decoding:
+    """A frame that a thread of the kernel's decodes, which never touches the interpreter; as `decode_frame`.
+
+    `data` and `out` are borrowed until `wait` or `stop` returns. One Python thread at a time.
+    """
+
+    def __init__(
+        self,
+        data: Buffer,
+        rows: int,
+        columns: int,
+        samples: int,
+        bits_allocated: int,
+        out: bytearray | None = None,
+        planar: bool = False,
+        end_required: bool = False,
+    ) -> None:
+        """Raises CodecError for a frame that cannot be; nothing is decoded yet."""
+
+    def begin(self) -> None:
+        """Hand it to a thread, of which there is one for each processor but one, and not more than 8.
+
+        Two frames of 16 bits and one size are decoded side by side, in four fifths of the time: a thread
+        waits for the second one. What no thread has begun with is decoded by whoever waits for it.
+        """
+
+    def wait(self) -> bytearray:
+        """The frame. What no thread has begun with is decoded here. Raises CodecError, as often as asked."""
+
+    def stop(self) -> None:
+        """It is not wanted any more: `wait` raises CodecError, unless it has given the frame before."""
+
+def threads_max() -> int:
+    """How many threads there can be."""
+
 @overload
 def decode_frame(
     data: Buffer,

@@ -32,10 +32,12 @@ Failure = tuple[StoredEntry, int, str]
 class Converter(Protocol):
     """From one transfer syntax to another; `conversions.Conversions` fits it.
 
-    fallbacks: what is worth proposing beside the stored transfer syntaxes. depth: instances to start ahead.
+    fallbacks: worth proposing beside the stored syntaxes. depth: instances to start ahead. batch: so many are
+    begun one behind the other, or what there is when the first of them is wanted.
     """
 
     depth: int
+    batch: int
 
     @property
     def fallbacks(self) -> Sequence[str]: ...
@@ -418,7 +420,7 @@ class _Making:
         if stored_uid in self.contexts(entry):
             return None
         if self._converter.quick(stored_uid, self.wanted(entry), entry.file.size):
-            return _Soon(self, entry)
+            return _Soon(self, entry, self._converter.batch)
         return self._converter.ahead(lambda: self.outgoing(entry))
 
     def begin_soon(self) -> None:
@@ -471,12 +473,14 @@ class _Making:
 class _Soon:
     """`Ahead` on the sender's own thread: begun with others, finished when its turn comes."""
 
-    def __init__(self, making: _Making, entry: StoredEntry) -> None:
+    def __init__(self, making: _Making, entry: StoredEntry, batch: int) -> None:
         self._making = making
         self._entry = entry
         self._finish: Callable[[], Outgoing] | None = None
         self._fault: FastdicomError | OSError | None = None
         making.soon.append(self)
+        if len(making.soon) >= batch:
+            making.begin_soon()
 
     def begin(self) -> None:
         """Do what needs no pixels; what goes wrong is told when it is asked for."""
@@ -488,9 +492,9 @@ class _Soon:
     def result(self) -> Outgoing:
         if self._finish is None and self._fault is None:
             self._making.begin_soon()
-        if self._fault is not None:
+        if self._finish is None:
+            assert self._fault is not None
             raise self._fault
-        assert self._finish is not None
         return self._finish()
 
     def close(self) -> None:

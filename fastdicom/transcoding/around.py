@@ -49,14 +49,17 @@ class Recoded:
 
 def before_pixels(outline: Outline, changes: dict[int, bytes], target: Coding, options: Options) -> Recoded:
     """All that precedes Pixel Data, changed, in the target's coding."""
-    pieces = list(outline.rewritten(changes, outline.places[tags.PIXEL_DATA].start))
+    before = {tag: new for tag, new in changes.items() if tag < tags.PIXEL_DATA}
+    pieces = list(outline.rewritten(before, outline.places[tags.PIXEL_DATA].start))
     return _recoded(pieces, outline.coding, target, options)
 
 
-def after_pixels(outline: Outline, target: Coding, options: Options) -> Recoded:
-    """All that follows Pixel Data: padding, signatures."""
-    rest = outline.source[outline.places[tags.PIXEL_DATA].end :]
-    return _recoded([rest] if len(rest) else [], outline.coding, target, options)
+def after_pixels(outline: Outline, changes: dict[int, bytes], target: Coding, options: Options) -> Recoded:
+    """All that follows Pixel Data, as before_pixels: padding, signatures."""
+    after = {tag: new for tag, new in changes.items() if tag > tags.PIXEL_DATA}
+    place = outline.places[tags.PIXEL_DATA]
+    pieces = list(outline.rewritten(after, len(outline.source), place.end))
+    return _recoded(pieces, outline.coding, target, options)
 
 
 def _recoded(pieces: Sequence[Buffer], coding: Coding, target: Coding, options: Options) -> Recoded:

@@ -110,12 +110,15 @@ def decode_inspected(
     strict: bool = False,
     workers: Workers | None = None,
     out: bytearray | None = None,
+    begun: jpeg_lossless.Decoding | None = None,
 ) -> bytearray:
     """As `decode_frame`, for a codestream that the gate has let through: found is what it said.
 
     out: `image.frame_length` bytes that our own kernels decode into instead of a new bytearray; with an
-    error it is filled in part.
+    error it is filled in part. begun: what `begin_decoding` gave for the same frame.
     """
+    if begun is not None:
+        return _extend_sign(begun.wait(), found, image)
     if found.coding == "rle":
         return rle.decode_frame(data, *_size(image), strict=strict, out=out)
     if found.coding == "jpeg-lossless":
@@ -123,6 +126,20 @@ def decode_inspected(
         return _extend_sign(frame, found, image)
     view = memoryview(data).cast("B")[found.start : found.end]
     return _decode_with_libraries(found, view, image, colour, workers or shared_workers())
+
+
+def begin_decoding(
+    found: Codestream, data: Buffer, image: ImageAttributes, strict: bool, out: bytearray
+) -> jpeg_lossless.Decoding | None:
+    """Have a thread of the kernel's decode the frame into `out`; None where that is not worth it.
+
+    RLE is decoded before another processor would begin with it; libraries have processes.
+    """
+    if found.coding != "jpeg-lossless":
+        return None
+    decoding = jpeg_lossless.Decoding(data, *_size(image), end_required=strict, out=out)
+    decoding.begin()
+    return decoding
 
 
 def decoded_image(

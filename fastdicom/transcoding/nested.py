@@ -44,11 +44,10 @@ def with_native_icons(outline: Outline, depth_max: int, decode: Decode) -> tuple
     """An outline that knows the sequences with pixels in fragments, and these, whole, with native ones.
 
     outline: of a Data Set in Explicit VR Little Endian. Raises CannotCarry for fragments that are no Pixel
-    Data, lie behind those of the whole, in a sequence that is too long, or in one that is an icon's; and as
-    `decode` does.
+    Data or in a sequence that is too long; and as `decode` does.
     """
     found, at = outline.nested_tags, outline.nested_fragments
-    if not found or not outline.in_order or max(found) > PIXEL_DATA or _DERIVED.intersection(found):
+    if not found or not outline.in_order or _DERIVED.intersection(found):
         raise CannotCarry("pixel data in fragments inside a sequence", at)
     wanted = WANTED.union(found, (tag & 0xFFFF0000 for tag in found))
     outline = Outline(outline.source, outline.transfer_syntax_uid, depth_max, wanted)
@@ -84,7 +83,7 @@ def _items(data: memoryview, at: int, end: int | None, decode: Decode) -> tuple[
 
 def _item(data: memoryview, at: int, end: int | None, decode: Decode) -> tuple[int, bytes, bool]:
     """The item whose elements go from `at` to `end`, or to its delimiter: (behind it, the item, changed)."""
-    start = kept = at
+    kept = at
     out = bytearray()
     fragments = False
     while end is None or at < end:
@@ -106,11 +105,9 @@ def _item(data: memoryview, at: int, end: int | None, decode: Decode) -> tuple[i
             fragments = True
             at = _behind_fragments(data, tag, value)
     behind = at + 8 if end is None else at
-    if not fragments:
-        return behind, bytes(out + data[kept:at]), bool(out)
-    if out:
-        raise CannotCarry("an icon that has an icon")
-    return behind, decode(data[start:at]), True
+    changed = bool(out)
+    out += data[kept:at]
+    return behind, decode(memoryview(out)) if fragments else bytes(out), changed or fragments
 
 
 def _behind_fragments(data: memoryview, tag: int, at: int) -> int:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from fastdicom.dataset.part10 import is_deflated
 from fastdicom.errors import CodecError, Refused
+from fastdicom.kernels.jpeg_lossless import Decoding
 from fastdicom.kernels.recode import Recoder
 from fastdicom.standard.status import PROCESSING_FAILURE
 from fastdicom.standard.transfer_syntaxes import (
@@ -64,6 +65,7 @@ class Options:
     Data Set at once. streamed: the frames of long results may go out without an offset table, as each is
     ready. buffers: memory for the pixels of a single frame; whoever sets it calls `Converted.release`.
     notes_loss: native pixels of a lossy stream say so, in attributes that an icon does not have.
+    begins_early: a single frame may be decoded into `buffers` by another thread before it is asked for.
     """
 
     colour: ColourChoice = "rgb"
@@ -80,6 +82,7 @@ class Options:
     streamed: bool = False
     buffers: FrameBuffers | None = None
     notes_loss: bool = True
+    begins_early: bool = False
 
 
 def convert(source: Buffer, from_uid: str, to_uid: str, options: Options | None = None) -> Converted:
@@ -224,6 +227,7 @@ class _Decoding:
         self._frames = _fragments(outline, self.count)
         self._first = self._inspect(0)
         self.image = codecs.inspected_image(self._first, self._stored, options.colour)
+        self._begun: Decoding | None = None
         self.changes: dict[int, bytes] = {}
         if (
             options.notes_loss
@@ -242,6 +246,12 @@ class _Decoding:
         ratio = native_length(self._stored, self.count) / max(1, place.end - place.value)
         return lossy_flags(outline, max(1.0, ratio), first.coding) if first.coding in METHODS else {}
 
+    def begin(self, out: bytearray) -> Decoding | None:
+        """Have the first frame decoded by another thread, if that is worth it."""
+        with _naming(0, self.count):
+            self._begun = codecs.begin_decoding(self._first, self._frames[0], self._stored, True, out)
+        return self._begun
+
     def frame(self, index: int, out: bytearray | None = None) -> Buffer:
         """One frame, in `out` if that is given and our own kernels decode it."""
         found = self._inspect(index) if index else self._first
@@ -250,7 +260,14 @@ class _Decoding:
             if codecs.inspected_image(found, self._stored, options.colour) != self.image:
                 raise CodecError("its colours are not those of the first frame")
             return codecs.decode_inspected(
-                found, self._frames[index], self._stored, options.colour, True, options.workers, out
+                found,
+                self._frames[index],
+                self._stored,
+                options.colour,
+                True,
+                options.workers,
+                out,
+                self._begun if index == 0 else None,
             )
 
 
@@ -332,9 +349,13 @@ def _to_native(outline: Outline, decoding: _Decoding, to_uid: str, options: Opti
     before = before_pixels(outline, changes, target, options)
     vr = "OW" if image.bits_allocated > 8 else "OB"
     pixel_head = head(tags.PIXEL_DATA, vr, length, target)
-    after = after_pixels(outline, target, options)
+    after = after_pixels(outline, changes, target, options)
     total = before.length + len(pixel_head) + length + after.length
-    lease = Lease(options.buffers, image.frame_length) if options.buffers is not None and count == 1 else None
+    lease = None
+    if options.buffers is not None and count == 1:
+        lease = Lease(options.buffers, image.frame_length)
+        if options.begins_early:
+            lease.begin(decoding.begin)
     frames = _each(decoding.frame, count, options) if lease is None else _only(decoding, lease)
     value = native_value(frames, image, count, target.big_endian)
     pieces = _in_order(before, pixel_head, value, after)
@@ -423,7 +444,7 @@ class _Encoding:
 
     def _around(self, changes: dict[int, bytes]) -> tuple[Recoded, Recoded]:
         before = before_pixels(self._outline, changes, EXPLICIT, self._options)
-        return before, after_pixels(self._outline, EXPLICIT, self._options)
+        return before, after_pixels(self._outline, changes, EXPLICIT, self._options)
 
 
 EXPLICIT: Final = coding_of(EXPLICIT_VR_LITTLE_ENDIAN)

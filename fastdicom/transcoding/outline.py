@@ -189,18 +189,18 @@ class Outline:
                 f"{named(tag)} is no number: {text[:16]!r}", self.places[tag].start, tag
             ) from None
 
-    def rewritten(self, changes: dict[int, bytes], end: int) -> Iterator[memoryview | bytes]:
-        """The Data Set up to byte `end` with some elements replaced, added or (by b"") left out.
+    def rewritten(self, changes: dict[int, bytes], end: int, start: int = 0) -> Iterator[memoryview | bytes]:
+        """The Data Set from byte `start` to `end` with some elements replaced, added or (by b"") left out.
 
         changes: whole elements in this Data Set's coding, of `wanted`. The Group Lengths of their groups,
         which have to be wanted too, are left out.
         """
         changes = {tag & 0xFFFF0000: b"" for tag in changes} | changes
-        at = 0
+        at = start
         there = [tag for tag, new in changes.items() if new or tag in self]
-        for start, tag in sorted((min(self.places[tag].start, end), tag) for tag in there):
-            if start > at:
-                yield self.source[at:start]
+        for begin, tag in sorted((min(self.places[tag].start, end), tag) for tag in there):
+            if begin > at:
+                yield self.source[at:begin]
             if changes[tag]:
                 yield changes[tag]
             at = max(at, min(self.places[tag].end, end))

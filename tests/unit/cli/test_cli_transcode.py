@@ -46,6 +46,16 @@ def test_one_file_that_fails_leaves_nothing(tmp_path: Path, capsys: pytest.Captu
     assert [path.name for path in tmp_path.iterdir()] == ["a.dcm"]
 
 
+@pytest.mark.parametrize(("target", "why"), [("no/b.dcm", "No such file"), ("folder", "Is a directory")])
+def test_a_target_that_cannot_be_written_is_named(
+    target: str, why: str, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    assert main(["transcode", str(source), str(tmp_path / target), *SYNTAX]) == 2
+    error = capsys.readouterr().err
+    assert f"{tmp_path / target}: {why}" in error and ".part" not in error
+
+
 def test_a_file_can_take_its_own_place(source: Path) -> None:
     assert main(["transcode", str(source), str(source), *SYNTAX]) == 0
     assert dcmread(source).file_meta.TransferSyntaxUID.keyword == "RLELossless"

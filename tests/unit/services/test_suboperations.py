@@ -93,10 +93,12 @@ class Converter:
     depth = 3
     fallbacks = (B,)
 
-    def __init__(self, room: bool = False, short: int = 0) -> None:
+    def __init__(self, room: bool = False, short: int = 0, batch: int = 3) -> None:
         self.room = room
+        self.batch = batch
         self.short = short  # bytes up to which nobody else prepares
         self.log: list[str] = []
+        self.begun = 0
 
     def for_peer(self, ae_title: str) -> Converter:
         return self
@@ -109,6 +111,7 @@ class Converter:
     ) -> Callable[[], Outgoing]:
         if bytes(dataset) == b"3 data":
             raise MalformedDataset("broken", 0)
+        self.begun += 1
         made = Made([b"converted " + bytes(dataset)], "9.9" if bytes(dataset) == b"6 data" else None)
         return lambda: made
 
@@ -205,6 +208,17 @@ def test_what_is_converted_quickly_is_not_handed_to_others() -> None:
     list(Sender(read, converter).send(entries(3), channel, Tally(3), Client()))
     assert converter.log == []
     assert [body for _, _, body in channel.sent] == [b"converted %d data" % number for number in range(3)]
+
+
+@pytest.mark.parametrize(("batch", "begun"), [(3, [3, 3, 6]), (2, [4, 4, 6]), (1, [4, 5, 6])])
+def test_what_is_converted_quickly_is_begun_in_batches(batch: int, begun: list[int]) -> None:
+    converter = Converter(short=100, batch=batch)
+    some = [entry for entry in entries(9) if entry.file.path not in "37"]
+    found = []
+    for _ in Sender(read, converter).send(some, Channel(accepted=(B,)), Tally(7), Client()):
+        found.append(converter.begun)
+    assert found[:3] == begun
+    assert converter.begun == 7
 
 
 @pytest.mark.parametrize("short", [0, 100])

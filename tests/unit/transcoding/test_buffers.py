@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from fastdicom.errors import CodecError
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
-from fastdicom.transcoding.buffers import FrameBuffers
+from fastdicom.transcoding.buffers import AHEAD_MAX, FrameBuffers
 from fastdicom.transcoding.codecs import JPEG_LOSSLESS_SV1
 from fastdicom.transcoding.objects import Options, convert
 from tests.support.image_objects import image_object, to_bytes
@@ -32,6 +35,41 @@ def test_results_that_live_together_share_nothing_and_then_their_memory_is_used_
     third = convert(two, JPEG_LOSSLESS_SV1, NATIVE, options).settle(options)
     assert memory in {id(piece) for piece in third}
     assert b"".join(third) == b"".join(second) == two_plain
+
+
+def test_a_frame_may_be_decoded_before_it_is_asked_for_and_need_not_be() -> None:
+    buffers = FrameBuffers()
+    options = Options(buffers=buffers, begins_early=True)
+    plain, one = coded(0)
+    for wanted in (True, False, True):
+        converted = convert(one, JPEG_LOSSLESS_SV1, NATIVE, options)
+        assert buffers.ahead == 32 * 40 * 2
+        if wanted:
+            assert b"".join(converted) == plain
+            converted.release()
+        else:
+            del converted
+        assert buffers.ahead == 0
+    assert len(buffers._idle) == 1
+
+
+def test_damage_in_a_frame_that_was_begun_early_is_told_when_it_is_asked_for() -> None:
+    options = Options(buffers=FrameBuffers(), begins_early=True)
+    damaged = coded(0)[1]
+    at = damaged.index(b"\xff\xda") + 40
+    converted = convert(
+        damaged[:at] + b"\xff\0" * 100 + damaged[at + 200 :], JPEG_LOSSLESS_SV1, NATIVE, options
+    )
+    with pytest.raises(CodecError, match="frame 1 of 1: "):
+        list(converted)
+
+
+def test_what_is_decoded_ahead_has_a_ceiling() -> None:
+    buffers = FrameBuffers()
+    one = buffers.take_ahead(AHEAD_MAX)
+    assert one is not None and buffers.take_ahead(1) is None
+    buffers.ahead_ended(AHEAD_MAX)
+    assert buffers.take_ahead(1) is not None
 
 
 def test_what_is_held_has_a_ceiling() -> None:
