@@ -24,12 +24,18 @@ cdef enum:
     PDV_HEAD = 6
     P_DATA_TF = 4
     PDU_TYPE_MAX = 7
+    KEPT_CAPACITY = 256 << 10 # of the buffers that are used again: fresh pages have to be zeroed
+    KEPT_MAX = 16             # of them
     SPANS_MAX = 1024          # named in one call: bounds the Python objects that hostile one-byte PDVs make
 
 # Reason/Diag of A-ABORT, PS3.8 Table 9-26
 cdef enum:
     UNRECOGNIZED_PDU = 1
     INVALID_PARAMETER = 6
+
+
+cdef uint8_t* kept[KEPT_MAX]   # under the interpreter's lock
+cdef size_t kept_count = 0
 
 
 cdef struct Pdv:
@@ -82,7 +88,12 @@ cdef class PduReader:
     def __cinit__(self, size_t capacity, size_t pdata_length_max, size_t association_pdu_length_max):
         if capacity < 4096:
             raise ValueError("the receive buffer has at least 4096 bytes")
-        self.buffer = <uint8_t*>PyMem_RawMalloc(capacity)
+        global kept_count
+        if capacity == KEPT_CAPACITY and kept_count:
+            kept_count -= 1
+            self.buffer = kept[kept_count]
+        else:
+            self.buffer = <uint8_t*>PyMem_RawMalloc(capacity)
         if self.buffer == NULL:
             raise MemoryError()
         self.capacity = capacity
@@ -90,7 +101,12 @@ cdef class PduReader:
         self.association_pdu_length_max = association_pdu_length_max
 
     def __dealloc__(self):
-        PyMem_RawFree(self.buffer)
+        global kept_count
+        if self.capacity == KEPT_CAPACITY and kept_count < KEPT_MAX:
+            kept[kept_count] = self.buffer
+            kept_count += 1
+        else:
+            PyMem_RawFree(self.buffer)
         PyMem_RawFree(self.body)
 
     def __getbuffer__(self, Py_buffer* view, int flags):

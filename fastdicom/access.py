@@ -22,7 +22,6 @@ from fastdicom.upperlayer.negotiation import AcceptorPolicy, Negotiator
 from fastdicom.upperlayer.pdus import (
     REJECT_CONGESTION,
     REJECT_LOCAL_LIMIT,
-    REJECT_USER_IDENTITY,
     AssociationAccept,
     AssociationReject,
     AssociationRequest,
@@ -68,6 +67,7 @@ class Admission:
             self._book.failures,
             failures_max=limits.identity_failures_max,
             window_s=limits.identity_failures_window_s,
+            wait_s=limits.identity_wait_s,
             clock=time.monotonic,
         )
         accept_unknown = config.archive.accept_unknown_sop_classes
@@ -113,8 +113,7 @@ class Admission:
         transport, identity = arrival.transport, request.user.user_identity
         objection = self._callers.objection(request, arrival.address, transport.secure, transport.peer)
         if objection is None:
-            refusal = self._users.refusal(identity, arrival.address)
-            objection = (REJECT_USER_IDENTITY, refusal) if refusal else None
+            objection = self._users.objection(identity, arrival.address)
         if objection is None:
             rule = self._callers.rule(request.calling_ae_title)
             caller = self._caller(arrival, request, accept, rule.operations)

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, Self
 from fastdicom.dataset.terms import Extension, extensions_in, information_of
 from fastdicom.dimse import messages
 from fastdicom.errors import ConnectionLost, PeerError, Refused, UsageError
-from fastdicom.identifiers import build_identifier, level_name
+from fastdicom.identifiers import build_identifier, level_name, model_name
 from fastdicom.inbox import InstanceFolder
 from fastdicom.net.connection import Timing
 from fastdicom.net.requestor import STORE_WINDOW, ClientAssociation, Proposal
-from fastdicom.net.tls import ClientTls, Tls
+from fastdicom.net.tls import PROFILES, ClientTls, Tls
 from fastdicom.outbox import send_files
 from fastdicom.queries import encode, to_dataset
 from fastdicom.reports import Progress, ProgressCallback, RetrieveReport, StoreReport
-from fastdicom.settings import ae_title
+from fastdicom.settings import ae_title, certificate_name, choice, listing
 from fastdicom.standard import sop_classes, status
 from fastdicom.standard.transfer_syntaxes import (
     CONFORMANCE,
@@ -124,13 +124,14 @@ class PeerConnection:
         self.called = _title("called", called)
         self.calling = _title("calling", calling)
         self.timing = timing or Timing()
-        self._tls = ClientTls.of(tls)
+        self._tls = _client_tls(tls)
         self._identity = identity_of(username, passcode)
         self.extensions = frozenset(extensions)
         self._association: ClientAssociation | None = None
         self._message_id = 0
         self._busy = threading.Lock()
         self._busy_thread = 0
+        self._process = 0  # where the association was opened
 
     def __enter__(self) -> Self:
         return self
@@ -146,6 +147,7 @@ class PeerConnection:
     @contextmanager
     def _request(self) -> Iterator[None]:
         """One request from its beginning to its last answer. Raises UsageError while there is another."""
+        self._must_be_ours()
         if not self._busy.acquire(blocking=False):
             raise UsageError(
                 "this connection still waits for the answers of another request: read them to their end, "
@@ -158,8 +160,12 @@ class PeerConnection:
             self._busy.release()
 
     def close(self) -> None:
-        """Release what is open."""
+        """Release what is open. In a fork: only give back its copy, for the association is its parent's."""
         association = self._association
+        if association is not None and self._is_parents:
+            self._association = None
+            association.transport.forget()
+            return
         if association is not None and self._busy.locked() and self._busy_thread != threading.get_ident():
             association.transport.cut()  # the other thread is woken, and closes it
             return
@@ -167,14 +173,26 @@ class PeerConnection:
         if association is not None:
             association.release()
 
+    @property
+    def _is_parents(self) -> bool:
+        """True in a process that was forked after the association was opened."""
+        return self._association is not None and self._process != os.getpid()
+
+    def _must_be_ours(self) -> None:
+        if self._is_parents:
+            raise UsageError(
+                "this connection was opened in the process that this one was forked from: connect anew"
+            )
+
     def granted(self, model: str = "STUDY") -> frozenset[Extension]:
         """Which of `extensions` the peer grants to queries of a model, PS3.4 C.5.1.1.
 
         Only then may keys rely on them: "relational" on missing unique keys of higher levels, "datetime" on a
         date and its time as one moment, "fuzzy" on names that sound alike, "timezone" on our own clock.
         """
+        class_uid = _find_class(model)
         with self._request():
-            return extensions_in(self._queries().extended(_find_class(model)))
+            return extensions_in(self._queries().extended(class_uid))
 
     # ------------------------------------------------------------------------------ operations
 
@@ -197,8 +215,9 @@ class PeerConnection:
         level: PATIENT, STUDY, SERIES or IMAGE. model: "STUDY" or "PATIENT" root. Keys are keywords with
         values to match, "" to be returned. Ending the iteration early cancels the query.
         """
-        class_uid = _find_class(model)
-        dataset = self._identifier(level, identifier, keys)
+        return self._matches(_find_class(model), self._identifier(level, identifier, keys))
+
+    def _matches(self, class_uid: str, dataset: Dataset) -> Iterator[Dataset]:
         with self._request():
             association = self._queries()
             context_id, syntax = association.context_for(class_uid)
@@ -224,8 +243,7 @@ class PeerConnection:
 
         An exception on the way (of `progress`, or Ctrl-C) cancels the C-MOVE.
         """
-        patient_root = model.upper() == "PATIENT"
-        class_uid = sop_classes.PATIENT_ROOT_MOVE if patient_root else sop_classes.STUDY_ROOT_MOVE
+        class_uid = _class_of(model, sop_classes.STUDY_ROOT_MOVE, sop_classes.PATIENT_ROOT_MOVE)
         dataset = self._identifier(level, identifier, keys)
         with self._request():
             association = self._queries()
@@ -254,8 +272,7 @@ class PeerConnection:
         storage_classes: at most 126 SOP classes to be ready for; by default those that are most in use.
         An exception on the way (of `progress`, or Ctrl-C) cancels the C-GET.
         """
-        patient_root = model.upper() == "PATIENT"
-        class_uid = sop_classes.PATIENT_ROOT_GET if patient_root else sop_classes.STUDY_ROOT_GET
+        class_uid = _class_of(model, sop_classes.STUDY_ROOT_GET, sop_classes.PATIENT_ROOT_GET)
         dataset = self._identifier(level, identifier, keys)
         folder = InstanceFolder(Path(out), source_ae_title=self.called, receiving_ae_title=self.calling)
         classes = tuple(storage_classes) or sop_classes.MOST_USED
@@ -307,6 +324,7 @@ class PeerConnection:
         if current is not None and current.association.established and current.proposals == list(proposals):
             return current
         self.close()
+        self._process = os.getpid()
         self._association = ClientAssociation.open(
             self.host,
             self.port,
@@ -349,8 +367,9 @@ class PeerConnection:
             for response, data in asked:
                 finished = not status.is_pending(response.status)
                 yield response, data
+                self._must_be_ours()
         finally:
-            if not finished:
+            if not finished and not self._is_parents:
                 self._cancel(association, context_id, message_id, asked)
 
     def _cancel(
@@ -386,8 +405,23 @@ def _title(which: str, text: str) -> str:
         raise UsageError(f"{which}: {problem}") from problem
 
 
+def _client_tls(tls: Tls | bool | None) -> ClientTls | None:
+    if isinstance(tls, Tls):
+        try:
+            listing(certificate_name)(tls.identities)
+            choice(*PROFILES)(tls.profile)
+        except ValueError as problem:
+            raise UsageError(f"tls: {problem}") from problem
+    return ClientTls.of(tls)
+
+
 def _find_class(model: str) -> str:
-    return sop_classes.PATIENT_ROOT_FIND if model.upper() == "PATIENT" else sop_classes.STUDY_ROOT_FIND
+    return _class_of(model, sop_classes.STUDY_ROOT_FIND, sop_classes.PATIENT_ROOT_FIND)
+
+
+def _class_of(model: str, study_root: str, patient_root: str) -> str:
+    """The SOP class of an information model. Raises UsageError for what is none."""
+    return patient_root if model_name(model) == "PATIENT" else study_root
 
 
 def _get_proposals(class_uid: str, classes: Sequence[str]) -> list[Proposal]:

@@ -28,6 +28,7 @@ from fastdicom.sections.retention import RetentionConfig, VerifyConfig
 from fastdicom.sections.tls import TlsConfig
 from fastdicom.sections.transcoding import TranscodingConfig
 from fastdicom.settings import Mistake, TableReader, as_table, keys_of, nearest
+from fastdicom.small_files import read_small
 
 __all__ = [
     "OPERATIONS",
@@ -51,6 +52,8 @@ __all__ = [
     "TranscodingConfig",
     "VerifyConfig",
 ]
+
+FILE_LENGTH_MAX = 4 << 20  # of a configuration: some 20,000 peers
 
 
 class ConfigError(UsageError):
@@ -189,7 +192,8 @@ class Config:
 
         source = os.fspath(path)
         try:
-            document = Path(path).read_text("utf-8-sig")  # Windows' editors begin with a mark
+            content = read_small(Path(path), FILE_LENGTH_MAX)
+            document = content.decode("utf-8-sig")  # Windows' editors begin with a mark
             tables = tomllib.loads(document)
         except OSError as problem:
             raise ConfigError([Mistake("", None, problem.strerror or str(problem))], source) from problem

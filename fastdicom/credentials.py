@@ -10,13 +10,16 @@ import logging
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
-from fastdicom.errors import UsageError
+from fastdicom.errors import UnusableFile, UsageError
 from fastdicom.net.certificates import end_of_certificate, end_of_revocation_list
 from fastdicom.net.tls import ClientTls, Tls, client_context, server_context
 from fastdicom.sections.tls import TlsConfig
+from fastdicom.small_files import read_small, require_file
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,7 @@ _WARN_EACH_S = 24 * 3600.0
 _DAY_S = 24 * 3600.0
 # OpenSSL remembers the sessions of a context, and Python cannot tell it not to: a new context forgets them.
 _HANDSHAKES_MAX = 1000
+T = TypeVar("T")
 Signature = tuple[tuple[int, int, int] | None, ...]
 
 
@@ -57,6 +61,8 @@ class Credentials:
 
     def _load(self) -> None:
         config = self.config
+        for key, path in self._paths().items():
+            _checked(key, path, require_file)  # OpenSSL would wait for a FIFO
         tls = Tls(
             certificate=config.certificate,
             key=config.key,
@@ -67,9 +73,11 @@ class Credentials:
         server = server_context(tls, config.client_certificates)
         client, of_anybody = client_context(tls), client_context(tls)
         of_anybody.check_hostname = False  # the identities are looked at instead
-        ends = {"certificate": _end("certificate", config.certificate)}
+        ends: dict[str, datetime | None] = {
+            "certificate": _checked("certificate", config.certificate, _end_of_certificate)
+        }
         if config.revoked is not None:
-            ends["revoked"] = _end("revoked", config.revoked)
+            ends["revoked"] = _checked("revoked", config.revoked, _end_of_revocation_list)
         self._server, self._client, self._client_of_anybody, self._ends = server, client, of_anybody, ends
 
     def read_again(self) -> bool:
@@ -130,9 +138,13 @@ class Credentials:
 
     def _look(self) -> Signature:
         """What tells whether a file has changed."""
-        config = self.config
-        paths = (config.certificate, config.key, config.authorities, config.revoked)
-        return tuple(_signature(path) for path in paths if path is not None)
+        return tuple(_signature(path) for path in self._paths().values())
+
+    def _paths(self) -> dict[str, Path]:
+        """The files by their keys."""
+        names = ("certificate", "key", "authorities", "revoked")
+        found = {name: getattr(self.config, name) for name in names}
+        return {name: path for name, path in found.items() if path is not None}
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:
@@ -143,9 +155,18 @@ def _signature(path: Path) -> tuple[int, int, int] | None:
     return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
-def _end(key: str, path: Path) -> datetime | None:
+def _checked(key: str, path: Path, read: Callable[[Path], T]) -> T:
+    """What `read` makes of a file. Raises UnusableFile."""
     try:
-        text = path.read_text("ascii", "replace")
-        return end_of_certificate(text) if key == "certificate" else end_of_revocation_list(text)
+        return read(path)
     except (OSError, ValueError) as error:
-        raise UsageError(f"tls.{key}: {path}: {error}") from error
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise UnusableFile("tls", key, path, reason) from error
+
+
+def _end_of_certificate(path: Path) -> datetime:
+    return end_of_certificate(read_small(path).decode("ascii", "replace"))
+
+
+def _end_of_revocation_list(path: Path) -> datetime | None:
+    return end_of_revocation_list(read_small(path).decode("ascii", "replace"))

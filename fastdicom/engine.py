@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from fastdicom import log_context
@@ -28,7 +28,7 @@ from fastdicom.dataset.terms import Terms
 from fastdicom.destinations import Destinations
 from fastdicom.dimse import messages
 from fastdicom.draining import Drain
-from fastdicom.errors import UsageError
+from fastdicom.errors import Unavailable, UsageError
 from fastdicom.file_records import scan_policy
 from fastdicom.handlers import Handler, Handlers
 from fastdicom.housekeeping import Housekeeper
@@ -42,14 +42,16 @@ from fastdicom.net.crew import Crew
 from fastdicom.net.server import ServerConnection
 from fastdicom.net.tls_transport import TlsTransport
 from fastdicom.net.transport import Transport
+from fastdicom.node_figures import archive_figures, traffic_figures
 from fastdicom.node_lock import NodeLock
-from fastdicom.queries import decoded, identifier_limits, to_dataset
+from fastdicom.queries import datasets_of, decoded, identifier_limits
 from fastdicom.services.budget import Budget
 from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.ports import Caller, Operation
 from fastdicom.services.store import StorePolicy
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
 from fastdicom.stored_instance import StoredInstance
+from fastdicom.upkeep import Upkeep
 from fastdicom.upperlayer.association import Association, Context
 from fastdicom.upperlayer.pdus import AssociationAccept, AssociationReject, AssociationRequest
 from fastdicom.vitals import Vitals, progress_of
@@ -62,7 +64,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RECEIVE_BUFFER = 256 * 1024
-_PUBLISH_S = 1.0
 _CLOSING_S = 2.0  # how long a peer may take to close the connection after the end of an association
 
 
@@ -101,8 +102,7 @@ class Engine:
         self._process = 0  # where it was started: a fork has neither its threads nor a right to its archive
         self._started_at = 0.0
         self._housekeeper: Housekeeper
-        self._publisher_stop = threading.Event()
-        self._publisher: threading.Thread | None = None
+        self._upkeep: Upkeep
         self._number = 0
         self._drain: Drain | None = None
         self._vitals = Vitals(
@@ -171,9 +171,14 @@ class Engine:
         self._crew = Crew()
         acceptor.start()
         self._housekeeper.start()
-        self._publisher_stop.clear()
-        self._publisher = threading.Thread(target=self._publish, name="fastdicom-status", daemon=True)
-        self._publisher.start()
+        self._upkeep = Upkeep(
+            {
+                "look after the TLS files": self._look_after_credentials,
+                "look after the archive": self.archive.look_after,
+                "publish the status": lambda: monitor.publish(self.archive.path),
+            }
+        )
+        self._upkeep.start()
 
     def stop(self, timeout_s: float = 10.0, *, drain_s: float = 0.0) -> None:
         """Accept nothing more, finish the messages at hand, close. Idle associations are aborted.
@@ -201,18 +206,19 @@ class Engine:
         drain.end_messages(timeout_s)
         drain.cut(CUT_S)
         self._crew.close()
-        self._publisher_stop.set()
-        if self._publisher is not None:
-            self._publisher.join()
+        self._upkeep.stop()
         self._housekeeper.stop()
         self._conversion_threads.close()
         self.monitor.say_goodbye(self.archive.path)
         self.archive.close()
+        self._drain = None
 
-    def hurry(self) -> None:
-        """A `stop` under way in another thread waits for nobody any more."""
-        if self._drain is not None:
-            self._drain.hurry()
+    def hurry(self) -> bool:
+        """A `stop` under way in another thread waits for nobody any more. False: it has not got so far."""
+        drain = self._drain
+        if drain is not None:
+            drain.hurry()
+        return drain is not None
 
     def __enter__(self) -> Self:
         self.start()
@@ -241,6 +247,8 @@ class Engine:
             reloaded.append("tls")
         for section in reloaded:
             object.__setattr__(merged, section, getattr(config, section))
+        if self.config.tls is not None and merged.tls is not None:  # the ports stay until a restart
+            object.__setattr__(merged, "tls", replace(merged.tls, port=self.config.tls.port))
         self._plug(merged, credentials)
         self.monitor.reload(merged)
         self._housekeeper.reload(merged)
@@ -249,11 +257,22 @@ class Engine:
     # ------------------------------------------------------------------------------ asking
 
     def find(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Iterator[Dataset]:
-        """Query our own archive; keys as in `PeerConnection.find`."""
+        """Query our own archive; keys as in `PeerConnection.find`.
+
+        Raises UsageError, also in the middle of the answers, when the engine was stopped: an end would
+        look as if there were no more.
+        """
         self._must_run()
         identifier = decoded(build_identifier(level, keys), model, self.config, self.archive.attributes)
-        with closing(self.archive.find(identifier)) as matches:
-            yield from (to_dataset(match) for match in matches if match is not None)
+        return self._matches(self.archive, identifier)
+
+    def _matches(self, archive: ArchiveKeeper, identifier: Identifier) -> Iterator[Dataset]:
+        try:
+            yield from datasets_of(archive.find(identifier))
+        except Unavailable as error:
+            if archive is self.archive and self._acceptor is not None:
+                raise
+            raise UsageError("the engine was stopped before all answers were read") from error
 
     def delete(self, level: str | None = None, *, dry_run: bool = False, **keys: Any) -> DeleteReport:
         """Delete what matches from our own archive: see `Archive.delete`."""
@@ -281,48 +300,24 @@ class Engine:
         return self._figures()
 
     def _figures(self) -> dict[str, Any]:
-        counts = self.archive.counts()
         own = {
             "started": self._started_at,
             "ae_title": self.config.node.ae_title,
             "addresses": [list(address) for address in self.addresses],
-            "counts": {
-                "patients": counts.patients,
-                "studies": counts.studies,
-                "series": counts.series,
-                "instances": counts.instances,
-                "bytes": counts.bytes,
-            },
-            "associations": {
-                "open": self._admission.open,
-                "half_open": self._admission.half_open,
-                "accepted": self._admission.accepted,
-                "rejected": self._admission.rejected,
-                "failed": self._admission.failed,
-            },
-            "totals": {
-                "stored": self.archive.committer.commits,
-                "commit_batches": self.archive.committer.batches,
-                "bytes_received": self._admission.bytes_received,
-                "bytes_sent": self._admission.bytes_sent,
-            },
-            "queues": {
-                "commit": self.archive.committer.waiting,
-                "incoming_bytes": self._incoming.used,
-                "identifier_bytes": self._identifiers.used,
-            },
-            "free_bytes": self.archive.files.free,
+            **traffic_figures(self._admission, self.archive, self._incoming, self._identifiers),
+            **archive_figures(self.archive),
             "tls": self._credentials.figures() if self._credentials is not None else {},
-            "disk": {"low": self.archive.files.space.low, "fault": self.archive.files.health.fault},
             **self._housekeeper.figures(),
-            "min_free_bytes": self.archive.files.min_free,
-            "index": {"bytes": self.archive.index.length, "map_bytes": self.archive.index.map_length},
         }
         return self.monitor.extended(own)
 
     def certificate_days(self) -> dict[str, float]:
         """Days until our "certificate" and the "revoked" lists end; empty without TLS."""
         return self._credentials.days_left() if self._credentials is not None else {}
+
+    def _look_after_credentials(self) -> None:
+        if self._credentials is not None:
+            self._credentials.look_after()
 
     def _must_run(self) -> None:
         if self._acceptor is None:
@@ -485,16 +480,3 @@ class Engine:
     def _running(self) -> dict[ServerConnection, threading.Thread]:
         with self._lock:
             return dict(self._serving)
-
-    # ------------------------------------------------------------------------------ status
-
-    def _publish(self) -> None:
-        while True:
-            try:
-                if self._credentials is not None:
-                    self._credentials.look_after()
-                self.monitor.publish(self.archive.path)
-            except Exception as error:  # a full disk must not end the reports for good
-                log.warning("cannot publish the status: %s", error)
-            if self._publisher_stop.wait(_PUBLISH_S):
-                return

@@ -17,6 +17,16 @@ class UsageError(FastdicomError):
     """The host program, the command line or the configuration asked for something impossible."""
 
 
+class UnusableFile(UsageError):
+    """A file that the configuration names. section, key: where it is named; why: the file and its fault."""
+
+    def __init__(self, section: str, key: str, path: object, reason: object) -> None:
+        super().__init__(f"{section}.{key}: {path}: {reason}")
+        self.section = section
+        self.key = key
+        self.why = f"{path}: {reason}"
+
+
 class ConnectionLost(FastdicomError):
     """The transport closed, was reset or timed out. Nothing can be said to the peer any more."""
 

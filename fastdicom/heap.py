@@ -2,8 +2,8 @@
 
 glibc takes blocks of a size from its heap as soon as one of that size was freed. Receive buffers and files
 read whole, made by one thread and freed by another, then leave holes that small blocks keep from ever going
-back: a node under mixed load grew by a megabyte a minute. But the pages of a fresh block have to be zeroed: a
-C-GET of 512 KiB takes a tenth more of a processor, an association of one C-ECHO a twentieth.
+back: a node under mixed load grew by a megabyte a minute. But the pages of a fresh block have to be zeroed,
+one fault at a time: so `kernels.block` and `kernels.pdu` keep a few of those that are needed again and again.
 """
 
 from __future__ import annotations

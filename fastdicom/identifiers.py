@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from fastdicom.dataset.attributes import BY_KEYWORD, LEVELS
+from fastdicom.dataset.identifier import Model
 from fastdicom.errors import UsageError
 from fastdicom.settings import ALIKE, nearest
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 UTF_8 = "ISO_IR 192"
 LEVEL_ALIASES = {"INSTANCE": "IMAGE", "IMAGES": "IMAGE", "INSTANCES": "IMAGE", "STUDIES": "STUDY"}
+MODELS: tuple[Model, ...] = ("STUDY", "PATIENT")
 _TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
 _INTEGERS = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "AT"})
 _FLOATS = frozenset({"FL", "FD"})
@@ -32,6 +34,14 @@ def level_name(text: str) -> str:
     if level not in LEVELS:
         raise UsageError(f"{text!r} is no level; the levels are {', '.join(LEVELS)}")
     return level
+
+
+def model_name(text: str) -> Model:
+    """An information model by its root, PS3.4 C.3: "STUDY" or "PATIENT". Raises UsageError."""
+    found = next((model for model in MODELS if model == str(text).upper()), None)
+    if found is None:
+        raise UsageError(f"{text!r} is no information model; the models are {', '.join(MODELS)}")
+    return found
 
 
 def key_name(text: str) -> str:

@@ -217,7 +217,7 @@ def _systemd_runs() -> bool:
 
 def _write_once(report: InstallReport, path: Path, text: str, mode: int) -> None:
     if path.exists():
-        same = path.read_text("utf-8", "replace") == text
+        same = path.is_file() and path.read_text("utf-8", "replace") == text
         report.actions.append(Action("unchanged" if same else "kept", str(path)))
         return
     _write(report, path, text, mode)

@@ -294,6 +294,11 @@ class ArchiveKeeper:
             log.warning("%s at %s is whole again", entry.sop_instance_uid, entry.file.path)
         return True
 
+    def look_after(self) -> None:
+        """Once a second, in a node: is there room, and who holds up the index?"""
+        self.index.rest()
+        self.files.space.look()
+
     # ------------------------------------------------------------------------------ asking
 
     def find(self, identifier: Identifier) -> Answers:

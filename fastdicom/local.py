@@ -10,7 +10,6 @@ import pwd
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,7 +27,7 @@ from fastdicom.importing import import_paths
 from fastdicom.index.environment import Counts
 from fastdicom.keeper import ArchiveKeeper, open_keeper
 from fastdicom.protection import Protected, change_protected, read_protected
-from fastdicom.queries import decoded, to_dataset
+from fastdicom.queries import datasets_of, decoded
 from fastdicom.reports import (
     DeleteReport,
     DueStudy,
@@ -97,8 +96,7 @@ class Archive:
 
     def find(self, level: str = "STUDY", model: str = "STUDY", **keys: Any) -> Iterator[Dataset]:
         """The matches of a query, as C-FIND would answer them."""
-        with closing(self._keeper.find(self._identifier(level, model, keys))) as matches:
-            yield from (to_dataset(match) for match in matches if match is not None)
+        return datasets_of(self._keeper.find(self._identifier(level, model, keys)))
 
     def instances(self, level: str | None = None, model: str = "STUDY", **keys: Any) -> Sequence[StoredEntry]:
         """Every instance below the matches. level: by default the lowest that one of the keys belongs to."""

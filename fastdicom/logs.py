@@ -36,6 +36,9 @@ def configure(log: LogConfig, verbose: int = 0, stream: TextIO | None = None) ->
     """
     logging.logProcesses = logging.logMultiprocessing = False  # no line tells them, every line would ask
     handler = (_journal_handler(log) if stream is None else None) or _stream_handler(log, stream)
+    if isinstance(handler, LineHandler):
+        logging.logThreads = False
+        logging._srcfile = None  # no place in the code: see "Optimization" in the manual of logging
     logger = logging.getLogger(LOGGER)
     for old in logger.handlers[:]:
         logger.removeHandler(old)
@@ -48,7 +51,8 @@ def configure(log: LogConfig, verbose: int = 0, stream: TextIO | None = None) ->
 
 
 def _stream_handler(log: LogConfig, stream: TextIO | None) -> logging.Handler:
-    handler = logging.StreamHandler(stream or sys.stderr)
+    ours = stream is None and sys.stderr is sys.__stderr__
+    handler = LineHandler() if ours else logging.StreamHandler(stream or sys.stderr)
     formatter = JsonFormatter if log.format == "json" else TextFormatter
     handler.setFormatter(formatter(patient_data=log.patient_data))
     return handler
@@ -181,6 +185,25 @@ class JsonFormatter(_Formatter):
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
         return json.dumps(entry, default=str)
+
+
+class LineHandler(logging.Handler):
+    """Writes to standard error, a line a system call, and without the lock of `logging`.
+
+    Who held it while writing had given the interpreter away, and the next association waited for both.
+    """
+
+    def createLock(self) -> None:
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line, or what it takes for a traceback."""
+        try:
+            left = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
+            while left:
+                left = left[os.write(2, left) :]
+        except OSError:
+            self.handleError(record)
 
 
 class JournalHandler(logging.Handler):

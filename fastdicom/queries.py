@@ -5,7 +5,8 @@ pydicom is imported when it is needed, not before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from fastdicom.dataset.attributes import ATTRIBUTES, Attribute
 from fastdicom.dataset.identifier import Identifier, IdentifierLimits, decode_identifier
 from fastdicom.dataset.terms import Terms
 from fastdicom.errors import UsageError
+from fastdicom.identifiers import model_name
+from fastdicom.index.answers import Answers
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, KNOWN
 
 if TYPE_CHECKING:
@@ -58,6 +61,12 @@ def to_dataset(data: bytes, transfer_syntax_uid: str = EXPLICIT_VR_LITTLE_ENDIAN
     )
 
 
+def datasets_of(answers: Answers) -> Iterator[Dataset]:
+    """What the index answers as pydicom Data Sets, as they come. Between two of them no snapshot is held."""
+    with closing(answers):
+        yield from (to_dataset(answer) for answer in answers.unheld() if answer is not None)
+
+
 def decoded(
     dataset: Dataset, model: str, config: Config, attributes: Sequence[Attribute] = ATTRIBUTES
 ) -> Identifier:
@@ -68,7 +77,7 @@ def decoded(
     return decode_identifier(
         encode(dataset, EXPLICIT_VR_LITTLE_ENDIAN),
         EXPLICIT_VR_LITTLE_ENDIAN,
-        "PATIENT" if model.upper() == "PATIENT" else "STUDY",
+        model_name(model),
         limits=identifier_limits(config.limits),
         terms=Terms(relational=True, accent_folding=config.query.accent_folding),
         patient_level_in_study_root=True,

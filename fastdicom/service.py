@@ -82,6 +82,8 @@ class Service:
         finally:
             self._stop(engine, notifier)
             notifier.close()
+            for number in (signal.SIGTERM, signal.SIGINT):  # all is closed: one more changes nothing
+                signal.signal(number, signal.SIG_IGN)
 
     def _caught(self, number: int, _: object) -> None:
         self._ending = self._ending or number != signal.SIGHUP
@@ -175,11 +177,14 @@ class Service:
             target=_guarded, args=(lambda: engine.stop(timeouts.stop_s, drain_s=timeouts.drain_s), failures)
         )
         thread.start()
+        again = False
         while thread.is_alive():
             thread.join(_STOP_LOOK_S)
             notifier.alive(f"stopping: {engine.connections} connections left")
-            if not self._signals.empty() and self._signals.get() != signal.SIGHUP:
-                engine.hurry()
+            while not self._signals.empty():
+                again = self._signals.get() != signal.SIGHUP or again
+            if again and engine.hurry():
+                again = False
         if failures:
             raise failures[0]
 

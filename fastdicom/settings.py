@@ -38,6 +38,7 @@ AE_TITLE_LENGTH_MAX = 16
 ALIKE = 0.6  # from here on a name may be a misspelling
 SECONDS_MAX = 36500 * 86400.0  # more overflows what the kernel takes for a timeout
 _SHOWN_LENGTH = 60  # of a value that is wrong
+_FINGERPRINT = re.compile("[0-9A-Fa-f]{64}")
 _NUMBER_AND_UNIT = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([A-Za-z]*)\s*")
 
 
@@ -281,6 +282,16 @@ def host(value: object) -> str:
     name = text(value).strip()
     if not re.fullmatch(r"[A-Za-z0-9_.:%-]{1,253}", name):
         raise ValueError(f"{shown(value)} is no host name or address")
+    return name
+
+
+def certificate_name(value: object) -> str:
+    """A name in a certificate, or `sha256:` and a fingerprint."""
+    name = text(value).strip()
+    if not name:
+        raise ValueError("must not be empty")
+    if name.lower().startswith("sha256:") and not _FINGERPRINT.fullmatch(name[7:].replace(":", "")):
+        raise ValueError(f"{shown(name)} is no fingerprint: sha256: is followed by 64 hexadecimal digits")
     return name
 
 

@@ -14,7 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fastdicom.passcodes import Passcodes
-from fastdicom.upperlayer.pdus import UserIdentity
+from fastdicom.upperlayer.pdus import (
+    REJECT_CONGESTION,
+    REJECT_USER_IDENTITY,
+    AssociationReject,
+    UserIdentity,
+)
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +65,7 @@ class UserCheck:
     """Decides about the user identity of an association request.
 
     mode: "ignored", "optional" or "required". failures: shared with the check that this one replaces.
+    wait_s: how long a caller stands in the queue of passcodes to be compared.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class UserCheck:
         *,
         failures_max: int,
         window_s: float,
+        wait_s: float,
         clock: Callable[[], float],
     ) -> None:
         self._mode = mode
@@ -77,38 +84,61 @@ class UserCheck:
         self._failures = failures
         self._failures_max = failures_max
         self._window_s = window_s
+        self._wait_s = wait_s
         self._clock = clock
 
-    def refusal(self, identity: UserIdentity | None, address: str) -> str:
-        """Why the association is refused; "" when it is not."""
+    def objection(self, identity: UserIdentity | None, address: str) -> tuple[AssociationReject, str] | None:
+        """What to reject the association with, and why (for our log); None: welcome."""
         if self._mode == "ignored":
-            return ""
+            return None
         if identity is None:
-            return "no user identity" if self._mode == "required" else ""
+            return (REJECT_USER_IDENTITY, "no user identity") if self._mode == "required" else None
         if identity.kind not in (USERNAME, USERNAME_AND_PASSCODE):
             kind = KINDS.get(identity.kind, f"user identity type {identity.kind}")
-            return f"{kind} is not supported, only a username with or without a passcode"
-        return _clerk.submit(self._check, identity, address).result()
+            why = f"{kind} is not supported, only a username with or without a passcode"
+            return REJECT_USER_IDENTITY, why
+        try:
+            why = self._refusal(identity, address)
+        except _Crowded:
+            return REJECT_CONGESTION, f"too many passcodes to compare: it has waited for {self._wait_s:g} s"
+        return (REJECT_USER_IDENTITY, why) if why else None
 
-    def _check(self, identity: UserIdentity, address: str) -> str:
+    def _refusal(self, identity: UserIdentity, address: str) -> str:
+        """Why a user is refused, "" when he is not. Raises _Crowded."""
+        users, name, passcode = self._passcodes, _name_of(identity), identity.secondary
+        shown = repr(name[:_SHOWN_LENGTH])  # the field holds up to 65,535 bytes, which the log need not
+        if identity.kind == USERNAME:
+            wrong = f"the user {shown} has to give a passcode, or does not exist"
+            return self._judged(address, lambda: users.names_only(name), wrong)
+
+        def right() -> bool:  # another association may have asked the same a moment ago
+            return users.matched_lately(name, passcode) or users.matches(name, passcode)
+
+        wrong = f"wrong passcode of the user {shown}, or no such user"
+        if users.matched_lately(name, passcode):
+            return self._judged(address, right, wrong)
+        job = _clerk.submit(self._judged, address, right, wrong)
+        try:
+            return job.result(self._wait_s)
+        except TimeoutError:
+            if job.cancel():
+                raise _Crowded from None
+            return job.result()  # it is being compared just now
+
+    def _judged(self, address: str, right: Callable[[], bool], wrong: str) -> str:
+        """`wrong` unless it is `right`, which is not asked after too many failures."""
         if self._failures.too_many(address, self._clock(), self._failures_max, self._window_s):
             return f"too many wrong passcodes from {address}"
-        name = identity.primary.decode("utf-8", "replace")
-        if identity.kind == USERNAME and self._passcodes.names_only(name):
-            return ""
-        if identity.kind == USERNAME_AND_PASSCODE and self._passcodes.matches(name, identity.secondary):
+        if right():
             return ""
         self._failures.note(address, self._clock())
-        shown = name[:_SHOWN_LENGTH]  # the field holds up to 65,535 bytes, which the log need not
-        if identity.kind == USERNAME:
-            return f"the user {shown!r} has to give a passcode, or does not exist"
-        return f"wrong passcode of the user {shown!r}, or no such user"
+        return wrong
 
     def name(self, identity: UserIdentity | None) -> str:
         """Of an accepted identity; "" when nobody looked at it."""
         if self._mode == "ignored" or identity is None:
             return ""
-        return identity.primary.decode("utf-8", "replace")
+        return _name_of(identity)
 
     def response(self, identity: UserIdentity | None) -> bytes | None:
         """The server response of an accepted identity when it asked for one: empty. PS3.7 D.3.3.7.2."""
@@ -116,6 +146,15 @@ class UserCheck:
         return b"" if asked else None
 
 
-# An attempt takes a processor for 40 ms: peers wait for each other. It takes 16 MiB, too, which the allocator
-# keeps for each thread that makes one: they are all made by the same.
+class _Crowded(Exception):
+    """It was not his turn in time."""
+
+
+def _name_of(identity: UserIdentity) -> str:
+    return identity.primary.decode("utf-8", "replace")
+
+
+# An attempt takes a processor for 40 ms: peers wait for each other, but not for long, and
+# who was right lately does not. It takes 16 MiB, too, which the allocator keeps for each
+# thread that makes one: one makes all.
 _clerk = ThreadPoolExecutor(1, "fastdicom-passcodes")

@@ -9,6 +9,7 @@ from fastdicom.errors import UsageError
 from fastdicom.upperlayer.pdus import UserIdentity
 
 PASSCODE_VARIABLE = "FASTDICOM_PASSCODE"
+_LINE_LENGTH_MAX = 16384  # characters; the field of the negotiation carries 65,535 bytes
 _USERNAME, _USERNAME_AND_PASSCODE = 1, 2
 
 
@@ -27,10 +28,13 @@ def read_passcode(path: Path | None) -> str | None:
         return None
     try:
         with path.open(encoding="utf-8") as stream:
-            return stream.readline().rstrip("\r\n")
+            line = stream.readline(_LINE_LENGTH_MAX)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot read the passcode: {path}: {reason}") from error
+    if len(line) == _LINE_LENGTH_MAX:
+        raise UsageError(f"cannot read the passcode: {path}: its first line is too long")
+    return line.rstrip("\r\n")
 
 
 def passcode_from(path: Path | None) -> str | None:

@@ -21,10 +21,10 @@ class DatasetChecksum:
         self._dataset_offset = dataset_offset
         self._digest = xxhash.xxh3_64()
 
-    def visit(self, offset: int, piece: bytes) -> None:
+    def visit(self, offset: int, piece: memoryview) -> None:
         """The piece of the file that begins at `offset`."""
         skipped = max(0, self._dataset_offset - offset)
-        self._digest.update(memoryview(piece)[skipped:])
+        self._digest.update(piece[skipped:] if skipped else piece)
 
     @property
     def value(self) -> int:

@@ -84,6 +84,10 @@ class Disk:
         """Up to `length` bytes of a file; fewer at its end."""
         return os.pread(fd, length, offset)
 
+    def read_into(self, fd: int, space: memoryview, offset: int) -> int:
+        """Fill `space` with what a file has from `offset` on; how many bytes that were, fewer at its end."""
+        return os.preadv(fd, [space], offset)
+
     def remove(self, path: Path) -> None:
         """Remove a stored file."""
         os.unlink(path)

@@ -13,9 +13,14 @@ from fastdicom.archive.incoming import IncomingFile
 from fastdicom.archive.layout import Layout
 from fastdicom.archive.space import Space
 from fastdicom.errors import Unavailable
+from fastdicom.kernels.block import Block
 
 _WHOLE_MAX = 1 << 20  # files up to here are read into memory at once; see GIL_KEPT_BELOW in ext/wire.pxd
+_BLOCK_FROM = 64 << 10  # and from here on into memory that was used before
 _PIECE = 1 << 20
+
+Visit = Callable[[int, memoryview], None]
+"""Is given (offset, piece) of a file; the piece is borrowed for the call."""
 
 
 class Files:
@@ -58,9 +63,7 @@ class Files:
         """The absolute path of an indexed one."""
         return self.root / path
 
-    def read(
-        self, path: str, visit: Callable[[int, bytes], None] | None = None, size: int | None = None
-    ) -> memoryview:
+    def read(self, path: str, visit: Visit | None = None, size: int | None = None) -> memoryview:
         """All bytes of a stored file. Raises OSError; an empty or cut file is the caller's to notice.
 
         visit: is given (offset, piece) for the whole file, in order, before anything is returned. Reading
@@ -72,28 +75,30 @@ class Files:
         try:
             if size is None or size > _WHOLE_MAX:
                 return self._read_unknown(fd, visit)
-            data = self.disk.read_at(fd, size + 1, 0)  # one more: is there more?
+            data = self._read_at_once(fd, size + 1)  # one more: is there more?
             if len(data) != size:
                 return self._read_unknown(fd, visit)
             if visit is not None:
                 visit(0, data)
-            return memoryview(data)
+            return data
         finally:
             os.close(fd)
 
-    def _read_unknown(self, fd: int, visit: Callable[[int, bytes], None] | None) -> memoryview:
+    def _read_at_once(self, fd: int, length: int) -> memoryview:
+        if length < _BLOCK_FROM:
+            return memoryview(self.disk.read_at(fd, length, 0))
+        block = memoryview(Block())
+        return block[: self.disk.read_into(fd, block[:length], 0)]
+
+    def _read_unknown(self, fd: int, visit: Visit | None) -> memoryview:
         """An open file of any size, as `read` gives it."""
         size = os.fstat(fd).st_size
         if size <= _WHOLE_MAX:
-            data = self.disk.read_at(fd, size, 0)
+            data = self._read_at_once(fd, size)
             if visit is not None:
                 visit(0, data)
-            return memoryview(data)
-        offset = 0
-        while offset < size and (piece := self.disk.read_at(fd, _PIECE, offset)):
-            if visit is not None:
-                visit(offset, piece)
-            offset += len(piece)
+            return data
+        self._read_through(fd, visit)
         return memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_READ))
 
     def pieces(self, path: str, offset: int, length: int) -> Iterator[bytes]:
@@ -106,7 +111,16 @@ class Files:
         finally:
             os.close(fd)
 
-    def visit(self, path: str, visit: Callable[[int, bytes], None]) -> int:
+    def _read_through(self, fd: int, visit: Visit | None) -> None:
+        """Read an open file to its end and give `visit` each piece, in order."""
+        space = memoryview(Block())[:_PIECE]
+        offset = 0
+        while count := self.disk.read_into(fd, space, offset):
+            if visit is not None:
+                visit(offset, space[:count])
+            offset += count
+
+    def visit(self, path: str, visit: Visit) -> int:
         """Give (offset, piece) of a stored file from the disk itself, not from memory; its size.
 
         Its pages are dropped from memory before and after, so that what others need stays there.
@@ -114,10 +128,7 @@ class Files:
         fd = self.disk.open(self._below + path)
         try:
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-            offset = 0
-            while piece := self.disk.read_at(fd, _PIECE, offset):
-                visit(offset, piece)
-                offset += len(piece)
+            self._read_through(fd, visit)
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
             return os.fstat(fd).st_size
         finally:

@@ -127,6 +127,9 @@ class WatchedDisk(Disk):
     def read_at(self, fd: int, length: int, offset: int) -> bytes:
         return self._disk.read_at(fd, length, offset)
 
+    def read_into(self, fd: int, space: memoryview, offset: int) -> int:
+        return self._disk.read_into(fd, space, offset)
+
     def remove(self, path: Path) -> None:
         self._disk.remove(path)
 

@@ -9,6 +9,7 @@ index, the log and the system need room too.
 from __future__ import annotations
 
 import errno
+import logging
 import threading
 import time
 from collections import deque
@@ -17,6 +18,8 @@ from typing import Protocol
 
 from fastdicom.archive.disk import Disk
 from fastdicom.errors import Unavailable
+
+log = logging.getLogger(__name__)
 
 LOOK_EVERY = 16 << 20  # bytes of one object
 _CHECK_S = 0.5
@@ -58,6 +61,11 @@ class Space:
                 wanted = self.min_free + self._margin
                 raise Unavailable(f"{self._left} bytes are free, {wanted} must be free")
 
+    def look(self) -> None:
+        """Ask the disk, so that the log says when it is too full although nobody stores."""
+        with self._lock:
+            self._measure()
+
     def check_floor(self) -> None:
         """For an object that grows and grows: raises OSError when half of `min_free` is gone."""
         if self._disk.free_bytes(self._root) < self.min_free // 2:
@@ -88,4 +96,12 @@ class Space:
         except OSError as error:
             raise Unavailable(f"cannot ask the disk: {error.strerror}") from error
         self._left = free - self.expected
-        self.low = self._left < (self.min_free + self._margin if self.low else self.min_free)
+        low = self._left < (self.min_free + self._margin if self.low else self.min_free)
+        if low and not self.low:
+            log.error(
+                "%s: %d bytes are free, min_free is %d: C-STORE is refused until %d are free",
+                self._root, self._left, self.min_free, self.min_free + self._margin,
+            )  # fmt: skip
+        elif self.low and not low:
+            log.warning("%s: %d bytes are free again: C-STORE goes on", self._root, self._left)
+        self.low = low

@@ -12,7 +12,7 @@ from fastdicom.audit.spool import Spool
 from fastdicom.audit.syslog import WARNING, Header
 from fastdicom.audit.trail import Trail
 from fastdicom.audit.transports import DatagramTransport, FileTransport, StreamTransport, Transport
-from fastdicom.errors import UsageError
+from fastdicom.errors import UnusableFile, UsageError
 from fastdicom.sections.audit import AuditConfig
 
 
@@ -66,7 +66,7 @@ class Recorder:
 
 
 def transport_of(config: AuditConfig) -> Transport:
-    """The way to the receiver. Raises OSError for certificates that cannot be used."""
+    """The way to the receiver. Raises UsageError for certificates that cannot be used."""
     if config.transport == "file":
         assert config.file is not None  # the configuration was checked
         return FileTransport(config.file, config.file_length_max, config.file_count)
@@ -80,8 +80,13 @@ def _tls_context(config: AuditConfig) -> Any:
     """A context that checks the receiver's certificate and name. RFC 5425 5, RFC 9325."""
     import ssl  # slow to import, and only needed here
 
-    context = ssl.create_default_context(cafile=config.authorities)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if config.certificate is not None:
-        context.load_cert_chain(config.certificate, config.key)
+    key = "authorities"
+    try:
+        context = ssl.create_default_context(cafile=config.authorities)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if config.certificate is not None:
+            key = "certificate"
+            context.load_cert_chain(config.certificate, config.key, lambda: b"")  # and asks nobody for one
+    except OSError as error:  # of ssl, too
+        raise UnusableFile("audit", key, getattr(config, key), error.strerror or error) from error
     return context

@@ -6,6 +6,8 @@ outcome, for PS3.15 allows neither two patients nor mixed results in one.
 
 from __future__ import annotations
 
+import os
+import pwd
 import threading
 import time
 from collections import defaultdict
@@ -111,7 +113,7 @@ class Trail(Observer):
 
     def _activity(self, kind: codes.Code) -> None:
         application = Participant(self._node, codes.APPLICATION)
-        launcher = Participant("service manager", codes.LAUNCHER, requestor=True)
+        launcher = Participant(_launcher(), codes.LAUNCHER, requestor=True)
         self._say(codes.APPLICATION_ACTIVITY, "E", [application, launcher], kind=kind)
 
     def _network(self, kind: codes.Code) -> None:
@@ -377,3 +379,13 @@ def _patient(dataset: bytes) -> tuple[str, str]:
     values = ((value_of(dataset, tag) or b"", vr) for tag, vr in ((_ID, "LO"), (_NAME, "PN")))
     identity, name = (charset.decode(value, vr).strip(" \0")[:_TEXT_LENGTH_MAX] for value, vr in values)
     return identity, name
+
+
+def _launcher() -> str:
+    """Who started this process: "service manager", or the user."""
+    if os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid()):
+        return "service manager"
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

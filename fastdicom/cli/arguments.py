@@ -12,7 +12,7 @@ import fastdicom
 from fastdicom.config import Config
 from fastdicom.errors import UsageError
 from fastdicom.identifiers import key_name, level_name, vr_of
-from fastdicom.settings import ae_title, number, seconds, transfer_syntax, uid
+from fastdicom.settings import ae_title, certificate_name, number, seconds, transfer_syntax, uid
 from fastdicom.users import passcode_from
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def add_security(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         action="append",
         default=[],
+        type=checked(certificate_name),
         help="a name in the peer's certificate, or sha256: and its fingerprint; implies --tls",
     )
     tls.add_argument(

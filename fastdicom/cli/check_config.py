@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from pathlib import Path
 
 from fastdicom.cli.arguments import add_json
 from fastdicom.cli.exits import DONE, USAGE
 from fastdicom.cli.main import configuration_line
 from fastdicom.cli.terminal import plural, print_json, printable, say
-from fastdicom.config import Config, ConfigError
-from fastdicom.credentials import Credentials
-from fastdicom.errors import UsageError
-from fastdicom.passcodes import Passcodes
-from fastdicom.settings import Mistake
+from fastdicom.config import ConfigError
+from fastdicom.config_files import load_with_files
 
 EXAMPLE = "  fastdicom check-config /etc/fastdicom.toml"
 
@@ -27,8 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read the file; exit status 2 when anything is wrong."""
     try:
-        config = Config.load(options.file)
-        check_files(config, options.file)
+        config = load_with_files(Path(options.file))
     except ConfigError as error:
         if options.json:
             print_json({"file": options.file, "mistakes": [asdict(mistake) for mistake in error.mistakes]})
@@ -43,21 +40,3 @@ def run(options: argparse.Namespace) -> int:
         peers = plural(len(config.peers), "peer")
         print(printable(f"{options.file}: no mistakes ({config.node.ae_title}, {peers})"))
     return DONE
-
-
-def check_files(config: Config, source: str) -> None:
-    """Raises ConfigError when certificates, keys or passcodes that the file names cannot be used."""
-    mistakes = []
-    tls, passcodes = config.tls, config.access.passcodes
-    try:
-        if tls is not None:
-            Credentials(tls)
-    except UsageError as error:
-        mistakes.append(Mistake("tls", None, str(error)))
-    try:
-        if passcodes is not None:
-            Passcodes.load(passcodes)
-    except UsageError as error:
-        mistakes.append(Mistake("access.passcodes", None, str(error)))
-    if mistakes:
-        raise ConfigError(mistakes, source)

@@ -11,6 +11,7 @@ from fastdicom.cli.exits import DONE
 from fastdicom.cli.main import configuration_line
 from fastdicom.cli.terminal import printable
 from fastdicom.config import Config
+from fastdicom.config_files import load_with_files
 from fastdicom.settings import ae_title
 
 EXAMPLE = """\
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
 
 def read_config(options: argparse.Namespace) -> Config:
     """The configuration file, if there is one, with the options of the command line over it."""
-    config = Config.load(options.config) if options.config is not None else Config()
+    config = load_with_files(options.config) if options.config is not None else Config()
     node: dict[str, Any] = {"ae_title": options.ae_title, "bind": options.bind, "port": options.port}
     node = {key: value for key, value in node.items() if value is not None}
     archive = {} if options.archive is None else {"path": options.archive}

@@ -51,7 +51,11 @@ def lines(node: NodeStatus) -> Iterator[str]:
     if node.state == "not running":
         yield from _incidents(figures.get("incidents"))
         return
-    yield from _health(figures.get("health"))
+    if node.state == "silent":
+        yield f"NOT HEALTHY: the node hangs, or its disk is full; what follows is {node.age_s:.0f} s old"
+    else:
+        yield from _health(figures.get("health"))
+    yield from _warnings(figures)
     yield from _images(figures.get("images"))
     yield from _operations(figures.get("operations"))
     rest = {key: value for key, value in figures.items() if key not in _SHOWN_APART}
@@ -74,6 +78,16 @@ def _health(health: Any) -> Iterator[str]:
         yield from (f"NOT HEALTHY: {reason}" for reason in reasons)
         if not reasons:
             yield "healthy"
+
+
+def _warnings(figures: Mapping[str, Any]) -> Iterator[str]:
+    """What does not keep the node from working yet."""
+    yield from (f"WARNING: {text}" for text in figures.get("tls", {}).get("warnings", []))
+    for reader in figures.get("index", {}).get("old_readers", []):
+        yield (
+            f"WARNING: process {reader['process']} has read the index for {reader['seconds']:,} s without a "
+            "pause: it grows meanwhile"
+        )
 
 
 def _images(images: Any) -> Iterator[str]:

@@ -68,7 +68,6 @@ def encode_file_meta(
     sop_instance_uid: str,
     transfer_syntax_uid: str,
     source_ae_title: str = "",
-    sending_ae_title: str = "",
     receiving_ae_title: str = "",
     *,
     sealable: bool = False,
@@ -76,14 +75,12 @@ def encode_file_meta(
 ) -> bytes:
     """A preamble of zeros, DICM, and File Meta Information: all that precedes the Data Set in a file.
 
-    source_ae_title: who wrote the content, (0002,0016). sending_ae_title, receiving_ae_title: the two
-    ends of the association that brought it, (0002,0017) and (0002,0018). "" leaves an element out.
+    source_ae_title: who wrote the content, (0002,0016). receiving_ae_title: who took it, (0002,0018). ""
+    leaves an element out.
     sealable: it ends with Private Information (0002,0102) that holds `note`, of even length, and SEAL_LENGTH
     zeros, which are to be replaced by `encode_seal` once the Data Set is whole.
     """
-    before, after = _around_instance(
-        sop_class_uid, transfer_syntax_uid, source_ae_title, sending_ae_title, receiving_ae_title
-    )
+    before, after = _around_instance(sop_class_uid, transfer_syntax_uid, source_ae_title, receiving_ae_title)
     if sealable:
         after += _PRIVATE_HEAD + (SEAL_LENGTH + len(note)).to_bytes(4, "little") + note + bytes(SEAL_LENGTH)
     instance = _ui(_SOP_INSTANCE_UID, sop_instance_uid)
@@ -120,7 +117,7 @@ _VERSION = struct.pack("<HH2sHI", 0x0002, 0x0001, b"OB", 0, 2) + b"\x00\x01"
 
 @lru_cache(maxsize=1024)
 def _around_instance(
-    sop_class_uid: str, transfer_syntax_uid: str, source: str, sending: str, receiving: str
+    sop_class_uid: str, transfer_syntax_uid: str, source: str, receiving: str
 ) -> tuple[bytes, bytes]:
     """The elements before and after the SOP Instance UID: the same for all instances of a series."""
     after = (
@@ -128,7 +125,6 @@ def _around_instance(
         _ui(0x0012, IMPLEMENTATION_CLASS_UID),
         _text(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
         _text(_SOURCE_AE_TITLE, b"AE", source),
-        _text(0x0017, b"AE", sending),
         _text(0x0018, b"AE", receiving),
     )
     return _VERSION + _ui(_SOP_CLASS_UID, sop_class_uid), b"".join(after)

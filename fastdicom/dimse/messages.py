@@ -277,6 +277,8 @@ def comment_value(text: str) -> str:
 
 def _shown(comment: str) -> str:
     """A peer's comment for our log and our host's, in which it must not write lines of its own."""
+    if comment.isprintable():  # most often there is none
+        return comment[:_SHOWN_COMMENT_LENGTH]
     return "".join(sign if sign.isprintable() else "?" for sign in comment[:_SHOWN_COMMENT_LENGTH])
 
 

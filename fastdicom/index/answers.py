@@ -6,6 +6,7 @@ import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import islice
+from typing import Self
 
 from fastdicom.errors import Unavailable
 from fastdicom.index.walk import Walk
@@ -24,6 +25,7 @@ class Answers(Iterator[bytes | None]):
     def __init__(self, walk: Walk, limit: int | None = None) -> None:
         self._walk = walk
         self._limit = limit
+        self._held = True
         self._steps = self._run()
         self.count = 0
 
@@ -36,6 +38,14 @@ class Answers(Iterator[bytes | None]):
     def close(self) -> None:
         """The rest is not wanted."""
         self._steps.close()
+
+    def unheld(self) -> Self:
+        """The same, but no snapshot is held between two of them, however long whoever asks lets them lie.
+
+        For who is not the process that writes, and so cannot be asked to give way: see `lease`.
+        """
+        self._held = False
+        return self
 
     @property
     def walk(self) -> Walk:
@@ -69,5 +79,7 @@ class Answers(Iterator[bytes | None]):
                     chunk = list(islice(steps, at_once))
                 if not chunk:
                     return
+                if not self._held:
+                    self._walk.lease.park()
                 yield chunk
                 at_once = 1 if self._walk.reads_files else min(2 * at_once, _AT_ONCE_MAX)

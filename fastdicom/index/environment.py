@@ -25,6 +25,7 @@ from fastdicom.index.entries import FETCHED_AT_ONCE, Entries, Selection
 from fastdicom.index.kept import lacking, packed, unpacked
 from fastdicom.index.patients import patient_of
 from fastdicom.index.query import Query
+from fastdicom.index.readers import OldReader
 from fastdicom.index.schema import DATABASES, PAIR, SERIALS, TOTALS, VERSION, opaque_key, path_key
 from fastdicom.index.store import MAP_SIZE, Store
 from fastdicom.index.walk import ReadAttributes, Walk
@@ -325,6 +326,20 @@ class Index:
                 found[str(cursor.key(), "utf-8")] = bytes(cursor.value())
                 more = cursor.next()
             return found
+
+    def rest(self) -> None:
+        """Have queries that nobody reads just now give way. To be called every few seconds."""
+        self._store.rest()
+
+    @property
+    def old_readers(self) -> list[OldReader]:
+        """Processes that hold a snapshot for long, as `rest` found them: the index grows meanwhile."""
+        return self._store.old_readers
+
+    def figures(self) -> dict[str, object]:
+        """For the node's status."""
+        old = [reader._asdict() for reader in self.old_readers]
+        return {"bytes": self.length, "map_bytes": self.map_length, "old_readers": old}
 
     @property
     def length(self) -> int:

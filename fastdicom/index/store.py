@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ import lmdb
 from fastdicom.errors import Unavailable, UsageError
 from fastdicom.index.gate import Gate
 from fastdicom.index.lease import Lease
+from fastdicom.index.readers import OldReader, Readers
 from fastdicom.kernels import turnstile
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,8 @@ log = logging.getLogger(__name__)
 GIB = 1 << 30
 MAP_SIZE = 256 * GIB
 MAP_SIZE_LEAST = GIB // 4
-READERS_MAX = 1022  # slots for open read transactions, of all processes
+READERS_MAX = 1022  # 64 bytes each: slots for open read transactions, of all processes
+_READERS_LENGTH = (READERS_MAX + 2) * 64  # as long as LMDB would make it, head included
 GROW_TIMEOUT_S = 30.0
 _EARLY_TIMEOUT_S = 0.05
 _PARK_EVERY = 256  # write transactions: what a query that is not read could keep from being used again
@@ -55,6 +58,7 @@ class Store:
         self._gate = Gate()
         self._leases: set[Lease] = set()
         self._leases_lock = threading.Lock()
+        self._readers = Readers()
         self._closed = False
         self._writes = 0
         self._grow_at = 0
@@ -204,6 +208,24 @@ class Store:
             self._leases.discard(lease)
         lease.close()
 
+    def rest(self) -> None:
+        """To be called every few seconds: queries between two steps give way; who of all processes does not?
+
+        Our own writes ask them to, now and then; this is for those of another process.
+        """
+        self._park()
+        with self._gate.shared():
+            if self._closed or self._broken:
+                return
+            self._environment.reader_check()  # of processes that were killed
+            table, last = self._environment.readers(), self._environment.info()["last_txnid"]
+        self._readers.look(table, last, time.monotonic())
+
+    @property
+    def old_readers(self) -> list[OldReader]:
+        """What `rest` found last."""
+        return self._readers.old
+
     def _park(self) -> None:
         with self._leases_lock:
             leases = list(self._leases)
@@ -272,7 +294,7 @@ class Store:
                 if size < MAP_SIZE_LEAST:
                     raise UsageError(f"{self.path}: no address space for the index") from None
             except (lmdb.Error, OSError) as problem:
-                raise UsageError(f"{self.path}: the index cannot be opened: {problem}") from problem
+                raise UsageError(self._unusable(problem)) from problem
         self._page_size = self._environment.stat()["psize"]
         stale = 0 if self.readonly else self._environment.reader_check()
         if stale:
@@ -286,6 +308,8 @@ class Store:
     def _opened(self, size: int) -> Any:
         if self.readonly and not (self.path / "data.mdb").is_file():
             raise UsageError(f"{self.path}: there is no index")
+        if not self.readonly:
+            _reserve(self.path / "lock.mdb")
         return lmdb.open(
             os.fspath(self.path),
             map_size=size,
@@ -305,7 +329,13 @@ class Store:
         except lmdb.NotFoundError:
             raise UsageError(f"{self.path}: this is no index of fastdicom, it has no {name!r}") from None
         except lmdb.Error as problem:
-            raise UsageError(f"{self.path}: the index cannot be opened: {problem}") from problem
+            raise UsageError(self._unusable(problem)) from problem
+
+    def _unusable(self, problem: Exception) -> str:
+        why = getattr(problem, "strerror", None) or str(problem).removeprefix(f"{self.path}: ")
+        damaged = isinstance(problem, (lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError))
+        hint = ": `fastdicom rebuild` makes it anew from the files" if damaged else ""
+        return f"{self.path}: the index cannot be opened: {why}{hint}"
 
     def _grow_early(self) -> None:
         """Grow before the map is full, when that holds nobody up: later it has to wait for open queries."""
@@ -339,3 +369,19 @@ class Store:
             if not alone:
                 raise Unavailable("the index has grown, but queries stay open")
             self._environment.set_mapsize(0)
+
+
+def _reserve(path: Path) -> None:
+    """Have all blocks of LMDB's table of readers on the disk. Raises OSError when it is too full for that.
+
+    LMDB writes into it through a mapping, and makes it as a hole: on a full disk a page of it that was not
+    written before would be a SIGBUS, which ends the process.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        status = os.fstat(fd)
+        length = status.st_size or _READERS_LENGTH
+        if status.st_blocks * 512 < length:
+            os.posix_fallocate(fd, 0, length)
+    finally:
+        os.close(fd)

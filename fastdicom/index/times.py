@@ -79,9 +79,11 @@ def moment_of(text: str) -> Moment | None:
     if offset_text and offset is None:
         return None
     year, month, day, hour, minute, second = (None if one is None else int(one) for one in fields)
-    try:
+    assert year is not None  # the pattern begins with it
+    try:  # zeros for a month or a day are no month and no day
         first = datetime.datetime(
-            year or 1, month or 1, day or 1, hour or 0, minute or 0, min(second or 0, 59),
+            year, 1 if month is None else month, 1 if day is None else day,
+            hour or 0, minute or 0, min(second or 0, 59),
             int(fraction.ljust(6, "0")) if fraction else 0,
         )  # fmt: skip
     except ValueError:

@@ -1,12 +1,13 @@
 """Answers GET requests on a loopback port: metrics and health, nothing else.
 
 Its clients are a scraper and a probe, but anybody on the machine may connect: a request has a few seconds
-and a few KiB in all, so many connections are served at once and one more is closed at once. Every answer ends
-its connection.
+and a few KiB in all, and so many connections are served at once. One more takes the place of the one that has
+kept us waiting longest: slow clients cannot shut the scraper out. Every answer ends its connection.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import select
 import socket
@@ -42,6 +43,20 @@ class Request(NamedTuple):
     headers: Mapping[str, str]
 
 
+class _Client:
+    """A connection. waiting_since: for its request, or to take our answer; None while a page is made."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.waiting_since: float | None = time.monotonic()
+
+    def cut(self) -> None:
+        """From another thread: end every call that waits for it."""
+        self.waiting_since = None
+        with contextlib.suppress(OSError):  # it has gone already
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+
 Page = Callable[[Request], Answer]
 
 
@@ -51,11 +66,13 @@ def text(status: int, body: str) -> Answer:
 
 
 class HttpServer:
-    """Serves `pages` by path. connections_max: at once; further ones are closed."""
+    """Serves `pages` by path. connections_max: at once."""
 
     def __init__(self, pages: Mapping[str, Page], *, connections_max: int = 8) -> None:
         self._pages = dict(pages)
         self._places = threading.BoundedSemaphore(connections_max)
+        self._clients: set[_Client] = set()
+        self._lock = threading.Lock()  # of the set and of whom to cut: no descriptor is closed meanwhile
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._socket: socket.socket
@@ -94,39 +111,58 @@ class HttpServer:
 
     def _accept(self) -> None:
         try:
-            client, _ = self._socket.accept()
+            sock, _ = self._socket.accept()
         except BlockingIOError:
             return
         except OSError as error:
             log.warning("cannot accept a connection for metrics: %s", error)
             self._stopping.wait(_WAKE_S)
             return
-        if not self._places.acquire(blocking=False):
-            client.close()
+        if not self._places.acquire(blocking=False) and not self._make_room():
+            sock.close()
             return
+        client = _Client(sock)
+        with self._lock:
+            self._clients.add(client)
         try:
             threading.Thread(target=self._serve, args=(client,), name="fastdicom-http", daemon=True).start()
         except RuntimeError:  # no thread is left for it
-            self._places.release()
-            client.close()
+            self._end(client)
 
-    def _serve(self, client: socket.socket) -> None:
+    def _make_room(self) -> bool:
+        """End who has kept us waiting longest, and take its place; False when there is none to have."""
+        with self._lock:
+            since = {client: client.waiting_since for client in self._clients}
+            waiting = {client: began for client, began in since.items() if began is not None}
+            if not waiting:
+                return False
+            min(waiting, key=waiting.__getitem__).cut()
+        return self._places.acquire(timeout=_WAKE_S)
+
+    def _end(self, client: _Client) -> None:
+        with self._lock:
+            self._clients.discard(client)
+            client.sock.close()
+        self._places.release()
+
+    def _serve(self, client: _Client) -> None:
         try:
-            with client:
-                answer = self._answer(client)
-                _send(client, _encoded(*answer), time.monotonic() + REQUEST_S)
-                _hang_up(client)
+            answer = self._answer(client)
+            client.waiting_since = time.monotonic()
+            _send(client.sock, _encoded(*answer), time.monotonic() + REQUEST_S)
+            _hang_up(client.sock)
         except OSError as error:
             log.debug("a client of the metrics port: %s", error)
         finally:
-            self._places.release()
+            self._end(client)
 
-    def _answer(self, client: socket.socket) -> tuple[Answer, bool]:
+    def _answer(self, client: _Client) -> tuple[Answer, bool]:
         """The answer and whether its body is wanted."""
         try:
-            request = _parsed(_received(client, time.monotonic() + REQUEST_S))
+            request = _parsed(_received(client.sock, time.monotonic() + REQUEST_S))
         except ValueError as error:
             return text(400, f"{error}\n"), True
+        client.waiting_since = None
         page = self._pages.get(request.path)
         if request.method not in ("GET", "HEAD"):
             return text(405, "only GET\n"), True

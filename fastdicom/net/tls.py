@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastdicom.errors import ConnectionLost, UsageError
+from fastdicom.errors import ConnectionLost, UnusableFile
 from fastdicom.net.certificates import PeerCertificate
 
 B12, B13 = "B.12", "B.13"
@@ -136,8 +136,7 @@ def _context(protocol: int, tls: Tls) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.set_ciphers(":".join(SUITES[tls.profile]))
     if tls.certificate is not None:
-        certificate = tls.certificate
-        _load("certificate", certificate, lambda: context.load_cert_chain(certificate, tls.key, _no_password))
+        _load_chain(context, tls.certificate, tls.key)
     if tls.authorities is not None:
         _load("authorities", tls.authorities, lambda: context.load_verify_locations(tls.authorities))
     elif protocol == ssl.PROTOCOL_TLS_CLIENT:
@@ -148,14 +147,39 @@ def _context(protocol: int, tls: Tls) -> ssl.SSLContext:
     return context
 
 
+def _load_chain(context: ssl.SSLContext, certificate: Path | str, key: Path | str | None) -> None:
+    try:
+        context.load_cert_chain(certificate, key, _no_password)
+    except (OSError, ValueError) as error:  # OpenSSL does not say which of the two files it is about
+        which, path = (
+            ("key", key)
+            if key is not None and _is_of_key(error, certificate)
+            else ("certificate", certificate)
+        )
+        raise UnusableFile("tls", which, path, _reason(error)) from error
+
+
+def _is_of_key(error: Exception, certificate: Path | str) -> bool:
+    if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+        return False
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(certificate)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def _load(key: str, path: Path | str, load: Callable[[], None]) -> None:
     try:
         load()
-    except ssl.SSLError as error:
-        raise UsageError(f"tls.{key}: {path}: {_file_fault(error)}") from error
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"tls.{key}: {path}: {reason or error}") from error
+        raise UnusableFile("tls", key, path, _reason(error)) from error
+
+
+def _reason(error: OSError | ValueError) -> object:
+    if isinstance(error, ssl.SSLError):
+        return _file_fault(error)
+    return (error.strerror if isinstance(error, OSError) else None) or error
 
 
 def _file_fault(error: ssl.SSLError) -> str:

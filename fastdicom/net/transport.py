@@ -191,6 +191,10 @@ class Transport:
         """Give the descriptor back."""
         self.sock.close()
 
+    def forget(self) -> None:
+        """In a fork: give its copy of the descriptor back, and say nothing on its parent's connection."""
+        self.sock.close()
+
 
 def _readable(descriptor: int) -> bool:
     poll = select.poll()

@@ -12,7 +12,7 @@ class MetricsConfig:
     """[metrics]. enabled: serve /metrics and /healthz over plain HTTP, without authentication.
 
     bind: keep it on loopback unless the network is yours. port: 0 takes a free one. connections_max: HTTP
-    connections at once; further ones are closed.
+    connections at once; one more ends the one that has kept us waiting longest.
     """
 
     enabled: bool = setting(False, boolean)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,6 +16,7 @@ from fastdicom.sections.units import COUNT_MAX
 from fastdicom.settings import (
     ae_title,
     boolean,
+    certificate_name,
     choice,
     choices,
     host,
@@ -34,7 +34,6 @@ OPERATIONS: tuple[Operation, ...] = ("echo", "store", "find", "move", "get")
 
 USERNAME_LENGTH_MAX = 64
 _title = ae_title  # inside a section the name is the field's
-_FINGERPRINT = re.compile("[0-9A-Fa-f]{64}")
 
 
 def _host_or_none(value: object) -> str:
@@ -49,16 +48,6 @@ def _network(value: object) -> str:
         return str(ip_network(text(value).strip()))
     except ValueError as problem:
         raise ValueError(f"{value!r} is no address or network such as 10.0.0.0/8: {problem}") from None
-
-
-def _identity(value: object) -> str:
-    """A name in a certificate, or `sha256:` and a fingerprint."""
-    name = text(value).strip()
-    if not name:
-        raise ValueError("must not be empty")
-    if name.lower().startswith("sha256:") and not _FINGERPRINT.fullmatch(name[7:].replace(":", "")):
-        raise ValueError(f"{value!r} is no fingerprint: sha256: is followed by 64 hexadecimal digits")
-    return name
 
 
 def username(value: object) -> str:
@@ -135,7 +124,7 @@ class Peer:
     addresses: tuple[str, ...] = setting((), listing(_network))
     own_ae_titles: tuple[str, ...] = setting((), listing(_title))
     tls_required: bool = setting(False, boolean)
-    certificates: tuple[str, ...] = setting((), listing(_identity))
+    certificates: tuple[str, ...] = setting((), listing(certificate_name))
     max_associations: int = setting(0, number(0, COUNT_MAX))
     username: str = setting("", _username_or_none)
     passcode_file: Path | None = setting(None, file_or_none)

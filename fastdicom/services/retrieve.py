@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
 _PENDING_EACH = 64  # so many sub-operations are told of one by one; then at most one every interval
 _PENDING_INTERVAL_S = 0.1
+_READ_ONCE_MAX = 2000  # instances whose rows are kept, at a kilobyte each; of more they are read again
 _LOOK_INTERVAL_S = 0.005  # between two looks for a C-CANCEL
 
 
@@ -117,10 +118,10 @@ class RetrieveOperation(Collected, ABC):
     def _answers(self) -> Iterator[Reply]:
         try:
             self._prepare()
-            entries = self._retrieval.finder.instances(self._retrieval.decode(self.identifier()))
-            if len(entries) > self._retrieval.instances_max:
+            selection = self._retrieval.finder.instances(self._retrieval.decode(self.identifier()))
+            if len(selection) > self._retrieval.instances_max:
                 raise LimitReached(
-                    f"{len(entries)} instances, at most {self._retrieval.instances_max} in one retrieve",
+                    f"{len(selection)} instances, at most {self._retrieval.instances_max} in one retrieve",
                     status.CANNOT_COUNT_MATCHES,
                 )
         except Refused as refusal:
@@ -128,6 +129,8 @@ class RetrieveOperation(Collected, ABC):
             self._log(status.describe(refusal.status) + ": " + refusal.comment)
             yield self._reply(refusal.status, comment=refusal.comment, offending=refusal.offending)
             return
+        # `selection` stays, too: as long as it does retention leaves the instances alone
+        entries = list(selection) if len(selection) <= _READ_ONCE_MAX else selection
         observer, caller = self._retrieval.observer, self._retrieval.caller
         tally = Tally(
             len(entries),

@@ -77,7 +77,7 @@ class Verbatim:
         return iter((self._dataset,))
 
     def release(self) -> None:
-        """The file stays mapped as long as somebody looks at it."""
+        self._dataset = memoryview(b"")  # its memory is free for the next one
 
 
 Sent = Callable[[int, int, float], None]

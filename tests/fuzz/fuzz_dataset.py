@@ -117,7 +117,7 @@ def fuzz_recode(data: bytes, coding: Coding, rng: random.Random) -> None:
 
 def fuzz_part10(data: bytes, coding: Coding, rng: random.Random) -> None:
     """Damaged File Meta Information in front of a damaged Data Set."""
-    head = encode_file_meta("1.2.840.10008.5.1.4.1.1.2", "1.2.3", "1.2.840.10008.1.2.1", "A", "B", "C")
+    head = encode_file_meta("1.2.840.10008.5.1.4.1.1.2", "1.2.3", "1.2.840.10008.1.2.1", "A", "B")
     file = mutated(head, rng) + data
     assert 0 <= read_file_meta(file).dataset_offset <= len(file)
 

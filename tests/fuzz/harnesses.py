@@ -15,7 +15,7 @@ Execute = Callable[[int, int], None]
 
 BYTES = (
     "pdu", "pdata", "command", "rows", "query", "rle", "pixels", "colour", "encapsulated", "jpeg_lossless",
-    "codestream", "flusher", "turnstile", "association",
+    "codestream", "flusher", "block", "turnstile", "association",
 )  # fmt: skip
 """Modules fuzz_<name> with `seeds()` and `one_input(data)`; driver.py mutates."""
 DATASETS = ("scan", "recode", "part10", "inflate")

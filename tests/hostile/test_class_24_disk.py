@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import shutil
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,14 +61,20 @@ def test_class_24_write_that_fails_half_way_is_answered_with_a_status(tmp_path: 
 MOUNT = 'mount -t tmpfs -o size=24m tmpfs "$0" && head -c 8388608 /dev/zero >"$0/ballast" && exec "$@"'
 
 
-@contextmanager
-def node_on_a_small_disk(tmp_path: Path) -> Iterator[Target]:
-    """A node whose archive is on a file system of 24 MB that only it sees, with 8 MB of ballast."""
+def a_disk_of_our_own(tmp_path: Path) -> Path:
+    """Where a file system can be mounted that only one process sees. Raises PeerMissing."""
     disk = tmp_path / "disk"
     disk.mkdir()
     probe = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", str(disk)], check=False)
     if probe.returncode:
         raise missing("no right to mount a file system in a namespace of our own")
+    return disk
+
+
+@contextmanager
+def node_on_a_small_disk(tmp_path: Path) -> Iterator[Target]:
+    """A node whose archive is on a file system of 24 MB that only it sees, with 8 MB of ballast."""
+    disk = a_disk_of_our_own(tmp_path)
     launcher = ["unshare", "-rm", "sh", "-c", MOUNT, str(disk)]
     with fastdicom_node(tmp_path / "node", launcher=launcher, archive=disk / "archive") as node:
         inside = Path(f"/proc/{node.pid}/root")
@@ -94,6 +102,45 @@ def test_class_24_full_disk_refuses_and_recovers_without_a_restart(tmp_path: Pat
         with target.unharmed(stored=1):
             assert target.send_data_set(data, uids[2]).status == 0
         assert all(target.studies_found(study) == 1 for study in kept)
+
+
+FILL = (
+    'mount -t tmpfs -o size=24m tmpfs "$0" && "$1" -c "$2" "$0/archive"; '
+    'head -c 64000000 /dev/zero >"$0/all"; shift 2; exec "$@"'
+)
+RUN_ONCE = """
+import fastdicom, sys
+engine = fastdicom.Engine(fastdicom.Config(port=0, archive={"path": sys.argv[1], "min_free": 0}))
+engine.start()
+engine.stop()
+"""
+
+
+def full_disk(disk: Path, before: str) -> list[str]:
+    """A launcher that fills a disk of 24 MB once a Python program has run with the archive's path on it."""
+    return ["unshare", "-rm", "sh", "-c", FILL, str(disk), sys.executable, before]
+
+
+def test_class_24_a_start_on_a_full_disk_is_a_start(tmp_path: Path) -> None:
+    disk = a_disk_of_our_own(tmp_path)
+    launcher = full_disk(disk, RUN_ONCE)
+    with fastdicom_node(tmp_path / "node", launcher=launcher, archive=disk / "archive") as node:
+        target = Target(node, tmp_path, Path(f"/proc/{node.pid}/root") / str(disk / "archive").lstrip("/"))
+        uids, data = an_instance(SMALL)
+        with target.unharmed():
+            assert target.send_data_set(data, uids[2]).status == OUT_OF_RESOURCES
+            assert target.studies_found(uids[0]) == 0
+        time.sleep(2.5)
+        assert node.log.count("C-STORE is refused until") == node.log.count("cannot publish the status") == 1
+
+
+def test_class_24_a_new_archive_on_a_full_disk_is_refused_in_words(tmp_path: Path) -> None:
+    disk = a_disk_of_our_own(tmp_path)
+    with (
+        pytest.raises(RuntimeError, match="the index cannot be opened: No space left on device"),
+        fastdicom_node(tmp_path / "node", launcher=full_disk(disk, ""), archive=disk / "archive"),
+    ):
+        pytest.fail("it serves")  # it was a SIGBUS: LMDB writes its table of readers through a mapping
 
 
 @pytest.fixture(scope="module")

@@ -149,3 +149,15 @@ def test_a_body_comes_back_out_of_its_pdus(length: int, length_max: int, last: b
     events = [event for event in events if not event[1] & 1]
     assert b"".join(data for _, _, data in events) == run
     assert [control for _, control, _ in joined(events) if control & 2] == ([2] if last else [])
+
+
+def test_a_buffer_that_was_used_before_holds_nothing_of_it() -> None:
+    capacity = 256 * 1024
+    first = PduReader(capacity, 0, 1 << 20)
+    first.space()[:16] = b"\x04" + bytes(15)
+    assert first.received(3) == []
+    del first
+    readers = [PduReader(capacity, 0, 1 << 20) for _ in range(20)]  # more than are kept
+    for reader in readers:
+        assert len(reader.space()) == capacity
+        assert reader.take() == []

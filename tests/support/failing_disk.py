@@ -76,6 +76,10 @@ class FailingDisk(Disk):
         self._note("read")
         return super().read_at(fd, length, offset)
 
+    def read_into(self, fd: int, space: memoryview, offset: int) -> int:
+        self._note("read")
+        return super().read_into(fd, space, offset)
+
     def remove(self, path: Path) -> None:
         self._note("remove")
         super().remove(path)

@@ -13,6 +13,7 @@ import pytest
 from fastdicom.client import PeerConnection, connect
 from fastdicom.errors import ConnectionLost, NoResponse, UsageError
 from fastdicom.net.connection import Timing
+from fastdicom.net.tls import Tls
 from fastdicom.reports import Progress
 from tests.support import rawpdu
 from tests.support.rawcommand import Field, response
@@ -95,6 +96,34 @@ def test_more_storage_classes_than_one_association_can_propose_are_refused(tmp_p
     peer = PeerConnection("127.0.0.1", 1, called="A", calling="B")
     with pytest.raises(UsageError, match="at most 126"):
         peer.get(tmp_path, StudyInstanceUID="1.2", storage_classes=classes)
+
+
+@pytest.mark.parametrize("model", ["BOGUS", "", "STUDY ROOT"])
+def test_what_is_no_information_model_is_refused_before_anything_is_sent(model: str, tmp_path: Path) -> None:
+    peer = PeerConnection("127.0.0.1", 1, called="A", calling="B")  # nobody listens: nobody is asked
+    asks: list[Callable[[], object]] = [
+        lambda: peer.find(model=model),
+        lambda: peer.move(destination="OTHER", model=model),
+        lambda: peer.get(tmp_path, model=model),
+        lambda: peer.granted(model),
+    ]
+    for ask in asks:
+        with pytest.raises(UsageError, match=f"'{model}' is no information model; the models are STUDY, PA"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("tls", "said"),
+    [
+        (Tls(identities=("sha256:zz",)), "'sha256:zz' is no fingerprint: sha256: is followed by 64 hexa"),
+        (Tls(identities=("",)), "must not be empty"),
+        (Tls(identities="gateway"), "must be a list, not 'gateway'"),  # type: ignore[arg-type]
+        (Tls(profile="B.1"), 'must be "B.12" or "B.13", not'),
+    ],
+)
+def test_tls_that_cannot_be_meant_is_refused(tls: Tls, said: str) -> None:
+    with pytest.raises(UsageError, match=f"tls: {said}"):
+        PeerConnection("127.0.0.1", 1, called="A", calling="B", tls=tls)
 
 
 class Finder:

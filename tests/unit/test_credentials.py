@@ -78,7 +78,8 @@ def test_files_that_do_not_work_are_named_and_the_old_ones_stay(
         credentials.look_after()
     assert credentials.server() is before
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
-    assert "node.crt" in caplog.text and "stays in force" in caplog.text
+    assert "tls.key: " in caplog.text and "node.key: cannot be used" in caplog.text
+    assert "stays in force" in caplog.text
 
 
 def test_a_context_is_used_for_a_limited_number_of_handshakes(tmp_path: Path, authority: Authority) -> None:
@@ -108,7 +109,7 @@ def test_a_reload_with_files_that_do_not_work_changes_nothing(tmp_path: Path, au
         wrong = tmp_path / "wrong.key"
         wrong.write_text("no key")
         changed = config.with_changes(tls={"key": wrong}, timeouts={"idle": 7})
-        with pytest.raises(UsageError, match=r"tls.certificate"):
+        with pytest.raises(UsageError, match=r"tls.key: .*wrong.key"):
             engine.reload(changed)
         assert engine.config.timeouts.idle_s == 60
         with connect(*engine.addresses[0], tls=tls) as peer:
@@ -117,4 +118,5 @@ def test_a_reload_with_files_that_do_not_work_changes_nothing(tmp_path: Path, au
         assert engine.reload(config.with_changes(tls={"authorities": other.certificate})) == []
         with pytest.raises(TlsError, match="does not trust"):
             connect(*engine.addresses[0], tls=tls)
-        assert engine.reload(config.with_changes(tls={"port": 0})) == ["tls.port"]
+        for _ in range(2):  # as long as it is not in force
+            assert engine.reload(config.with_changes(tls={"port": 0})) == ["tls.port"]

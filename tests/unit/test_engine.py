@@ -181,13 +181,15 @@ def test_stopping_does_not_wait_for_a_query_of_the_host_that_is_half_read(tmp_pa
     engine = Engine(config(tmp_path / "archive"))
     engine.start()
     engine.archive.index.apply([put(f"1.{n}.1.1", f"1.{n}.1", f"1.{n}") for n in range(100)])
-    found = engine.find()
-    assert len(list(islice(found, 40))) == 40
+    found, others = engine.find(), engine.find()
+    assert len(list(islice(found, 40))) == len(list(islice(others, 40))) == 40
     started = time.monotonic()
     engine.stop()
     assert time.monotonic() - started < 2
-    with pytest.raises(fastdicom.Unavailable, match="the index is closed"):
+    with pytest.raises(UsageError, match="the engine was stopped before all answers were read"):
         list(found)
+    with engine, pytest.raises(UsageError, match="the engine was stopped before all answers were read"):
+        list(others)  # it runs again, with another snapshot
 
 
 def test_stopping_under_load_loses_nothing_acknowledged(tmp_path: Path) -> None:

@@ -6,13 +6,16 @@ import os
 import socket
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from fastdicom import Archive, Config, Engine, UsageError, connect
+from fastdicom import Archive, Config, Engine, PeerConnection, Tls, UsageError, connect
+from tests.support.certificates import Authority
 from tests.support.datasets import numbered_uids, synthetic
 from tests.support.part10 import join
+from tests.support.records import put
 
 pytestmark = pytest.mark.timeout(30)
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -97,3 +100,47 @@ def test_a_stopped_engine_listens_no_more_though_a_fork_lives(tmp_path: Path) ->
         os.close(tell)
         os.close(told)
         os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_fork_that_leaves_a_connection_leaves_its_parents_open(secure: bool, tmp_path: Path) -> None:
+    with node_and_peer(tmp_path, secure) as peer:
+        assert forked(lambda: peer.close() is None) == _CLEAN
+        assert peer.echo() < 10
+
+
+def test_a_fork_may_not_ask_on_its_parents_connection_but_on_one_of_its_own(engine: Engine) -> None:
+    with connect(*engine.addresses[0]) as peer:
+
+        def asks_anew() -> bool:
+            peer.close()
+            return peer.echo() < 10
+
+        assert forked(lambda: refuses(peer.echo)) == _CLEAN
+        assert forked(asks_anew) == _CLEAN
+        assert peer.echo() < 10
+
+
+def test_a_fork_in_the_middle_of_the_answers_neither_reads_nor_cancels_them(engine: Engine) -> None:
+    engine.archive.index.apply([put(f"1.{n}.1.1", f"1.{n}.1", f"1.{n}") for n in range(500)])
+    engine.reload(engine.config.with_changes(access={"unknown_peers": ["find"]}))
+    with connect(*engine.addresses[0]) as peer:
+        found = peer.find(StudyInstanceUID="")
+        first = next(found)
+        assert forked(lambda: refuses(lambda: next(found))) == _CLEAN
+        assert forked(lambda: found.close() is None) == _CLEAN  # type: ignore[attr-defined]
+        rest = {study.StudyInstanceUID for study in found}
+    assert len(rest | {first.StudyInstanceUID}) == 500
+
+
+@contextmanager
+def node_and_peer(folder: Path, secure: bool) -> Iterator[PeerConnection]:
+    authority = Authority(folder / "ca")
+    pair = authority.issue("node")
+    files = {"certificate": pair.certificate, "key": pair.key, "authorities": authority.certificate}
+    tls = Tls(**files) if secure else None
+    with (
+        Engine(Config(port=0, archive=folder / "archive", tls=files if secure else None)) as engine,
+        connect(*engine.addresses[0], tls=tls) as peer,
+    ):
+        yield peer

@@ -76,6 +76,7 @@ ELSEWHERE = {
     "associations_per_address_max": "test_access_rules",
     "identity_failures_max": "test_access_rules",
     "identity_failures_window": "test_access_rules",
+    "identity_wait": "test_access_rules",
     "send_stall": "net/test_server, hostile/test_class_16_slow_peers",
     "frame_length_max": "transcoding/test_gate",
     "file_reads_max": "index/test_answers",

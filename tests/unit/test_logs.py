@@ -140,3 +140,15 @@ def test_no_peer_forges_a_line_with_a_title_an_address_or_an_exception(kind: str
     assert all(line.startswith("    ") for line in below)
     assert not any(sign in traced for sign in "\r\x1b\x0b\x85\u2028")
     assert ("forged" in head) == (kind == "json")
+
+
+def test_standard_error_gets_whole_lines_without_a_lock(capfd: pytest.CaptureFixture[str]) -> None:
+    handler = logs.LineHandler()
+    handler.setFormatter(logs.TextFormatter())
+    assert handler.lock is None
+    said = "association %d: \n%s", (7, UID)
+    record = logging.LogRecord("fastdicom.net", logging.WARNING, "", 0, *said, None)
+    handler.handle(record)
+    line = capfd.readouterr().err
+    assert line.endswith(f" WARNING net: association 7: \\x0a#{logs.hashed(UID)}\n")
+    assert line.count("\n") == 1

@@ -24,6 +24,7 @@ import pytest
 import fastdicom
 from fastdicom import Archive, Config, Engine, connect, status_file
 from fastdicom.audit import codes
+from fastdicom.cli import status_view
 from fastdicom.dimse import messages as dimse
 from fastdicom.keeper import ArchiveKeeper
 from fastdicom.monitoring.exposition import METRICS
@@ -402,6 +403,29 @@ def test_failures_are_still_known_after_a_restart(tmp_path: Path) -> None:
 def status(archive: Path, *more: str) -> list[str]:
     command = [sys.executable, "-m", "fastdicom", "status", "--archive", str(archive), *more]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def test_what_will_soon_keep_the_node_from_working_stands_at_the_top() -> None:
+    old = {"process": 4711, "seconds": 3600, "transactions": 12}
+    figures = {
+        "pid": 1,
+        "health": {"reasons": []},
+        "tls": {"warnings": ["our certificate expires in 20 days: node.crt"]},
+        "index": {"old_readers": [old]},
+    }
+    shown = list(status_view.lines(status_file.NodeStatus("running", 0.0, figures)))
+    assert shown[1:4] == [
+        "healthy",
+        "WARNING: our certificate expires in 20 days: node.crt",
+        "WARNING: process 4711 has read the index for 3,600 s without a pause: it grows meanwhile",
+    ]
+
+
+def test_a_silent_node_is_not_called_healthy_for_what_it_said_once() -> None:
+    silent = status_file.NodeStatus("silent", 42.0, {"pid": 1, "health": {"reasons": []}})
+    shown = list(status_view.lines(silent))
+    assert shown[0].endswith("said nothing for 42 s") and shown[1].startswith("NOT HEALTHY: ")
+    assert "healthy" not in shown
 
 
 def test_a_person_sees_whether_an_image_was_lost(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,9 @@ class Told:
 
     def status(self, text: str) -> None:
         self.said.append(("status", text))
+
+    def stopping(self, status: str) -> None:
+        self.said.append(("stopping", status))
 
 
 class Engine:
@@ -100,3 +105,39 @@ def test_recovery_asks_for_time_as_long_as_it_gets_on(monkeypatch: pytest.Monkey
     for _ in range(12):
         patience.progress()
     assert told.said == [("extend", f"recovering: {count} files looked at") for count in (1, 5, 9)]
+
+
+class Stopping(Engine):
+    """An engine whose stop is not under way at once, and lasts until somebody hurries it."""
+
+    connections = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.hurried = threading.Event()
+
+    def stop(self, timeout_s: float, drain_s: float) -> None:
+        assert self.hurried.wait(10)
+
+    def hurry(self) -> bool:
+        self.asked += 1
+        if self.asked == 3:
+            self.hurried.set()
+        return self.asked >= 3
+
+
+def test_a_second_signal_is_not_lost_before_the_stop_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "_STOP_LOOK_S", 0.01)
+    stopping, told = Stopping(), Told()
+    stopped = a_service()
+    stopped._config = Config()
+    for number in (
+        signal.SIGHUP,
+        signal.SIGINT,
+        signal.SIGHUP,
+    ):  # a reload hurries nobody
+        stopped._caught(number, None)
+    stopped._stop(stopping, told)  # type: ignore[arg-type]
+    assert stopping.asked == 3
+    assert told.said[0] == ("stopping", "stopping: associations may finish")

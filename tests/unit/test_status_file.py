@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,17 @@ def test_a_node_whose_process_is_gone_does_not_run(tmp_path: Path) -> None:
     ended.wait()
     (tmp_path / status_file.FILE_NAME).write_text(json.dumps({"pid": ended.pid, "updated": 100.0}))
     assert status_file.read(tmp_path, now=100.0).state == "not running"
+
+
+def test_a_node_that_nobody_has_buried_yet_does_not_run(tmp_path: Path) -> None:
+    zombie = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    assert zombie.stdout is not None
+    zombie.stdout.read()  # it has ended, or is about to
+    (tmp_path / status_file.FILE_NAME).write_text(json.dumps({"pid": zombie.pid, "updated": 100.0}))
+    deadline = time.monotonic() + 5
+    while (state := status_file.read(tmp_path, now=100.0).state) != "not running":
+        assert time.monotonic() < deadline, state
+    zombie.communicate()
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,21 @@ def test_below_min_free_nothing_is_taken(tmp_path: Path) -> None:
         files.incoming()
 
 
+def test_the_log_says_when_there_is_no_room_and_when_there_is_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = FailingDisk()
+    space = Files(tmp_path, disk, min_free=1000).space
+    for free in (2000, 999, 900, 1249, 1250, 2000):
+        disk.free = free
+        space.look()
+    said = [(record.levelname, record.message.partition(": ")[2]) for record in caplog.records]
+    assert said == [
+        ("ERROR", "999 bytes are free, min_free is 1000: C-STORE is refused until 1250 are free"),
+        ("WARNING", "1250 bytes are free again: C-STORE goes on"),
+    ]
+
+
 def test_a_full_block_is_followed_by_another(tmp_path: Path) -> None:
     files = Files(tmp_path, Disk())
     last = first = files.incoming()

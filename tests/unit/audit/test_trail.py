@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections import Counter
 from xml.etree.ElementTree import Element
 
@@ -88,8 +90,20 @@ def test_start_and_stop_are_told_by_application_and_network() -> None:
     written = Written()
     written.trail.began()
     written.trail.ended()
-    kinds = [one[0][1].attrib["csd-code"] for one in written.read()]
+    told = written.read()
+    kinds = [one[0][1].attrib["csd-code"] for one in told]
     assert kinds == ["110120", "110124", "110125", "110121"]
+    assert people(told[0]) == ["NODE", pwd.getpwuid(os.getuid()).pw_name]
+
+
+def test_the_service_manager_is_the_launcher_of_what_it_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYSTEMD_EXEC_PID", str(os.getpid()))
+    written = Written()
+    written.trail.began()
+    assert people(written.read()[0]) == ["NODE", "service manager"]
+    monkeypatch.setenv("SYSTEMD_EXEC_PID", "1")  # of a session that it started, and that started us
+    written.trail.began()
+    assert "service manager" not in people(written.read()[0])
 
 
 def test_an_association_tells_a_message_for_each_patient_at_its_end() -> None:

@@ -31,10 +31,24 @@ def test_check_config_tries_the_files(tmp_path: Path, capsys: pytest.CaptureFixt
     path = configuration(tmp_path, access + tls)
     assert main(["check-config", path]) == 2
     said = capsys.readouterr().out
-    assert "the key does not belong to the certificate" in said and "users:1: is no line" in said
+    key = f"{path}:5: tls.certificate: {tmp_path / 'node.crt'}: the key does not belong to the certificate"
+    assert key in said and f"{path}:3: access.passcodes: {tmp_path / 'users'}:1: is no line of" in said
     (tmp_path / "node.key").write_bytes(one.key.read_bytes())
     (tmp_path / "users").write_text("named:\n")
     assert main(["check-config", path]) == 0
+
+
+def test_check_config_tries_what_goes_to_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("bad.pem", "bad.key"):
+        (tmp_path / name).write_text("no certificate\n")
+    (tmp_path / "secret").write_bytes(b"\xff")
+    peer = '[[peers]]\nae_title = "PACS"\nusername = "us"\npasscode_file = "secret"\n'
+    audit = '[audit]\ntransport = "tls"\nhost = "audit"\ncertificate = "bad.pem"\nkey = "bad.key"\n'
+    path = configuration(tmp_path, peer + audit)
+    assert main(["check-config", path]) == 2
+    said = capsys.readouterr().out
+    assert f"{path}:4: peers[1].passcode_file: cannot read the passcode: {tmp_path / 'secret'}: " in said
+    assert f"{path}:8: audit.certificate: {tmp_path / 'bad.pem'}: " in said
 
 
 def test_tls_needs_authorities_for_the_certificates_of_clients(
@@ -60,3 +74,14 @@ def test_options_that_cannot_be_used(
 ) -> None:
     assert main(["echo", "127.0.0.1", "1", *options]) == status
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["sha256:zz", "sha256:", "SHA256:" + "0" * 63, " "])
+def test_a_malformed_fingerprint_is_a_mistake_in_the_arguments(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["echo", "127.0.0.1", "1", "--tls-name", name])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "argument --tls-name: " in said and ("is no fingerprint" in said or "must not be empty" in said)

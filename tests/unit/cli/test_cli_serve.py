@@ -5,6 +5,7 @@ The node runs as a process of its own, with a stand-in for the engine that tells
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -122,6 +123,31 @@ def test_a_broken_configuration_is_refused_and_the_node_stays(tmp_path: Path) ->
         file.write_text("[timeouts]\nidle = 9\n")
         node.process.send_signal(signal.SIGHUP)
         node.wait_for("reload 9.0")
+        node.process.send_signal(signal.SIGTERM)
+        assert node.process.wait(WAIT_S) == 0
+
+
+def test_a_reload_with_a_file_that_cannot_be_used_names_its_key_and_line(tmp_path: Path) -> None:
+    file, users = tmp_path / "node.toml", tmp_path / "users"
+    users.write_text("named:\n")
+    file.write_text('[access]\nuser_identity = "optional"\n\npasscodes = "users"\n')
+    with serving(tmp_path, "--config", str(file)) as node:
+        node.first_line()
+        users.write_text("named:\nbroken\n")
+        node.process.send_signal(signal.SIGHUP)
+        said = node.wait_for("is no line of `fastdicom user`")
+        assert f"reload refused, {file}:4: access.passcodes: {users}:2: " in said and "\nreload " not in said
+
+
+def test_a_fifo_in_place_of_the_configuration_does_not_hold_up_a_reload(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text("")
+    with serving(tmp_path, "--config", str(file)) as node:
+        node.first_line()
+        file.unlink()
+        os.mkfifo(file)
+        node.process.send_signal(signal.SIGHUP)
+        node.wait_for(f"reload refused, {file}: is a FIFO, not a file")
         node.process.send_signal(signal.SIGTERM)
         assert node.process.wait(WAIT_S) == 0
 

@@ -31,7 +31,7 @@ def meta_elements(*elements: Element) -> bytes:
 
 
 def test_pydicom_reads_what_we_write() -> None:
-    head = encode_file_meta(CT, "1.2.3", EXPLICIT_LE, "SOURCE", "SENDER", "RECEIVER")
+    head = encode_file_meta(CT, "1.2.3", EXPLICIT_LE, "SOURCE", "RECEIVER")
     meta = pydicom.dcmread(BytesIO(head + encode(DATASET, EXPLICIT))).file_meta
     assert meta.FileMetaInformationVersion == b"\0\1"
     assert meta.MediaStorageSOPClassUID == CT
@@ -40,7 +40,6 @@ def test_pydicom_reads_what_we_write() -> None:
     assert meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
     assert meta.ImplementationVersionName == IMPLEMENTATION_VERSION_NAME
     assert meta.SourceApplicationEntityTitle == "SOURCE"
-    assert meta.SendingApplicationEntityTitle == "SENDER"
     assert meta.ReceivingApplicationEntityTitle == "RECEIVER"
     assert meta.FileMetaInformationGroupLength == len(head) - 128 - 4 - 12
 

@@ -116,6 +116,51 @@ def test_one_more_than_allowed_is_closed_at_once(address: Address) -> None:
         client.close()
 
 
+def slow_readers(address: Address, count: int) -> list[socket.socket]:
+    clients = [socket.create_connection(address) for _ in range(count)]
+    for client in clients:
+        client.sendall(b"GET /big HTTP/1.1\r\n\r\n")
+    return clients
+
+
+def test_a_scrape_is_answered_beside_slow_clients(address: Address) -> None:
+    clients = []
+    for _ in range(5):
+        clients += [socket.create_connection(address) for _ in range(4)]
+        assert get(address) == (200, b"fine\n")
+        clients += slow_readers(address, 4)
+        time.sleep(0.05)  # they have their answers in front of them
+        assert get(address) == (200, b"fine\n")
+    for client in clients:
+        client.close()
+
+
+def test_a_page_at_work_is_not_ended_for_one_more() -> None:
+    go_on, at_work = threading.Event(), threading.Semaphore(0)
+
+    def long(request: Request) -> Answer:
+        at_work.release()
+        assert go_on.wait(10)
+        return text(200, "long\n")
+
+    server = HttpServer({"/long": long, "/ok": lambda request: text(200, "fine\n")}, connections_max=2)
+    address = server.start("127.0.0.1", 0)
+    answers: list[tuple[int, bytes]] = []
+    threads = [threading.Thread(target=lambda: answers.append(get(address, "/long"))) for _ in range(2)]
+    threads[0].start()
+    assert at_work.acquire(timeout=5)
+    assert get(address) == (200, b"fine\n")
+    threads[1].start()
+    assert at_work.acquire(timeout=5)
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        get(address)  # both places are at work
+    go_on.set()
+    for thread in threads:
+        thread.join(5)
+    assert answers == [(200, b"long\n")] * 2
+    server.stop()
+
+
 def test_a_taken_port_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

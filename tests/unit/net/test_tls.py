@@ -430,6 +430,9 @@ def test_files_that_cannot_be_used_are_named(files: Files, tmp_path: Path) -> No
     wrong = [
         (Tls(certificate=files.node.certificate, key=files.peer.key), "the key does not belong"),
         (Tls(certificate=empty, key=files.node.key), "tls.certificate: .*empty.pem"),
+        (Tls(certificate=files.node.certificate, key=empty), "tls.key: .*empty.pem: cannot be used"),
+        (Tls(certificate=files.node.certificate, key=tmp_path / "none"), "tls.key: .*none: No such file"),
+        (Tls(certificate=tmp_path / "none", key=files.node.key), "tls.certificate: .*none: No such file"),
         (Tls(authorities=empty), "tls.authorities: .*empty.pem: there is nothing of that kind"),
         (files.tls(files.node, revoked=tmp_path / "none.crl"), "tls.revoked: .*none.crl: No such file"),
     ]
