@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from tests.support.rawdicom import (
 )
 from tests.support.rawelements import STUDY_INSTANCE_UID, identifier
 from tests.support.rawpdu import Proposal
+from tests.support.waiting import wait_for
 
 ECHO_SECONDS = 2.0  # 100 ms is the aim; a busy machine is allowed some noise
 END_SECONDS = 5.0  # "at once" for an answer to something plainly wrong
@@ -185,14 +185,6 @@ class Target:
 
     def _new(self, before: set[Path]) -> list[str]:
         return sorted(str(path.relative_to(self.store)) for path in self.stored_files() - before)
-
-
-def wait_for(condition: Callable[[], bool], complaint: Callable[[], str], seconds: float = 5.0) -> None:
-    """Poll until the condition holds; AssertionError with the complaint when it never does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, complaint()
-        time.sleep(0.02)
 
 
 def _other(name: str, folder: Path, to: peers.Destinations) -> tuple[AbstractContextManager[Peer], str]:

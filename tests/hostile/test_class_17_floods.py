@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.hostile.harness import Target, wait_for
+from tests.hostile.harness import Target
 from tests.support import procfs, rawpdu
 from tests.support.rawdicom import (
     IMPLICIT_LE,
@@ -20,6 +20,7 @@ from tests.support.rawdicom import (
     Rejected,
 )
 from tests.support.rawpdu import Proposal
+from tests.support.waiting import wait_for
 
 LIMIT = 20
 CHANGES = {"node": {"max_associations": LIMIT}, "timeouts": {"artim": "10 s", "idle": "60 s"}}

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.harness import Target, target_server, wait_for
+from tests.hostile.harness import Target, target_server
 from tests.support import rawpdu
 from tests.support.rawcommand import Element, Field, Message, command_set, response
 from tests.support.rawdicom import CT_IMAGE_STORAGE, STUDY_ROOT_GET, STUDY_ROOT_MOVE, ConnectionEnded
 from tests.support.rawelements import PIXEL_DATA, STUDY_INSTANCE_UID, explicit, identifier, instance
 from tests.support.rawpdu import Verdict
 from tests.support.rawserver import RawServer, ServerConnection, closed_port
+from tests.support.waiting import wait_for
 
 CHANGES = {
     "timeouts": {"artim": "3 s", "idle": "30 s", "connect": "3 s", "response": "3 s"},

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import fastdicom
-from tests.hostile.harness import OUT_OF_RESOURCES, Target, fresh_uids, wait_for
+from tests.hostile.harness import OUT_OF_RESOURCES, Target, fresh_uids
 from tests.support import procfs
 from tests.support.failio import Faults, build_faults
 from tests.support.node import fastdicom_node
@@ -24,6 +24,7 @@ from tests.support.processes import missing
 from tests.support.rawdicom import CT_IMAGE_STORAGE, ConnectionEnded, RawAssociation, Rejected
 from tests.support.rawelements import PIXEL_DATA, explicit, instance
 from tests.support.small_disk import device_that_runs_out
+from tests.support.waiting import wait_for
 
 MEGABYTE = 1 << 20
 WRITES = ("write", "pwrite", "writev", "fsync", "fdatasync", "rename", "ftruncate", "fallocate")

@@ -14,13 +14,13 @@ import pytest
 
 import bench.tls
 from fastdicom.net.crew import IDLE_MAX
-from tests.hostile.harness import wait_for
 from tests.support import procfs, rawpdu, rawtls
 from tests.support.certificates import Authority, Pair
 from tests.support.rawcommand import Field, request
 from tests.support.rawdicom import IMPLICIT_LE, VERIFICATION, seconds_to_echo
 from tests.support.rawpdu import Proposal
 from tests.support.tls_node import TlsNode, secure_association, tls_node
+from tests.support.waiting import wait_for
 
 HANDSHAKE_S = 3.0
 

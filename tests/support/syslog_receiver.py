@@ -8,13 +8,13 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import pytest
+
+from tests.support.waiting import wait_for
 
 HEADER = re.compile(
     rb"<(\d{1,3})>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([\x21-\x7e]{1,255}) ([\x21-\x7e]{1,48})"
@@ -69,7 +69,7 @@ class Receiver:
 
     def wait(self, count: int, seconds: float = 5.0) -> list[bytes]:
         """The messages once there are `count`."""
-        wait_for(lambda: len(self.messages) >= count, seconds)
+        wait_for(lambda: len(self.messages) >= count, seconds=seconds)
         return self.messages
 
     def _run(self) -> None:
@@ -104,14 +104,6 @@ class Receiver:
                     break
                 self.messages.append(data[found.end() : found.end() + length])
                 data = data[found.end() + length :]
-
-
-def wait_for(what: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait until `what` is true. Raises AssertionError."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 class Certificates:

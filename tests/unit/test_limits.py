@@ -43,6 +43,7 @@ from tests.support.rawelements import (
     nested,
 )
 from tests.support.rawpdu import Proposal
+from tests.support.waiting import wait_for
 from tests.unit.net.test_server import PairTransport
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -292,15 +293,13 @@ def test_command_set_length_max(peer: RawAssociation) -> None:
 
 def test_half_open_max(engine: Engine) -> None:
     held = [socket.create_connection(engine.addresses[0]) for _ in range(20)]
-    for _ in range(100):
-        if engine.status()["associations"]["half_open"] >= 20:
-            break
-        time.sleep(0.01)
+    wait_for(lambda: engine.status()["associations"]["half_open"] >= 20)
     with RawConnection.open(engine.addresses[0][1]) as connection:
         kind, body = connection.read_pdu()
         assert (kind, tuple(body[1:])) == (rawpdu.ASSOCIATE_RJ, (2, 3, 1))
     for sock in held:
         sock.close()
+    wait_for(lambda: not engine.status()["associations"]["half_open"])
 
 
 def test_look_ahead_length_max() -> None:

@@ -30,7 +30,8 @@ from fastdicom.keeper import ArchiveKeeper
 from fastdicom.monitoring.exposition import METRICS
 from fastdicom.net.requestor import ClientAssociation
 from tests.support.audit_schema import EVENTS, check, detail, kind_of
-from tests.support.syslog_receiver import Certificates, Receiver, parsed, wait_for
+from tests.support.syslog_receiver import Certificates, Receiver, parsed
+from tests.support.waiting import wait_for
 from tests.unit.test_engine import CT, EVERYTHING, EXPLICIT, instance_file
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "monitoring.md"

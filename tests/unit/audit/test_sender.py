@@ -13,7 +13,8 @@ from fastdicom.audit import sender as sender_module
 from fastdicom.audit.sender import Sender
 from fastdicom.audit.spool import Spool
 from fastdicom.audit.transports import StreamTransport
-from tests.support.syslog_receiver import Receiver, wait_for
+from tests.support.syslog_receiver import Receiver
+from tests.support.waiting import wait_for
 
 
 class Faulty:
