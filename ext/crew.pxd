@@ -39,7 +39,8 @@ cdef struct Crew:
     pthread_cond_t work
     Task* first
     Task* last
-    int idle                      # threads that sleep
+    int idle                      # threads that sleep and were not woken yet
+    int woken                     # threads that were woken and do not know it yet
     int threads
     int threads_max
     pid_t owner                   # a forked process has none of its parent's threads
@@ -96,8 +97,9 @@ cdef inline void* crew_member(void* argument) noexcept nogil:
     while True:
         while not is_ready(crew):
             crew.idle += 1
-            pthread_cond_wait(&crew.work, &crew.lock)
-            crew.idle -= 1
+            while crew.woken == 0:
+                pthread_cond_wait(&crew.work, &crew.lock)
+            crew.woken -= 1
         task = take_first(crew)
         partner = take_partner(crew, task)
         pthread_mutex_unlock(&crew.lock)
@@ -121,7 +123,7 @@ cdef inline void hand_in(Crew* crew, Task* task, int threads_max) noexcept nogil
         pthread_mutex_init(&crew.lock, NULL)
         pthread_cond_init(&crew.work, NULL)
         crew.first = NULL
-        crew.idle = crew.threads = 0
+        crew.idle = crew.woken = crew.threads = 0
         crew.owner = task.owner
     pthread_mutex_lock(&crew.lock)
     if crew.first == NULL:
@@ -132,6 +134,8 @@ cdef inline void hand_in(Crew* crew, Task* task, int threads_max) noexcept nogil
     if not is_ready(crew):
         pass
     elif crew.idle:
+        crew.idle -= 1
+        crew.woken += 1
         pthread_cond_signal(&crew.work)
     elif crew.threads < threads_max and start_deaf_thread(crew_member, crew):
         crew.threads += 1

@@ -138,6 +138,11 @@ def enter():
         go_in()
 
 
+def is_inside():
+    """See the .pyi file."""
+    return own_pass != 0
+
+
 def leave():
     """See the .pyi file."""
     cdef bint was_inside = own_pass != 0
@@ -181,12 +186,13 @@ cdef class Turn:
 
     def wait(self):
         """See the .pyi file."""
+        cdef bint was_inside = own_pass != 0
         cdef int failed
         while True:
             with nogil:
                 go_out()
                 failed = sem_wait(&self.given)
-                if not failed:
+                if was_inside and not failed:
                     go_in()
             if not failed:
                 return

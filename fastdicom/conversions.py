@@ -59,7 +59,7 @@ QUICK: Final = frozenset(
 )
 """What our own kernels read and write."""
 BEGUN_LEAST: Final = 6
-"""Instances that a sender begins with one behind the other, at least."""
+"""Instances that a sender looks ahead, at least."""
 
 
 class ConversionThreads:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from fastdicom.errors import UsageError
+from fastdicom.kernels import turnstile
 from fastdicom.stored_instance import StoredInstance
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Handlers:
     def tell(self, instance: StoredInstance) -> None:
         """Call all of them. What they raise is logged: the instance is stored whatever they do."""
         self._here.running = True
+        turnstile.leave()  # they take as long as they like
         try:
             for handler in self._handlers:
                 self._call(handler, instance)

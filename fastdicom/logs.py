@@ -51,7 +51,7 @@ def configure(log: LogConfig, verbose: int = 0, stream: TextIO | None = None) ->
 
 
 def _stream_handler(log: LogConfig, stream: TextIO | None) -> logging.Handler:
-    ours = stream is None and sys.stderr is sys.__stderr__
+    ours = stream is None and sys.stderr is not None and sys.stderr is sys.__stderr__
     handler = LineHandler() if ours else logging.StreamHandler(stream or sys.stderr)
     formatter = JsonFormatter if log.format == "json" else TextFormatter
     handler.setFormatter(formatter(patient_data=log.patient_data))
@@ -193,8 +193,12 @@ class LineHandler(logging.Handler):
     Who held it while writing had given the interpreter away, and the next association waited for both.
     """
 
-    def createLock(self) -> None:
-        self.lock = None
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write it, unless a filter is against that; what `logging` does, without the lock."""
+        passed: object = self.filter(record)  # a record from Python 3.12 on
+        if passed:
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return bool(passed)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line, or what it takes for a traceback."""
@@ -202,7 +206,7 @@ class LineHandler(logging.Handler):
             left = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
             while left:
                 left = left[os.write(2, left) :]
-        except OSError:
+        except Exception:  # a wrong argument, too, must not cost more than its line
             self.handleError(record)
 
 

@@ -52,8 +52,9 @@ class Scrub:
         notes = keeper.index.notes("verify/")
         self._position = notes.get(_POSITION, b"")
         self._finished = float(notes.get(_FINISHED, b"0") or 0)
-        if not notes and not keeper.counts().instances:
-            self._finish_at(clock())  # nothing has had time to decay
+        self._began_empty = not notes and not keeper.counts().instances
+        if self._began_empty:
+            self._finished = clock()  # nothing has had time to decay
         self._round: Iterator[tuple[bytes, StoredEntry]] | None = None
         self._kept_at = time.monotonic()
 
@@ -62,6 +63,9 @@ class Scrub:
 
         Raises Stopped, or Unavailable when a mark cannot be written.
         """
+        if self._began_empty:
+            self._began_empty = False
+            self._finish_at(self._finished)
         if self._round is None:
             if not self._due():
                 return _LOOK_EVERY_S

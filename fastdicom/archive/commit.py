@@ -14,6 +14,7 @@ from typing import Any
 
 from fastdicom.archive.incoming import IncomingFile
 from fastdicom.errors import Unavailable
+from fastdicom.kernels import turnstile
 from fastdicom.kernels.turnstile import Turn
 
 log = logging.getLogger(__name__)
@@ -137,6 +138,7 @@ class Committer:
     def _lead(self) -> None:
         """Do a batch, then wake whoever leads the next one, and those whose batch it was."""
         batch: list[Ticket] = []
+        inside = turnstile.is_inside()
         try:
             with self._leader:
                 if self._crowd > 1:
@@ -150,6 +152,8 @@ class Committer:
             self._hand_on()
             for ticket in batch:
                 ticket.turn.give()
+            if inside:
+                turnstile.enter()
 
     def _let_others_come(self) -> None:
         """Wait for a flush that has to be waited for anyway: meanwhile more join the batch, which costs the

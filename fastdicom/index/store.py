@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,8 +55,7 @@ class Store:
         self._names = names
         self._map_size = map_size
         self._gate = Gate()
-        self._leases: set[Lease] = set()
-        self._leases_lock = threading.Lock()
+        self._leases: set[Lease] = set()  # no lock: an end comes from a destructor, too, at any moment
         self._readers = Readers()
         self._closed = False
         self._writes = 0
@@ -198,14 +196,12 @@ class Store:
     def lease(self, before_parking: Callable[[], None]) -> Lease:
         """A read transaction that gives way while nobody is inside; give it to `end_lease`."""
         lease = Lease(self, before_parking)
-        with self._leases_lock:
-            self._leases.add(lease)
+        self._leases.add(lease)
         return lease
 
     def end_lease(self, lease: Lease) -> None:
         """Close what `lease` gave."""
-        with self._leases_lock:
-            self._leases.discard(lease)
+        self._leases.discard(lease)
         lease.close()
 
     def rest(self) -> None:
@@ -227,9 +223,7 @@ class Store:
         return self._readers.old
 
     def _park(self) -> None:
-        with self._leases_lock:
-            leases = list(self._leases)
-        for lease in leases:
+        for lease in self._leases.copy():
             lease.park()
 
     @property
@@ -271,10 +265,9 @@ class Store:
         transaction = self._environment.begin(write=True)
         try:
             result = work(transaction)
-            outside = self._sync and turnstile.leave()
+            if self._sync:
+                turnstile.leave()
             transaction.commit()
-            if outside:
-                turnstile.enter()
         except BaseException:
             with self._gate.quiet():  # py-lmdb ends a write transaction only while no thread is in LMDB
                 transaction.abort()
@@ -375,7 +368,8 @@ def _reserve(path: Path) -> None:
     """Have all blocks of LMDB's table of readers on the disk. Raises OSError when it is too full for that.
 
     LMDB writes into it through a mapping, and makes it as a hole: on a full disk a page of it that was not
-    written before would be a SIGBUS, which ends the process.
+    written before would be a SIGBUS, which ends the process. To be called while this process has no
+    environment open there: closing a descriptor of the file would drop the locks that LMDB holds on it.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:

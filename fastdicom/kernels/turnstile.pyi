@@ -9,6 +9,9 @@ from fastdicom.kernels._types import Buffer
 def enter() -> None:
     """Wait until nobody is inside, and be it. A thread that is inside already stays there."""
 
+def is_inside() -> bool:
+    """Whether this thread entered last, and did not leave; it may have been passed by."""
+
 def leave() -> bool:
     """Make room; true when this thread was inside. Called before waiting for anything."""
 
@@ -25,4 +28,7 @@ class Turn:
         """Let the one that waits, now or later, go on."""
 
     def wait(self) -> None:
-        """Leave, wait, enter. Raises what a signal handler raises; then this thread stays outside."""
+        """Leave, wait, and enter if this thread was inside.
+
+        Raises what a signal handler raises; then this thread stays outside.
+        """

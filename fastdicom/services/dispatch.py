@@ -14,10 +14,11 @@ from fastdicom.events import RESTRICTED, SILENT, Alert, Observer
 from fastdicom.services.budget import Budget
 from fastdicom.services.echo import Answer, echo
 from fastdicom.services.find import FindOperation
+from fastdicom.services.making import Converter
 from fastdicom.services.ports import Caller, ClientLink, Finder, Keeper, Operation, StoreChannel
 from fastdicom.services.retrieve import Destination, GetOperation, MoveOperation, Retrieval
 from fastdicom.services.store import StoreOperation, StorePolicy
-from fastdicom.services.suboperations import Converter, Sender
+from fastdicom.services.suboperations import Sender
 from fastdicom.standard import sop_classes, status
 
 log = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import Final, Protocol
 
 HELD_MAX: Final = 32 << 20
@@ -24,7 +25,7 @@ class UnderWay(Protocol):
 
 
 class FrameBuffers:
-    """Buffers to decode into. From any thread. ahead: bytes of those that `take_ahead` gave.
+    """Buffers to decode into. From any thread.
 
     >>> from fastdicom.transcoding.buffers import FrameBuffers
     >>> buffers = FrameBuffers()
@@ -38,10 +39,18 @@ class FrameBuffers:
         self._held_max = held_max
         self._idle: list[bytearray] = []
         self._lock = threading.Lock()
-        self.ahead = 0
+        self._forgotten: SimpleQueue[tuple[bytearray, int]] = SimpleQueue()
+        self._ahead = 0
+
+    @property
+    def ahead(self) -> int:
+        """Bytes of the buffers that `take_ahead` gave and that are needed still."""
+        self._collect()
+        return self._ahead
 
     def take(self, length: int) -> bytearray:
         """A buffer of exactly `length` bytes, whatever they are."""
+        self._collect()
         with self._lock:
             for index in range(len(self._idle) - 1, -1, -1):
                 if len(self._idle[index]) == length:
@@ -50,16 +59,21 @@ class FrameBuffers:
 
     def take_ahead(self, length: int) -> bytearray | None:
         """A buffer for a frame before its turn, until `ahead_ended`; None when there is no room now."""
+        self._collect()
         with self._lock:
-            if self.ahead + length > AHEAD_MAX:
+            if self._ahead + length > AHEAD_MAX:
                 return None
-            self.ahead += length
-        return self.take(length)
+            self._ahead += length
+        try:
+            return self.take(length)
+        except MemoryError:
+            self.ahead_ended(length)
+            raise
 
     def ahead_ended(self, length: int) -> None:
         """What `take_ahead` gave is not needed any more."""
         with self._lock:
-            self.ahead -= length
+            self._ahead -= length
 
     def give(self, buffer: bytearray) -> None:
         """Nobody looks at `buffer` any more; the ones that wait longest make room for it."""
@@ -67,6 +81,22 @@ class FrameBuffers:
             self._idle.append(buffer)
             while self._idle and sum(map(len, self._idle)) > self._held_max:
                 del self._idle[0]
+
+    def forget(self, buffer: bytearray, ahead: int) -> None:
+        """As `give` and `ahead_ended`, at the next occasion: for a destructor, which takes no lock.
+
+        Garbage is collected on any thread at any moment, also while that thread has the lock.
+        """
+        self._forgotten.put((buffer, ahead))
+
+    def _collect(self) -> None:
+        while not self._forgotten.empty():
+            try:
+                buffer, ahead = self._forgotten.get_nowait()
+            except Empty:
+                return  # another thread was faster
+            self.ahead_ended(ahead)
+            self.give(buffer)
 
 
 class Lease:
@@ -85,7 +115,11 @@ class Lease:
         if self._lent is None:
             return
         self._ahead = True
-        self._under_way = begin(self._lent)
+        try:
+            self._under_way = begin(self._lent)
+        except BaseException:
+            self.end()
+            raise
         if self._under_way is None:
             self.end()
 
@@ -107,4 +141,8 @@ class Lease:
         self._under_way, self._ahead = None, False
 
     def __del__(self) -> None:
-        self.end()  # an instance that was begun with and not wanted any more
+        """An instance that was begun with and not wanted any more."""
+        if self._under_way is not None:
+            self._under_way.stop()
+        if self._lent is not None:
+            self._buffers.forget(self._lent, self._length if self._ahead else 0)

@@ -24,9 +24,9 @@ from fastdicom.net.server import ServerConnection
 from fastdicom.services.budget import Budget
 from fastdicom.services.dispatch import ContextSyntaxes, QueryPolicy, Services
 from fastdicom.services.lookahead import Ahead, Outgoing
+from fastdicom.services.making import Verbatim
 from fastdicom.services.ports import Buffer, Finder, Operation
 from fastdicom.services.store import StorePolicy
-from fastdicom.services.suboperations import Verbatim
 from fastdicom.standard.sop_classes import PATIENT_ROOT_CLASSES
 from fastdicom.upperlayer.association import Association, Context
 

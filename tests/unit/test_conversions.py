@@ -9,7 +9,7 @@ import pytest
 from fastdicom.config import Config
 from fastdicom.conversions import ConversionThreads, conversions_of, threads_of
 from fastdicom.errors import Unavailable
-from fastdicom.services.suboperations import Verbatim
+from fastdicom.services.making import Verbatim
 
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 JPEG, SV1, RLE = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.5"

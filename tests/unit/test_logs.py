@@ -145,10 +145,26 @@ def test_no_peer_forges_a_line_with_a_title_an_address_or_an_exception(kind: str
 def test_standard_error_gets_whole_lines_without_a_lock(capfd: pytest.CaptureFixture[str]) -> None:
     handler = logs.LineHandler()
     handler.setFormatter(logs.TextFormatter())
-    assert handler.lock is None
+    assert handler.lock is not None
+    handler.lock.acquire()
     said = "association %d: \n%s", (7, UID)
     record = logging.LogRecord("fastdicom.net", logging.WARNING, "", 0, *said, None)
     handler.handle(record)
     line = capfd.readouterr().err
     assert line.endswith(f" WARNING net: association 7: \\x0a#{logs.hashed(UID)}\n")
     assert line.count("\n") == 1
+    handler.lock.release()
+
+
+def test_a_wrong_argument_costs_no_more_than_its_line(capfd: pytest.CaptureFixture[str]) -> None:
+    handler = logs.LineHandler()
+    handler.handle(logging.LogRecord("fastdicom.net", logging.WARNING, "", 0, "%d", ("a",), None))
+    assert "Logging error" in capfd.readouterr().err
+
+
+def test_a_filter_keeps_a_line_back(capfd: pytest.CaptureFixture[str]) -> None:
+    handler = logs.LineHandler()
+    handler.addFilter(lambda record: record.levelno > logging.WARNING)
+    for level in (logging.WARNING, logging.ERROR):
+        handler.handle(logging.LogRecord("fastdicom.net", level, "", 0, "said", (), None))
+    assert capfd.readouterr().err == "said\n"

@@ -6,7 +6,7 @@ import pytest
 
 from fastdicom.errors import CodecError
 from fastdicom.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
-from fastdicom.transcoding.buffers import AHEAD_MAX, FrameBuffers
+from fastdicom.transcoding.buffers import AHEAD_MAX, FrameBuffers, Lease
 from fastdicom.transcoding.codecs import JPEG_LOSSLESS_SV1
 from fastdicom.transcoding.objects import Options, convert
 from tests.support.image_objects import image_object, to_bytes
@@ -62,6 +62,34 @@ def test_damage_in_a_frame_that_was_begun_early_is_told_when_it_is_asked_for() -
     )
     with pytest.raises(CodecError, match="frame 1 of 1: "):
         list(converted)
+
+
+def test_a_lease_that_is_collected_while_its_buffers_are_locked_holds_nobody_up() -> None:
+    """The collector of garbage runs on whatever thread is at work, with whatever locks that has."""
+    buffers = FrameBuffers()
+    lease = Lease(buffers, 16)
+    lease.begin(lambda buffer: Frame())
+    with buffers._lock:
+        del lease
+    assert buffers.ahead == 0 and len(buffers._idle) == 1
+
+
+def test_what_cannot_be_begun_is_given_back() -> None:
+    def begin(buffer: bytearray) -> None:
+        raise MemoryError
+
+    buffers = FrameBuffers()
+    lease = Lease(buffers, 16)
+    with pytest.raises(MemoryError):
+        lease.begin(begin)
+    assert buffers.ahead == 0 and len(buffers._idle) == 1
+
+
+class Frame:
+    """One that another thread decodes."""
+
+    def stop(self) -> None:
+        pass
 
 
 def test_what_is_decoded_ahead_has_a_ceiling() -> None:
