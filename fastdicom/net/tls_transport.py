@@ -22,7 +22,8 @@ from fastdicom.net.transport import Transport
 
 _ALERT = bytes((21, 3, 3, 0, 2, 2, 40))  # fatal, handshake_failure: RFC 8446 6
 _RECORD = 16384  # bytes of data in one record, RFC 8446 5.1
-_CIPHERTEXT = 64 * 1024  # received at once
+_ENCRYPTED = 64 * 1024  # bytes of data that are encrypted, then sent: the peer decrypts while we go on
+_CIPHERTEXT = 128 * 1024  # received at once
 _HANDSHAKE = 4096  # the same before we know the peer
 _LAST_WORDS_S = 1.0  # how long a peer may take to read why we refuse it
 
@@ -173,13 +174,11 @@ class TlsTransport(Transport):
         """Send all of `pieces`. timeout_s: how long the peer may go without reading anything."""
         data = memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         try:
-            at = 0
-            while at < len(data):
-                at += self._tls.write(data[at : at + _RECORD])
+            for at in range(0, len(data), _ENCRYPTED):
+                self._tls.write(data[at : at + _ENCRYPTED])  # all of it: memory takes whatever comes
+                self._flush(timeout_s)
         except ssl.SSLError as error:
             raise TlsError(f"TLS: {explain(error)}") from error
-        try:
-            self._flush(timeout_s)
         except ConnectionLost:
             self._look_for_alert()
             raise

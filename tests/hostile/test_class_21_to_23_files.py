@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,10 @@ def test_class_22_the_defaults_let_nobody_in_from_outside() -> None:
 
 def listening_addresses(pid: int) -> set[str]:
     """Where a process listens on TCP, as /proc/net/tcp writes addresses."""
-    sockets = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+    sockets = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # the process closes descriptors while we look
+            sockets.add(os.readlink(fd))
     found = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
