@@ -170,6 +170,7 @@ class Unchanged:
     """Converter: instances go out as they are stored, or not at all."""
 
     depth = 1
+    batch = 2
     fallbacks: Sequence[str] = ()
 
     def for_peer(self, ae_title: str) -> Unchanged:
