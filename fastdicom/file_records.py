@@ -49,18 +49,6 @@ def put_of(absolute: Path, path: str, policy: ScanPolicy) -> Put:
     return Put(record, entry)
 
 
-def is_as_indexed(absolute: Path, file: FileEntry) -> bool:
-    """Whether size and checksum are those of the row. Raises OSError."""
-    checksum = xxhash.xxh3_64()
-    with absolute.open("rb") as stream:
-        if os.fstat(stream.fileno()).st_size != file.size:
-            return False
-        stream.seek(file.dataset_offset)
-        while piece := stream.read(_PIECE):
-            checksum.update(piece)
-    return checksum.intdigest() == file.checksum
-
-
 def scan_dataset(stream: BinaryIO, meta: FileMeta, policy: ScanPolicy) -> tuple[InstanceRecord, int]:
     """The record of a file's Data Set, and its checksum. Raises Unfinished when these are not as sealed."""
     scan = DatasetScan(meta.transfer_syntax_uid, policy)

@@ -12,22 +12,23 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from fastdicom.archive.commit import Committer, Ticket
+from fastdicom.archive.commit import Committer
 from fastdicom.archive.disk import Disk
 from fastdicom.archive.files import Files
 from fastdicom.archive.incoming import IncomingFile
 from fastdicom.archive.layout import block_names
+from fastdicom.archive.posts import Post, Posts
 from fastdicom.archive.recovery import Recovery, recover
-from fastdicom.archive.unproven import UNPROVEN, Unproven
 from fastdicom.archive_folder import finish_swap, lock_folder, make_folder
 from fastdicom.config import Config
 from fastdicom.dataset.attributes import ATTRIBUTES
 from fastdicom.dataset.identifier import Identifier
 from fastdicom.dataset.record import (
+    Added,
     Change,
     Delete,
     Deleted,
@@ -54,7 +55,7 @@ log = logging.getLogger(__name__)
 
 SEALED = "sealed/"
 _TRASH_BATCH = 256
-_BESIDE_LENGTH_MAX = 4 << 20  # files up to here are flushed side by side with their rows
+_ADDED = Added()
 
 
 class Removal(NamedTuple):
@@ -111,11 +112,11 @@ class ArchiveKeeper:
             undo.callback(os.close, self._lock)
             finish_swap(path)
             wanted = (*ATTRIBUTES, *config.index.extra)
-            self.index = Index.open(path / "index", attributes=wanted, sync=self.sync)
-            undo.callback(self.index.close)
+            self._index = Index.open(path / "index", attributes=wanted, sync=self.sync)
+            undo.callback(self._index.close)
             self.files = Files(path / "objects", disk, min_free=settings.min_free, sync=self.sync)
             undo.pop_all()
-        self.attributes = self.index.attributes
+        self.attributes = self._index.attributes
         self.scan_policy = scan_policy(config, self.attributes)
         self._tell_what_lacks()
         self.in_use = InUse()
@@ -126,21 +127,27 @@ class ArchiveKeeper:
         self._unlinked: list[str] = []
         self._thinned: set[str] = set()
         self._trash_lock = threading.Lock()
-        self._unproven = Unproven()
         self.committer = Committer(
             self._apply,
-            reopen=self._reopen_index,
+            reopen=self._index.reopen,
             ready=self.files.health.check,
-            has_row=lambda path: self.index.at_path(path) is not None,
+            has_row=lambda path: self._index.at_path(path) is not None,
         )
+        self.posts = Posts(self.committer.commit_all, done=self._row_came, left=self._row_owed)
+
+    @property
+    def index(self) -> Index:
+        """With the rows of all that was acknowledged, unless it fails."""
+        self.posts.catch_up()
+        return self._index
 
     def _tell_what_lacks(self) -> None:
-        if self.index.lacking:
+        if self._index.lacking:
             log.warning(
                 "the index of %s was made without %s: they are not matched until the node is stopped and "
                 "`fastdicom rebuild --archive %s --config FILE` has added them",
                 self.path,
-                ", ".join(f"{row.level}/{row.keyword}" for row in self.index.lacking),
+                ", ".join(f"{row.level}/{row.keyword}" for row in self._index.lacking),
                 self.path,
             )
 
@@ -164,11 +171,12 @@ class ArchiveKeeper:
     def _close(self) -> None:
         with ExitStack() as closing:
             closing.callback(os.close, self._lock)
-            closing.callback(self.index.close)
+            closing.callback(self._index.close)
             closing.callback(self._empty_trash)
             closing.callback(self._seal_finished)
             closing.callback(self.files.close)
             closing.callback(self.committer.close)
+            closing.callback(self.posts.close)
 
     # ------------------------------------------------------------------------------ receiving
 
@@ -177,76 +185,60 @@ class ArchiveKeeper:
         return self.files.incoming()
 
     def commit(self, file: IncomingFile | None, change: Change) -> Outcome:
-        """Make a whole file and its row durable (or a deletion). Raises Unavailable when it failed."""
-        if file is None:
-            outcome: Outcome = self.committer.commit(None, change)
-        elif self.sync and file.size <= _BESIDE_LENGTH_MAX and isinstance(change, Put) and not change.replace:
-            outcome = self._commit_beside(file, change)
-        else:
-            outcome = self._commit_after(file, change)
-        if isinstance(outcome, Kept) and not self._unproven.wait(outcome.file.path):
-            assert file is not None
-            file.discard()
-            raise Unavailable("the instance that is there already could not be made durable")
-        try:
-            self._tidy(file, outcome)
-        except (FastdicomError, OSError) as error:
-            log.error("a superfluous file stays until the next start: %s", error)
+        """Make a whole file and its row durable (or a deletion). Raises Unavailable when it failed.
+
+        The row of a new instance is its file's to prove: it comes a moment later, see `archive.posts`.
+        """
+        if file is not None:
+            self._seal(file)
+            if isinstance(change, Put) and not change.replace:
+                posted = self._post(file, change)
+                if posted is not None:
+                    return posted
+        self.posts.catch_up()
+        outcome: Outcome = self.committer.commit(file, change)
+        self._tidy(file, outcome)
         return outcome
 
-    def _commit_after(self, file: IncomingFile, change: Change) -> Outcome:
-        """First the file, then its row."""
+    def _seal(self, file: IncomingFile) -> None:
         try:
             file.seal(sync=self.sync)
         except OSError as error:
-            file.discard()
+            with suppress(OSError):  # then it stays, blank or cut, for the next start to remove
+                file.discard()
             raise Unavailable(f"cannot write: {error.strerror}") from error
-        outcome: Outcome = self.committer.commit(file, change)
+
+    def _post(self, file: IncomingFile, put: Put) -> Outcome | None:
+        """The outcome for a new instance; None when the index has to be waited for."""
+        uid = put.record.sop_instance_uid
+        post = self.posts.post(uid, file, put)
+        if post is None:
+            return None
+        if not self._index.has(uid):
+            return _ADDED
+        outcome: Outcome | None = None if self.posts.withdraw(post) else post.outcome
         return outcome
 
-    def _commit_beside(self, file: IncomingFile, put: Put) -> Outcome:
-        """File and row at the same time; `Unproven` says what makes up for a power cut in between."""
-        path = file.path
-        self._unproven.add(path)
-        file.begin_seal()
-        ticket = Ticket(file, put)
-        try:
-            outcome: Outcome = self.committer.settle(ticket)
-        except BaseException:
-            self._unproven.settle(path, lost=ticket.in_doubt and _failure(file) is not None)
-            raise
-        failure = _failure(file)
-        if failure is not None:
-            self._take_back(file, put, outcome)
-            raise Unavailable(f"cannot write: {failure.strerror}") from failure
-        self._unproven.settle(path)
-        return outcome
+    def _row_came(self, post: Post) -> None:
+        self._tidy(post.file, post.outcome)
 
-    def _take_back(self, file: IncomingFile, put: Put, outcome: Outcome) -> None:
-        """The file could not be flushed: its row goes, then the file."""
-        if isinstance(outcome, Kept):
-            self._unproven.settle(file.path)
-            file.discard()
-            return
-        try:
-            self.committer.commit(None, Delete(put.record.sop_instance_uid, file.path), anyway=True)
-        except Unavailable:
-            file.block.clean = False  # the next start looks at it again
-            self._unproven.settle(file.path, lost=True)
-            file.finish()
-            return
-        self._unproven.settle(file.path)
-        file.discard()
+    def _row_owed(self, post: Post) -> None:
+        log.error("%s has no row in the index: the next start makes it", post.file.path)
+        post.file.block.clean = False
+        post.file.finish()
 
     def _tidy(self, file: IncomingFile | None, outcome: Outcome) -> None:
         """Remove what a durable change left over. Its failure changes nothing about the outcome."""
-        if file is not None:
-            if isinstance(outcome, Kept):
-                file.discard()
-            else:
-                file.finish()
-        if isinstance(outcome, Replaced | Deleted) and outcome.old is not None:
-            self._unlink(outcome.old.path)
+        try:
+            if file is not None:
+                if isinstance(outcome, Kept):
+                    file.discard()
+                else:
+                    file.finish()
+            if isinstance(outcome, Replaced | Deleted) and outcome.old is not None:
+                self._unlink(outcome.old.path)
+        except (FastdicomError, OSError) as error:
+            log.error("a superfluous file stays until the next start: %s", error)
 
     def remove(self, studies: Iterable[tuple[ArrivedStudy, str]], count: int) -> list[Removal]:
         """Delete up to `count` instances of studies, each with its reason: rows together, then files.
@@ -296,7 +288,7 @@ class ArchiveKeeper:
 
     def look_after(self) -> None:
         """Once a second, in a node: is there room, and who holds up the index?"""
-        self.index.rest()
+        self._index.rest()
         self.files.space.look()
 
     # ------------------------------------------------------------------------------ asking
@@ -399,14 +391,13 @@ class ArchiveKeeper:
         if trash:
             self.index.forget_trash(self.files.unlink(trash))
         sealed = {name.removeprefix(SEALED) for name in self.index.notes(SEALED)}
-        leftovers = Leftovers(self.index, self.files, self.scan_policy, progress)
+        leftovers = Leftovers(self._index, self.files, self.scan_policy, progress)
         found = recover(
             self.files.root,
             self.files.disk,
             is_sealed=sealed.__contains__,
             indexed_paths=self.index.paths,
             adopt=leftovers.adopt,
-            keeps_row=leftovers.keeps_row,
             progress=progress,
         )
         self._note_sealed(found.sealed)
@@ -415,17 +406,11 @@ class ArchiveKeeper:
     # ------------------------------------------------------------------------------ the index's side
 
     def _apply(self, batch: Sequence[Change]) -> list[Outcome]:
-        notes: dict[str, bytes | None] = {**self._unproven.new_marks()}
-        for name in self.files.layout.take_finished():
-            notes |= {SEALED + name: b"1", UNPROVEN + name: None}
+        finished = self.files.layout.take_finished()
         started = time.perf_counter()
-        outcomes = self.index.apply(batch, notes)
+        outcomes = self._index.apply(batch, {SEALED + name: b"1" for name in finished})
         self.observer.committed(len(batch), time.perf_counter() - started)
-        return outcomes
-
-    def _reopen_index(self) -> None:
-        self._unproven.forget_marks()
-        self.index.reopen()
+        return [_own(change, outcome) for change, outcome in zip(batch, outcomes, strict=True)]
 
     def _seal_finished(self) -> None:
         finished = self.files.layout.take_finished()
@@ -434,7 +419,7 @@ class ArchiveKeeper:
 
     def _note_sealed(self, names: Sequence[str]) -> None:
         for name in names:
-            self.index.apply((), {SEALED + name: b"1", UNPROVEN + name: None})
+            self._index.apply((), {SEALED + name: b"1"})
 
     def _unlink(self, path: str) -> None:
         """A row let go of this file. Its entry in the index's trash goes later, with others."""
@@ -477,13 +462,10 @@ class ArchiveKeeper:
             self.index.forget_trash(gone)
 
 
-def _failure(file: IncomingFile) -> OSError | None:
-    """Wait for the flush of a file that is being sealed; why it failed."""
-    try:
-        file.end_seal()
-    except OSError as error:
-        return error
-    return None
+def _own(change: Change, outcome: Outcome) -> Outcome:
+    """A change that is tried again may have been in the commit that failed."""
+    there = isinstance(outcome, Kept) and isinstance(change, Put) and outcome.file.path == change.file.path
+    return _ADDED if there else outcome
 
 
 def _damaged(fault: str) -> Refused:

@@ -1,4 +1,4 @@
-"""What start-up decides about files that an earlier process left: which have rows, and which get one.
+"""What start-up decides about files without rows that an earlier process left: which get one.
 
 `archive.recovery` walks the folders; here their files are read and the index is asked and told.
 """
@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 
 from fastdicom.archive.files import Files
 from fastdicom.archive.recovery import Verdict
-from fastdicom.archive.unproven import UNPROVEN
-from fastdicom.dataset.record import Added, Delete, Put, Replaced
+from fastdicom.dataset.record import Added, Put, Replaced
 from fastdicom.dataset.stream import ScanPolicy
 from fastdicom.errors import FastdicomError
-from fastdicom.file_records import Unfinished, is_as_indexed, put_of
+from fastdicom.file_records import Unfinished, put_of
 from fastdicom.index.environment import Index
 
 log = logging.getLogger(__name__)
@@ -32,26 +31,12 @@ class Leftovers:
         self._files = files
         self._policy = policy
         self._progress = progress
-        self._marks = index.notes(UNPROVEN)
-
-    def keeps_row(self, path: str) -> bool:
-        """Look at a file whose row may have been durable before it: when it is not whole, the row goes."""
-        block, _, name = path.partition("/")
-        mark = self._marks.get(UNPROVEN + block)
-        if mark is None or name < mark.decode("ascii"):
-            return True
-        entry = self._index.at_path(path)
-        if entry is None or is_as_indexed(self._files.path_of(path), entry.file):
-            return True
-        log.warning("%s was not whole when the node ended, and had not been acknowledged", path)
-        self._index.apply([Delete(entry.sop_instance_uid, path)])
-        return False
 
     def adopt(self, paths: Sequence[str]) -> dict[str, Verdict]:
         """Index whole files that have no row, unless the row was deleted or the instance has another file.
 
-        A row that was committed last can be missing after a power cut (`Store` says why): its file is whole.
-        One transaction for many: a start must not take a sync for each file.
+        Rows of the last moments before a crash or a power cut can be missing (`archive.posts`, `Store`), but
+        their files are whole. One transaction for many: a start must not take a sync for each file.
         """
         trash = set(self._index.trash())
         verdicts = {path: Verdict.SUPERFLUOUS for path in paths}

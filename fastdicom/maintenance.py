@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from fastdicom.transcoding.proof import pixel_checksum
 from fastdicom.wholeness import IS_MISSING, fault_in, fault_of
 
 _BATCH = 256
+_ROW_FOLLOWS_S = 0.2  # a file that another process has just received gets its row within this
 
 
 def export(
@@ -117,12 +118,21 @@ def verify(keeper: ArchiveKeeper, progress: ProgressCallback | None = None) -> V
         known.setdefault(block, set()).add(name)
         _verify_one(keeper, entry, report)
         _tell(progress, report.checked, total, len(report.damaged) + len(report.missing), report.bytes)
+    report.orphans.extend(_orphans(keeper, known))
+    return report
+
+
+def _orphans(keeper: ArchiveKeeper, known: Mapping[str, Collection[str]]) -> list[Path]:
+    """Whole files without a row. known: names that had one when their rows were read, by block."""
     objects = keeper.path / "objects"
+    found = []
     for path in _whole_files(objects):
         block, _, name = path.partition("/")
         if name not in known.get(block, ()) and not is_coming(objects / path):
-            report.orphans.append(objects / path)
-    return report
+            found.append(path)
+    if found:
+        time.sleep(_ROW_FOLLOWS_S)
+    return [objects / path for path in found if keeper.index.at_path(path) is None]
 
 
 def _verify_one(keeper: ArchiveKeeper, entry: StoredEntry, report: VerifyReport) -> None:

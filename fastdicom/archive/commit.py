@@ -1,4 +1,4 @@
-"""The committer: makes files and their index rows durable together, in batches. Promise 1.
+"""The committer: brings changes into the index, in batches. Promise 1.
 
 Whoever comes first does the work for all that wait (group commit): one association alone pays no hand-over,
 sixteen share one flush. One index transaction for all, and only then do the waiting calls return. Each waits
@@ -25,10 +25,9 @@ Apply = Callable[[Sequence[Any]], list[Any]]
 class Ticket:
     """A change that was handed in."""
 
-    __slots__ = ("anyway", "change", "error", "file", "in_doubt", "leads", "outcome", "turn")
+    __slots__ = ("change", "error", "file", "in_doubt", "leads", "outcome", "turn")
 
-    def __init__(self, file: IncomingFile | None, change: object, *, anyway: bool = False) -> None:
-        self.anyway = anyway  # also while nothing can be made durable: it takes back what was not
+    def __init__(self, file: IncomingFile | None, change: object) -> None:
         self.file = file
         self.change = change
         self.outcome: object = None
@@ -67,7 +66,6 @@ class Committer:
         self._queue_lock = threading.Lock()
         self._led = False  # somebody does a batch, or was told to
         self._leader = threading.Lock()  # held while a batch is done
-        self._crowd = 0  # changes in the last batch
         self._index_failed = False
         self._suspects: list[IncomingFile] = []  # whose commit failed in the index: it may have happened
         self.batches = 0
@@ -89,16 +87,13 @@ class Committer:
         """True from a batch that the index could not write to the next that it could."""
         return self._index_failed
 
-    def commit(self, file: IncomingFile | None, change: object, *, anyway: bool = False) -> Any:
+    def commit(self, file: IncomingFile | None, change: object) -> Any:
         """Make one change durable; `file`, when there is one, is sealed.
 
         Returns the index's outcome. Raises Unavailable when anything failed: then the file is gone and
         nothing was promised. Blocks while another caller's batch is under way.
         """
-        return self.settle(Ticket(file, change, anyway=anyway))
-
-    def settle(self, ticket: Ticket) -> Any:
-        """As `commit`; the ticket says more about a failure."""
+        ticket = Ticket(file, change)
         self._see_to([ticket])
         return self._result(ticket)
 
@@ -141,11 +136,8 @@ class Committer:
         inside = turnstile.is_inside()
         try:
             with self._leader:
-                if self._crowd > 1:
-                    self._let_others_come()
                 with self._queue_lock:
                     batch, self._queue = self._queue, []
-                self._crowd = len(batch)
                 self._run_batch(batch)
         finally:
             self.turns += 1
@@ -154,14 +146,6 @@ class Committer:
                 ticket.turn.give()
             if inside:
                 turnstile.enter()
-
-    def _let_others_come(self) -> None:
-        """Wait for a flush that has to be waited for anyway: meanwhile more join the batch, which costs the
-        same for many as for one.
-        """
-        file = self._queue[0].file if self._queue else None
-        if file is not None:
-            file.await_seal()
 
     def _hand_on(self) -> None:
         with self._queue_lock:
@@ -185,10 +169,8 @@ class Committer:
             file.finish()
 
     def _run_batch(self, batch: list[Ticket]) -> None:
-        batch = self._those_ready(batch)
-        if not batch:
-            return
         try:
+            self._ready()
             if self._index_failed:
                 self._begin_again()
         except BaseException as error:  # an interrupt of the host's, too, must not look like success
@@ -208,15 +190,6 @@ class Committer:
             ticket.outcome = outcome
         self.batches += 1
         self.commits += len(batch)
-
-    def _those_ready(self, batch: list[Ticket]) -> list[Ticket]:
-        """Refuse what has to wait until the disk is trusted again."""
-        try:
-            self._ready()
-        except Unavailable as error:
-            self._refuse([ticket for ticket in batch if not ticket.anyway], error)
-            return [ticket for ticket in batch if ticket.anyway]
-        return batch
 
     def _refuse(self, batch: list[Ticket], error: BaseException) -> None:
         log.error("commit of %d changes failed: %s", len(batch), error)

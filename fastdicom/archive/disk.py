@@ -54,13 +54,9 @@ class Disk:
         os.fdatasync(fd)
         self.synced(time.perf_counter() - started)
 
-    def begin_sync(self, fd: int, length: int) -> Callable[[], None]:
-        """Take over a file of `length` bytes, make it durable and close it, meanwhile and on other threads.
-
-        Returns a function that waits for it and raises OSError when the file may not be durable.
-        """
-        flush = Flush(fd, length)
-        return lambda: self.synced(flush.wait())
+    def sync_and_close(self, fd: int, length: int) -> None:
+        """`sync_data`, then `close` whatever came of it, on a thread that flushes for all. length: bytes."""
+        self.synced(Flush(fd, length).wait())
 
     def sync_folder(self, fd: int) -> None:
         """Make a folder's names survive a power cut."""

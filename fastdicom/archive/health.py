@@ -102,8 +102,8 @@ class WatchedDisk(Disk):
     def sync_data(self, fd: int) -> None:
         self._watch(partial(self._disk.sync_data, fd))
 
-    def begin_sync(self, fd: int, length: int) -> Callable[[], None]:
-        return partial(self._watch, self._disk.begin_sync(fd, length))
+    def sync_and_close(self, fd: int, length: int) -> None:
+        self._watch(partial(self._disk.sync_and_close, fd, length))
 
     def sync_folder(self, fd: int) -> None:
         self._watch(partial(self._disk.sync_folder, fd))

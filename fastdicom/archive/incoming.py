@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from fastdicom.archive.disk import Disk
 from fastdicom.archive.layout import Block, Layout
@@ -11,6 +11,7 @@ from fastdicom.kernels import turnstile
 
 _PIECES_MAX = 1024  # IOV_MAX
 _LONG = 64 * 1024  # bytes: meanwhile others may go on
+_FLUSHED_APART = 4 << 20  # bytes from which a flush takes so long that short files must not queue behind it
 
 
 class IncomingFile:
@@ -26,8 +27,6 @@ class IncomingFile:
         self.block: Block
         self.block, self._name, self._fd = layout.place()
         self.size = 0
-        self._flushed: Callable[[], None] | None = None  # while it is on its way to the disk
-        self._fault: OSError | None = None  # of its flush, until somebody was told
         if space is not None:
             space.opened(self)
 
@@ -75,35 +74,19 @@ class IncomingFile:
     def seal(self, *, sync: bool) -> None:
         """The file is whole; with `sync` its bytes are on stable storage when this returns."""
         if sync:
-            self._disk.sync_data(self._fd)
+            self._sync()
         self._close()
 
-    def begin_seal(self) -> None:
-        """The file is whole, and on its way to stable storage: `end_seal` waits for it."""
-        fd, self._fd = self._fd, -1
-        self._flushed = self._disk.begin_sync(fd, self.size)
-
-    def await_seal(self) -> None:
-        """Returns when the flush that `begin_seal` began has ended; `end_seal` tells how."""
-        flushed, self._flushed = self._flushed, None
-        if flushed is None:
-            return
-        if self._space is not None:
-            self._space.closed(self)
+    def _sync(self) -> None:
         outside = turnstile.leave()
         try:
-            flushed()
-        except OSError as error:
-            self._fault = error
-        if outside:
-            turnstile.enter()
-
-    def end_seal(self) -> None:
-        """Its bytes are on stable storage when this returns; a second call has nothing to do."""
-        self.await_seal()
-        fault, self._fault = self._fault, None
-        if fault is not None:
-            raise fault
+            if self.size > _FLUSHED_APART:
+                self._disk.sync_data(self._fd)
+            else:
+                self._disk.sync_and_close(self._released(), self.size)
+        finally:
+            if outside:
+                turnstile.enter()
 
     def finish(self) -> None:
         """The file stays."""
@@ -111,7 +94,6 @@ class IncomingFile:
 
     def discard(self) -> None:
         """Remove what there is of the file."""
-        self.await_seal()
         try:
             self._close()
             self._disk.unlink(self.block.fd, self._name)
@@ -123,7 +105,11 @@ class IncomingFile:
 
     def _close(self) -> None:
         if self._fd >= 0:
-            fd, self._fd = self._fd, -1
-            if self._space is not None:
-                self._space.closed(self)
-            self._disk.close(fd)
+            self._disk.close(self._released())
+
+    def _released(self) -> int:
+        """The descriptor, which is somebody else's to close from now on."""
+        fd, self._fd = self._fd, -1
+        if self._space is not None:
+            self._space.closed(self)
+        return fd

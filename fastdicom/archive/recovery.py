@@ -2,9 +2,9 @@
 
 Looks only at blocks that are not marked sealed and that no living process fills, so its time does not
 grow with the archive. In such a block, an empty file was made ahead and goes. Any other file without a
-row is judged by the caller (`adopt`): a whole one is indexed, for it may have been acknowledged (the index
-flushes the end of its last transaction only with the next one), or it is superfluous; one that was never
-whole goes. A file that cannot be judged stays where it is: a passing read error must not cost an instance.
+row is judged by the caller (`adopt`): a whole one is indexed, for it may have been acknowledged before its
+row came, or it is superfluous; one that was never whole goes. A file that cannot be judged stays where it
+is: a passing read error must not cost an instance.
 """
 
 from __future__ import annotations
@@ -47,14 +47,12 @@ def recover(
     is_sealed: Callable[[str], bool],
     indexed_paths: Callable[[str], Iterable[str]],
     adopt: Callable[[Sequence[str]], Mapping[str, Verdict]],
-    keeps_row: Callable[[str], bool] = lambda path: True,
     progress: Callable[[], object] = lambda: None,
 ) -> Recovery:
     """Bring every open block to a state in which each file has a row.
 
     indexed_paths: the indexed paths that begin with a block's name. adopt: judge files by their paths, and
-    index those that are whole instances which are not there yet. keeps_row: look at an indexed file; False
-    when it is not whole and its row was dropped. progress: called for each file and block.
+    index those that are whole instances which are not there yet. progress: called for each file and block.
     """
     found = Recovery()
     sealed = []
@@ -65,7 +63,7 @@ def recover(
         try:
             if not block.try_lock():
                 continue  # a living process fills it
-            if _recover_block(block, disk, set(indexed_paths(name + "/")), adopt, keeps_row, found, progress):
+            if _recover_block(block, disk, set(indexed_paths(name + "/")), adopt, found, progress):
                 sealed.append(name)
         finally:
             block.release()
@@ -83,7 +81,6 @@ def _recover_block(
     disk: Disk,
     indexed: set[str],
     adopt: Callable[[Sequence[str]], Mapping[str, Verdict]],
-    keeps_row: Callable[[str], bool],
     found: Recovery,
     progress: Callable[[], object],
 ) -> bool:
@@ -98,7 +95,7 @@ def _recover_block(
             swept.append(path)
         elif not name.endswith(WHOLE):
             log.warning("%s is no file of ours and is left alone", path)
-        elif path in indexed and keeps_row(path):
+        elif path in indexed:
             continue
         elif _is_empty(block, name):
             disk.unlink(block.fd, name)

@@ -245,6 +245,12 @@ class Index:
             where = transaction.get(opaque_key(sop_instance_uid), db=self._store.databases["uids"])
             return None if where is None else Entries(transaction, self._store.databases).at(bytes(where))
 
+    def has(self, sop_instance_uid: str) -> bool:
+        """Whether there is such an instance."""
+        with self._store.reading() as transaction:
+            key = opaque_key(sop_instance_uid)
+            return transaction.get(key, db=self._store.databases["uids"]) is not None
+
     def at_path(self, path: str) -> StoredEntry | None:
         """The instance whose file this is."""
         with self._store.reading() as transaction:

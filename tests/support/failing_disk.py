@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastdicom.archive.disk import Disk
@@ -45,16 +45,11 @@ class FailingDisk(Disk):
         self._note("sync_data")
         super().sync_data(fd)
 
-    def begin_sync(self, fd: int, length: int) -> Callable[[], None]:
-        """Only once somebody waits for it: so it comes after the row, the worst that may happen."""
-
-        def waiting() -> None:
-            try:
-                self.sync_data(fd)
-            finally:
-                super(FailingDisk, self).close(fd)
-
-        return waiting
+    def sync_and_close(self, fd: int, length: int) -> None:
+        try:
+            self.sync_data(fd)
+        finally:
+            super().close(fd)
 
     def sync_folder(self, fd: int) -> None:
         self._note("sync_folder")

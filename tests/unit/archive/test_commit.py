@@ -240,7 +240,7 @@ def test_an_interrupt_of_one_who_waits_holds_nobody_up(bench: Bench, told_to_lea
 
     interrupted.turn = InterruptedTurn(meanwhile)  # type: ignore[assignment]
     with pytest.raises(KeyboardInterrupt):
-        bench.committer.settle(interrupted)
+        bench.committer._see_to([interrupted])
     held.set()
     leader.join(10)
     bench.committer.commit(third, third.path)
