@@ -46,7 +46,7 @@ def traffic_figures(
             "bytes_sent": admission.bytes_sent,
         },
         "queues": {
-            "commit": keeper.committer.waiting,
+            "commit": keeper.committer.waiting + keeper.posts.waiting,
             "incoming_bytes": incoming.used,
             "identifier_bytes": identifiers.used,
         },

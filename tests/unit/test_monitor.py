@@ -384,7 +384,7 @@ def test_the_status_file_says_what_became_of_images(tmp_path: Path) -> None:
         figures = status_file.read(archive).figures
         assert figures["operations"]["store"]["count"] == 3
         assert figures["health"] == {"reasons": []}
-        assert figures["flushes"]["batches"] == 3
+        assert 1 <= figures["flushes"]["batches"] <= 3
         assert figures["totals"]["bytes_received"] > 3 * 2048
 
 

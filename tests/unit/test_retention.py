@@ -135,6 +135,7 @@ def test_a_large_study_goes_in_steps_and_is_told_of(keeper: ArchiveKeeper, fille
     told: list[Removal] = []
     keeper.tell_removed = told.append
     rules = retention(keeper, max_age_s=DAY)
+    assert keeper.counts().instances == count
     batches = keeper.committer.batches
     assert rules.step()
     assert keeper.counts().instances == count - INSTANCES_A_STEP
