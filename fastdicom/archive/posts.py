@@ -15,12 +15,14 @@ from typing import Any
 
 from fastdicom.archive.incoming import IncomingFile
 from fastdicom.errors import Unavailable
+from fastdicom.kernels import turnstile
 
 log = logging.getLogger(__name__)
 
 WAITING_MAX = 1024
 _PAUSE_S = 0.02  # between two batches: what comes meanwhile shares the next
 _RETRY_S = 1.0
+_PATIENCE_S = 5.0  # of a reader, when another process holds the index
 
 
 class Post:
@@ -36,7 +38,7 @@ class Post:
 
 
 class Posts:
-    """Hands changes on to the committer, from a thread of its own or from whoever cannot wait.
+    """Hands changes on to the committer, from a thread of its own.
 
     commit_all: brings changes into the index and returns their outcomes, or raises Unavailable; some of them
     may have got there all the same. done: called for each with its outcome. left: for each at the end, whose
@@ -54,13 +56,16 @@ class Posts:
         self._done = done
         self._left = left
         self._waiting: dict[str, Post] = {}
-        self._came = threading.Condition()  # guards what waits
+        self._lock = threading.Lock()  # guards what waits, and the figures
+        self._work = threading.Condition(self._lock)
+        self._news = threading.Condition(self._lock)  # for readers: a batch has ended
         self._batch = threading.Lock()  # held while a batch is committed
         self._posted = 0  # ever
         self._taken = 0  # of these, in a batch that has ended
+        self._hurry = False  # somebody reads
         self._failing = False
         self._singly = False  # one of them may be what the index cannot take
-        self._closing = threading.Event()
+        self._closing = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -73,90 +78,96 @@ class Posts:
 
         key: of what is changed; of two changes with the same key the second has to wait for the first.
         """
-        with self._came:
+        with self._lock:
             if key in self._waiting or len(self._waiting) >= WAITING_MAX:
                 return None
-            if self._failing or self._closing.is_set():
+            if self._failing or self._closing or not self._has_thread():
                 return None
             post = self._waiting[key] = Post(key, file, change)
             self._posted += 1
             if len(self._waiting) == 1:
-                self._came.notify()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="posts", daemon=True)
-                self._thread.start()
+                self._work.notify()
         return post
 
     def withdraw(self, post: Post) -> bool:
         """Take a change back. False when the index has it."""
-        with self._batch, self._came:
+        with self._batch, self._lock:
             return self._waiting.pop(post.key, None) is not None
 
     def catch_up(self) -> None:
-        """Returns when the index has what was posted before, or could not take it: it will be tried again."""
+        """Returns when the index has what was posted before, or does not take it: it will be tried again."""
         if not self._waiting or self._failing:
             return
-        posted = self._posted
-        with self._batch:
-            if self._taken < posted:
-                self._commit()
+        outside = turnstile.leave()
+        with self._lock:
+            posted = self._posted
+            self._hurry = True
+            self._work.notify()
+            self._news.wait_for(lambda: self._taken >= posted or self._failing, _PATIENCE_S)
+        if outside:
+            turnstile.enter()
 
     def close(self) -> None:
         """Commit what waits, and no more. What fails now is left to the next start."""
-        with self._came:
-            self._closing.set()
-            self._came.notify()
+        with self._lock:
+            self._closing = True
+            self._work.notify()
         if self._thread is not None:
             self._thread.join()
-        with self._batch:
-            self._commit()
-            left = list(self._waiting.values())
-            self._waiting.clear()
+        left = list(self._waiting.values())
+        self._waiting.clear()
         for post in left:
             self._left(post)
 
-    def _run(self) -> None:
-        while self._wait():
-            with self._batch:
-                self._commit()
-            self._closing.wait(_RETRY_S if self._failing else _PAUSE_S)
+    def _has_thread(self) -> bool:
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="posts", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # there can be no more: who posts has to wait
+                return False
+            self._thread = thread
+        return True
 
-    def _wait(self) -> bool:
-        """Until something waits; False at the end."""
-        with self._came:
-            self._came.wait_for(lambda: self._waiting or self._closing.is_set())
-        return not self._closing.is_set()
+    def _run(self) -> None:
+        while not self._closing:
+            self._commit()
+            with self._lock:
+                if self._failing:
+                    self._work.wait_for(lambda: self._closing, _RETRY_S)
+                else:
+                    self._work.wait_for(lambda: self._hurry or self._closing, _PAUSE_S)
+                    self._work.wait_for(lambda: self._waiting or self._closing)
+        self._commit()
 
     def _commit(self) -> None:
         """What waits now, in one batch; one by one after that failed, until one fails again."""
-        with self._came:
-            posts = list(self._waiting.values())
-            posted = self._posted
-        try:
-            for some in [[post] for post in posts] if self._singly else [posts] if posts else []:
-                self._commit_some(some)
-        except Unavailable:
-            return
-        self._singly = self._failing = False
-        self._taken = posted
+        with self._batch:
+            with self._lock:
+                self._hurry = False
+                posts = list(self._waiting.values())
+                posted = self._posted
+            batches = [[post] for post in posts] if self._singly else [posts]
+            taken = all(self._commit_some(batch) for batch in batches if batch)
+        with self._lock:
+            self._failing = self._singly = not taken
+            if taken:
+                self._taken = posted
+            self._news.notify_all()
 
-    def _commit_some(self, posts: Sequence[Post]) -> None:
+    def _commit_some(self, posts: Sequence[Post]) -> bool:
+        """False when the index did not take them. They go behind the others, for it may be their fault."""
         try:
             outcomes = self._commit_all([post.change for post in posts])
         except Unavailable as error:
-            self._put_back(posts)
+            with self._lock:
+                self._waiting.update((post.key, self._waiting.pop(post.key)) for post in posts)
             log.error("%d stored instances wait for their rows in the index: %s", len(self._waiting), error)
-            raise
-        with self._came:
+            return False
+        with self._lock:
             for post, outcome in zip(posts, outcomes, strict=True):
                 post.outcome = outcome
                 del self._waiting[post.key]
         for post in posts:
             self._done(post)
-
-    def _put_back(self, posts: Sequence[Post]) -> None:
-        """Behind the others: what the index cannot take must not hold up what it can."""
-        self._failing = self._singly = True
-        with self._came:
-            for post in posts:
-                self._waiting[post.key] = self._waiting.pop(post.key)
+        return True

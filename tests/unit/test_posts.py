@@ -23,6 +23,7 @@ from tests.support.failing_disk import FailingDisk
 from tests.support.part10 import join
 from tests.support.rawdicom import CT_IMAGE_STORAGE, EXPLICIT_LE
 
+NO_FILE: Any = None
 TEMPLATE = Template.make(CT_IMAGE_STORAGE, EXPLICIT_LE, 256)
 
 
@@ -110,7 +111,7 @@ def test_nobody_waits_for_the_index(keeper: ArchiveKeeper, gate: Gate, tmp_path:
     assert keeper.posts.waiting == 20 and not gate.batches
     gate.open.set()
     assert keeper.counts().instances == 20
-    assert sum(gate.batches) == 20 and len(gate.batches) <= 2
+    assert sum(gate.batches) == 20 and len(gate.batches) <= 2, gate.batches
     assert [keeper.read(entry) for entry in entries(keeper)]
 
 
@@ -283,7 +284,7 @@ def test_rows_that_cannot_come_before_the_end_are_left_to_the_next_start(
         assert keeper.counts().instances == 2
 
 
-def test_a_change_that_is_withdrawn_never_comes(tmp_path: Path) -> None:
+def test_a_change_that_is_withdrawn_never_comes() -> None:
     taken: list[object] = []
 
     def commit_all(changes: Sequence[object]) -> list[object]:
@@ -292,10 +293,10 @@ def test_a_change_that_is_withdrawn_never_comes(tmp_path: Path) -> None:
 
     posts = Posts(commit_all, done=lambda post: None, left=lambda post: None)
     with posts._batch:  # its thread has to wait
-        first = posts.post("a", None, 1)  # type: ignore[arg-type]
-        second = posts.post("b", None, 2)  # type: ignore[arg-type]
+        first = posts.post("a", NO_FILE, 1)
+        second = posts.post("b", NO_FILE, 2)
         assert first is not None and second is not None
-        assert posts.post("a", None, 3) is None  # type: ignore[arg-type]
+        assert posts.post("a", NO_FILE, 3) is None
         posts._batch.release()
         withdrawn = posts.withdraw(first)
         posts._batch.acquire()
@@ -303,4 +304,34 @@ def test_a_change_that_is_withdrawn_never_comes(tmp_path: Path) -> None:
     assert withdrawn == (1 not in taken)
     assert 2 in taken and 3 not in taken and second.outcome is not None
     assert not posts.withdraw(second)
-    assert posts.post("c", None, 4) is None  # type: ignore[arg-type]
+    assert posts.post("c", NO_FILE, 4) is None
+
+
+def test_a_reader_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process holds the index."""
+    monkeypatch.setattr(posting, "_PATIENCE_S", 0.01)
+    held = threading.Event()
+
+    def commit_all(changes: Sequence[object]) -> list[object]:
+        assert held.wait(10)
+        return [Deleted(None) for _ in changes]
+
+    posts = Posts(commit_all, done=lambda post: None, left=lambda post: None)
+    posts.post("a", NO_FILE, 1)
+    posts.catch_up()
+    assert posts.waiting == 1
+    held.set()
+    posts.catch_up()
+    posts.close()
+    assert not posts.waiting
+
+
+def test_without_a_thread_nothing_can_be_posted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cannot(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    posts = Posts(lambda changes: [], done=lambda post: None, left=lambda post: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", cannot)
+        assert posts.post("a", NO_FILE, 1) is None
+    posts.close()
