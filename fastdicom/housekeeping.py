@@ -84,7 +84,7 @@ class Housekeeper:
                 "deleted_instances": retention.deleted_instances,
                 "deleted_bytes": retention.deleted_bytes,
             },
-            "verify": {"damaged": self._keeper.index.damaged_count(), **self.scrub.figures()},
+            "verify": {"damaged": self._keeper.index_for_figures.damaged_count(), **self.scrub.figures()},
         }
 
     def _run(self, work: Callable[[], float]) -> None:

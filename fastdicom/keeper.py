@@ -55,6 +55,7 @@ log = logging.getLogger(__name__)
 
 SEALED = "sealed/"
 _TRASH_BATCH = 256
+_FIGURES_PATIENCE_S = 0.1
 _ADDED = Added()
 
 
@@ -139,6 +140,12 @@ class ArchiveKeeper:
     def index(self) -> Index:
         """With the rows of all that was acknowledged, unless it fails."""
         self.posts.catch_up()
+        return self._index
+
+    @property
+    def index_for_figures(self) -> Index:
+        """The index, perhaps without the last rows: who feeds the watchdog must not wait for a stuck writer."""
+        self.posts.catch_up(_FIGURES_PATIENCE_S)
         return self._index
 
     def _tell_what_lacks(self) -> None:

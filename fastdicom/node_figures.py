@@ -11,7 +11,8 @@ from fastdicom.services.budget import Budget
 
 def archive_figures(keeper: ArchiveKeeper) -> dict[str, Any]:
     """What the archive holds, has taken and has room for."""
-    counts, files = keeper.counts(), keeper.files
+    index, files = keeper.index_for_figures, keeper.files
+    counts = index.counts()
     return {
         "counts": {
             "patients": counts.patients,
@@ -23,7 +24,7 @@ def archive_figures(keeper: ArchiveKeeper) -> dict[str, Any]:
         "free_bytes": files.free,
         "min_free_bytes": files.min_free,
         "disk": {"low": files.space.low, "fault": files.health.fault},
-        "index": keeper.index.figures(),
+        "index": index.figures(),
     }
 
 

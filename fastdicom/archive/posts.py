@@ -94,7 +94,7 @@ class Posts:
         with self._batch, self._lock:
             return self._waiting.pop(post.key, None) is not None
 
-    def catch_up(self) -> None:
+    def catch_up(self, patience_s: float = _PATIENCE_S) -> None:
         """Returns when the index has what was posted before, or does not take it: it will be tried again."""
         if not self._waiting or self._failing:
             return
@@ -103,7 +103,7 @@ class Posts:
             posted = self._posted
             self._hurry = True
             self._work.notify()
-            self._news.wait_for(lambda: self._taken >= posted or self._failing, _PATIENCE_S)
+            self._news.wait_for(lambda: self._taken >= posted or self._failing, patience_s)
         if outside:
             turnstile.enter()
 

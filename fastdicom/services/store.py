@@ -1,8 +1,8 @@
 """Storage: C-STORE as SCP. PS3.4 Annex B, PS3.7 9.3.1.
 
-The Data Set goes to its file as it arrives, byte for byte, and by the scanner's eyes. Success is
-answered when file and index row are durable; whatever fails before that leaves nothing behind, and the
-rest of the Data Set is still read so that the peer gets a status.
+The Data Set goes to its file as it arrives, byte for byte, and by the scanner's eyes. Success is answered
+when the file is durable, with all that its index row is made of; whatever fails before that leaves nothing
+behind, and the rest of the Data Set is still read so that the peer gets a status.
 """
 
 from __future__ import annotations

@@ -265,8 +265,7 @@ def test_a_stuck_committer_is_no_life_for_the_watchdog(node: Node, tmp_path: Pat
             time.sleep(2)
     finally:
         if hold.poll() is None:
-            hold.kill()
-            hold.wait()
+            hold.communicate()  # the end of its input ends the holder
     assert traffic.seen["given_up"] == [] and traffic.seen["refused"] == 0, traffic.seen
     assert traffic.acknowledged <= node.stored()
     assert "the committer has not moved for" in _entry_about(node, since, "only a restart helps")["MESSAGE"]

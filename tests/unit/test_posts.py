@@ -18,6 +18,7 @@ from fastdicom.dataset.record import Added, Change, Delete, Deleted, Kept, Outco
 from fastdicom.errors import Unavailable
 from fastdicom.importing import take_file
 from fastdicom.keeper import ArchiveKeeper, open_keeper
+from fastdicom.node_figures import archive_figures
 from tests.support.datasets import Template, numbered_uids
 from tests.support.failing_disk import FailingDisk
 from tests.support.part10 import join
@@ -307,9 +308,20 @@ def test_a_change_that_is_withdrawn_never_comes() -> None:
     assert posts.post("c", NO_FILE, 4) is None
 
 
-def test_a_reader_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_figures_do_not_wait_for_an_index_that_is_stuck(keeper: ArchiveKeeper, gate: Gate, tmp_path: Path) -> None:
+    """They go with what feeds the watchdog, which has to say what is stuck."""
+    store(keeper, tmp_path, 1)
+    assert keeper.index.counts().instances == 1
+    gate.open.clear()
+    store(keeper, tmp_path, 2)
+    assert archive_figures(keeper)["counts"]["instances"] == 1
+    assert keeper.posts.waiting == 1
+    gate.open.set()
+    assert keeper.index.counts().instances == 2
+
+
+def test_a_reader_does_not_wait_for_ever() -> None:
     """Another process holds the index."""
-    monkeypatch.setattr(posting, "_PATIENCE_S", 0.01)
     held = threading.Event()
 
     def commit_all(changes: Sequence[object]) -> list[object]:
@@ -318,7 +330,7 @@ def test_a_reader_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> Non
 
     posts = Posts(commit_all, done=lambda post: None, left=lambda post: None)
     posts.post("a", NO_FILE, 1)
-    posts.catch_up()
+    posts.catch_up(0.01)
     assert posts.waiting == 1
     held.set()
     posts.catch_up()
