@@ -144,7 +144,7 @@ class ArchiveKeeper:
 
     @property
     def index_for_figures(self) -> Index:
-        """The index, perhaps without the last rows: who feeds the watchdog must not wait for a stuck writer."""
+        """The index, perhaps without the last rows: who feeds the watchdog must not wait for its writer."""
         self.posts.catch_up(_FIGURES_PATIENCE_S)
         return self._index
 

@@ -138,7 +138,7 @@ def test_class_24_an_index_whose_sync_failed_is_read_anew_before_it_is_written(
         target = Target(node, tmp_path, node.archive)
         stored = Stored(target)
         assert stored.send() == 0
-        # A query waits for rows on their way: without it the index's sync of the first could be the one let pass.
+        # A query waits for rows on their way: otherwise the first one's sync could be the one let pass.
         assert target.studies_found(next(iter(stored.acknowledged)).removesuffix(".1.1")) == 1
         with faults.failing("fdatasync", skip=1, count=1):  # the file's own passes, the index's fails
             assert stored.send() == 0

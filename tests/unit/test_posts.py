@@ -308,7 +308,7 @@ def test_a_change_that_is_withdrawn_never_comes() -> None:
     assert posts.post("c", NO_FILE, 4) is None
 
 
-def test_figures_do_not_wait_for_an_index_that_is_stuck(keeper: ArchiveKeeper, gate: Gate, tmp_path: Path) -> None:
+def test_figures_do_not_wait_for_a_stuck_index(keeper: ArchiveKeeper, gate: Gate, tmp_path: Path) -> None:
     """They go with what feeds the watchdog, which has to say what is stuck."""
     store(keeper, tmp_path, 1)
     assert keeper.index.counts().instances == 1
